@@ -1,0 +1,1 @@
+"""mmclsa of mmclsa."""

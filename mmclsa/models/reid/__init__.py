@@ -1,0 +1,1 @@
+"""reid of mmclsa."""

@@ -1,0 +1,39 @@
+"""Registries of mmclsa, children of MMEngine's root registries.
+
+``locations`` lets every registry import its modules when it is first asked
+for one, so a config needs ``default_scope = 'mmclsa'`` and no
+``custom_imports``.
+"""
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
+from mmengine.registry import Registry
+
+__all__ = [
+    'DATASETS',
+    'DATA_SAMPLERS',
+    'HOOKS',
+    'METRICS',
+    'MODELS',
+    'TRANSFORMS',
+    'VISUALIZERS',
+]
+
+MODELS = Registry('model', parent=MMENGINE_MODELS, locations=['mmclsa.models'])
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, locations=['mmclsa.datasets'])
+TRANSFORMS = Registry(
+    'transform', parent=MMENGINE_TRANSFORMS, locations=['mmclsa.datasets.transforms']
+)
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=MMENGINE_DATA_SAMPLERS, locations=['mmclsa.datasets.samplers']
+)
+METRICS = Registry('metric', parent=MMENGINE_METRICS, locations=['mmclsa.evaluation.metrics'])
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['mmclsa.engine.hooks'])
+VISUALIZERS = Registry(
+    'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization']
+)
