@@ -1,1 +1,21 @@
-"""models of mmclsa."""
+"""Models: searchers, re-ID branches, necks, losses and memories."""
+
+from mmclsa.models.losses import BatchHardTripletLoss, OIMLoss, SemanticAlignmentLoss
+from mmclsa.models.losses.identity import LinearIdentityLoss
+from mmclsa.models.memory import IdentityMemory
+from mmclsa.models.necks import CLSANeck
+from mmclsa.models.reid import CropReID, MultiScaleReIDHead, SceneReID
+from mmclsa.models.searchers import PersonSearcher
+
+__all__ = [
+    'BatchHardTripletLoss',
+    'CLSANeck',
+    'CropReID',
+    'IdentityMemory',
+    'LinearIdentityLoss',
+    'MultiScaleReIDHead',
+    'OIMLoss',
+    'PersonSearcher',
+    'SceneReID',
+    'SemanticAlignmentLoss',
+]

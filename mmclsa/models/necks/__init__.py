@@ -1,1 +1,5 @@
-"""necks of mmclsa."""
+"""Necks."""
+
+from mmclsa.models.necks.clsa_neck import CLSANeck
+
+__all__ = ['CLSANeck']

@@ -1,0 +1,81 @@
+"""Online instance matching: classification against a memory of identities."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmclsa.models.losses.identity import IdentityLoss, labelled_cross_entropy
+from mmclsa.models.memory import IdentityMemory
+from mmclsa.registry import MODELS
+
+__all__ = ['OIMLoss', 'oim_logits']
+
+
+def oim_logits(embeddings: Tensor, prototypes: Tensor, scale: float = 30.0) -> Tensor:
+    """Compare embeddings with remembered ones.
+
+    Args:
+        embeddings: Shape (N, D), any length; they are L2-normalised here.
+        prototypes: Shape (M, D), unit vectors, or zeros where nothing is
+            remembered yet.
+        scale: Inverse temperature of the softmax.
+
+    Returns:
+        Scaled cosines, shape (N, M), float32 or wider.
+
+    Example:
+        >>> import torch
+        >>> oim_logits(torch.tensor([[3.0, 0.0]]), torch.eye(2), scale=10.0)
+        tensor([[10.,  0.]])
+    """
+    with torch.autocast(device_type=embeddings.device.type, enabled=False):
+        embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+        return scale * F.normalize(embeddings) @ prototypes.to(embeddings.dtype).T
+
+
+@MODELS.register_module()
+class OIMLoss(IdentityLoss):
+    """Online instance matching loss (Xiao et al., CVPR 2017).
+
+    A softmax over a look-up table of labelled identities and a circular queue
+    of unlabelled people. The memory has no gradient; :meth:`update` is called
+    explicitly after the loss, never inside the backward pass.
+
+    Args:
+        embed_dims: Size D of an embedding.
+        num_identities: Number C of labelled identities (rows of the table).
+        queue_size: Number of unlabelled people kept; 0 for none.
+        scale: Inverse temperature; 30 is the value of the OIM paper's code.
+        momentum: Share of the old row that an update of the table keeps.
+        label_smoothing: Share of probability spread over table and queue.
+        loss_weight: Weight ``w_id``.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_identities: int,
+        queue_size: int = 0,
+        scale: float = 30.0,
+        momentum: float = 0.5,
+        label_smoothing: float = 0.0,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__(embed_dims, num_identities, loss_weight)
+        self.scale = scale
+        self.label_smoothing = label_smoothing
+        self.memory = IdentityMemory(num_identities, queue_size, embed_dims, momentum)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Compare embeddings (N, D) with the memory, shape (N, C + queue_size)."""
+        return oim_logits(embeddings, self.memory.prototypes(), self.scale)
+
+    def loss(self, logits: Tensor, person_ids: Tensor) -> Tensor:
+        """Cross entropy of labelled people over table and queue."""
+        return self.loss_weight * labelled_cross_entropy(logits, person_ids, self.label_smoothing)
+
+    def update(self, embeddings: Tensor, person_ids: Tensor) -> None:
+        """Take the batch (all ranks' batches) into the memory."""
+        self.memory.update(embeddings, person_ids)

@@ -1,0 +1,119 @@
+"""Cross-level semantic alignment: the KL divergence at the heart of CLSA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmclsa.registry import MODELS
+
+__all__ = ['SemanticAlignmentLoss', 'semantic_alignment_loss']
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    """Raise half precision to float32; leave float32 and float64 alone."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def semantic_alignment_loss(
+    source_logits: Tensor,
+    target_logits: Sequence[Tensor],
+    temperature: float = 3.0,
+    detach_source: bool = True,
+) -> Tensor:
+    r"""Pull the identity predictions of target levels towards the source's.
+
+    .. math::
+        T^2 \sum_t \frac{1}{N} \sum_n
+        \mathrm{KL}(\mathrm{softmax}(z_S / T) \,\|\, \mathrm{softmax}(z_t / T))
+
+    Computed in log space and at least float32, also under autocast. From Lan,
+    Zhu and Gong, "Person Search by Multi-Scale Matching", ECCV 2018; the
+    temperature is ours (the paper's value is not published).
+
+    Args:
+        source_logits: Logits of the source level, shape (N, C), any range.
+        target_logits: Logits of each target level, each of shape (N, C).
+        temperature: Softening of both sides, > 0.
+        detach_source: Stop the gradient into the source level.
+
+    Returns:
+        A scalar >= 0. With no people or no targets it is 0 and still carries
+        a (zero) gradient to every input that requires one.
+
+    Raises:
+        ValueError: If the temperature is not positive or the shapes differ.
+
+    Example:
+        >>> import torch
+        >>> top = torch.tensor([[2.0, 0.0]])
+        >>> semantic_alignment_loss(top, [top]).item()
+        0.0
+        >>> round(semantic_alignment_loss(top, [-top], temperature=1.0).item(), 4)
+        1.5232
+    """
+    if temperature <= 0:
+        raise ValueError(f'temperature must be positive, but got {temperature}')
+    for level, logits in enumerate(target_logits):
+        if logits.shape != source_logits.shape:
+            raise ValueError(
+                f'target_logits[{level}] must have the shape of source_logits '
+                f'{tuple(source_logits.shape)}, but got {tuple(logits.shape)}'
+            )
+    num_people = source_logits.shape[0]
+    with torch.autocast(device_type=source_logits.device.type, enabled=False):
+        source = _at_least_float32(source_logits)
+        targets = [_at_least_float32(logits) for logits in target_logits]
+        if num_people == 0 or not targets:
+            return sum((logits.sum() for logits in targets), source.sum()) * 0
+        if detach_source:
+            source = source.detach()
+        log_source = F.log_softmax(source / temperature, dim=1)
+        divergences = [
+            F.kl_div(
+                F.log_softmax(target / temperature, dim=1),
+                log_source,
+                reduction='sum',
+                log_target=True,
+            )
+            for target in targets
+        ]
+        return temperature**2 * torch.stack(divergences).sum() / num_people
+
+
+@MODELS.register_module()
+class SemanticAlignmentLoss(nn.Module):
+    """Module around :func:`semantic_alignment_loss`.
+
+    Args:
+        temperature: Softening of both sides, > 0. The default is ours.
+        loss_weight: Weight ``w_align`` of the term. The default is ours.
+        detach_source: Stop the gradient into the source level.
+    """
+
+    def __init__(
+        self, temperature: float = 3.0, loss_weight: float = 1.0, detach_source: bool = True
+    ) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f'temperature must be positive, but got {temperature}')
+        self.temperature = temperature
+        self.loss_weight = loss_weight
+        self.detach_source = detach_source
+
+    def forward(self, source_logits: Tensor, target_logits: Sequence[Tensor]) -> Tensor:
+        """Compute the weighted loss.
+
+        Args:
+            source_logits: Logits of the source level, shape (N, C).
+            target_logits: Logits of each target level, each (N, C).
+
+        Returns:
+            A scalar.
+        """
+        return self.loss_weight * semantic_alignment_loss(
+            source_logits, target_logits, self.temperature, self.detach_source
+        )

@@ -1,0 +1,105 @@
+"""What every re-ID branch does, wherever its features come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmclsa.registry import MODELS
+
+__all__ = ['BaseReID', 'SceneBatch', 'scale_factors']
+
+
+@dataclass
+class SceneBatch:
+    """What a re-ID branch may draw on.
+
+    Attributes:
+        backbone_feats: Stage outputs of the detector's backbone, or None if
+            the branch does not want them.
+        data_samples: One sample a scene.
+    """
+
+    backbone_feats: tuple[Tensor, ...] | None
+    data_samples: Sequence[DetDataSample]
+
+
+def scale_factors(data_samples: Sequence[DetDataSample], like: Tensor) -> list[Tensor]:
+    """Read each scene's factors from original pixels to input pixels.
+
+    Args:
+        data_samples: Samples with ``scale_factor`` (w, h) in their meta data;
+            without one the factors are 1.
+        like: Tensor that gives the device.
+
+    Returns:
+        One float tensor (w, h, w, h) a scene.
+    """
+    factors = [sample.metainfo.get('scale_factor', (1.0, 1.0)) for sample in data_samples]
+    return [torch.tensor([*f, *f], dtype=torch.float32, device=like.device) for f in factors]
+
+
+class BaseReID(BaseModule, ABC):
+    """Turn boxes of scenes into identity losses and embeddings.
+
+    Args:
+        head: Config of a :class:`MultiScaleReIDHead`.
+        init_cfg: Initialisation config.
+    """
+
+    #: Whether the branch works on the detector's backbone features.
+    needs_backbone: bool
+
+    def __init__(self, head: dict[str, Any], init_cfg: dict[str, Any] | None = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.head = MODELS.build(head)
+
+    @abstractmethod
+    def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
+        """Compute the pyramid maps of people.
+
+        Args:
+            scenes: The scenes.
+            boxes: One (n_i, 4) tensor x1 y1 x2 y2 a scene, in input pixels.
+
+        Returns:
+            One map (sum of n_i, C, H, W) a level, from low to high.
+        """
+
+    def loss(
+        self, scenes: SceneBatch, boxes: Sequence[Tensor], person_ids: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the head's losses.
+
+        Args:
+            scenes: The scenes.
+            boxes: One (n_i, 4) tensor a scene, in input pixels.
+            person_ids: One (n_i,) tensor a scene, -1 = unlabelled.
+
+        Returns:
+            Losses by name.
+        """
+        return self.head.loss(self.extract(scenes, boxes), torch.cat(list(person_ids)))
+
+    def embed(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
+        """Compute the descriptors of people.
+
+        Args:
+            scenes: The scenes.
+            boxes: One (n_i, 4) tensor a scene, in input pixels.
+
+        Returns:
+            One (n_i, D) tensor of unit vectors a scene.
+        """
+        return list(self.describe(scenes, boxes).split([len(b) for b in boxes]))
+
+    def describe(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> Tensor:
+        """Compute the descriptors of all people at once, (sum of n_i, D)."""
+        return self.head(self.extract(scenes, boxes))

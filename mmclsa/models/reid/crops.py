@@ -1,0 +1,55 @@
+"""Cutting people out of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.ops import roi_align
+from torch import Tensor
+
+__all__ = ['crop_people', 'crop_scenes']
+
+
+def crop_people(picture: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut boxes out of a picture and resize them.
+
+    Shrinking averages over the covered pixels, enlarging is bilinear. Boxes
+    are clipped to the picture first.
+
+    Args:
+        picture: Shape (C, H, W), any type.
+        boxes: Shape (n, 4), x1 y1 x2 y2 in the picture's pixels.
+        size: Height and width of a crop.
+
+    Returns:
+        Float32 crops of shape (n, C, *size), in the picture's value range.
+
+    Example:
+        >>> import torch
+        >>> picture = torch.arange(16.0).reshape(1, 4, 4)
+        >>> crop_people(picture, torch.tensor([[0.0, 0.0, 4.0, 4.0]]), (2, 2))
+        tensor([[[[ 2.5000,  4.5000],
+                  [10.5000, 12.5000]]]])
+    """
+    height, width = picture.shape[1:]
+    limits = torch.tensor([width, height, width, height], device=boxes.device)
+    clipped = torch.minimum(boxes.float().clamp(min=0), limits)
+    rois = torch.cat([clipped.new_zeros(len(clipped), 1), clipped], dim=1)
+    return roi_align(picture[None].float(), rois, size, 1.0, 0, 'avg', True)
+
+
+def crop_scenes(
+    pictures: Sequence[Tensor], boxes: Sequence[Tensor], size: tuple[int, int]
+) -> Tensor:
+    """Cut the boxes of several pictures; see :func:`crop_people`.
+
+    Args:
+        pictures: One (C, H, W) tensor a scene.
+        boxes: One (n_i, 4) tensor a scene.
+        size: Height and width of a crop.
+
+    Returns:
+        Float32 crops of shape (sum of n_i, C, *size).
+    """
+    return torch.cat([crop_people(p, b, size) for p, b in zip(pictures, boxes)])

@@ -1,0 +1,179 @@
+"""The multi-scale re-ID head: every level predicts the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmclsa.errors import ConfigError, UserError
+from mmclsa.models.losses import IdentityLoss
+from mmclsa.models.reid.level_embedding import LevelEmbedding
+from mmclsa.registry import MODELS
+
+__all__ = ['MultiScaleReIDHead', 'concat_levels']
+
+
+def concat_levels(embeddings: Sequence[Tensor]) -> Tensor:
+    """Make one descriptor of the levels' embeddings.
+
+    Args:
+        embeddings: One (N, D) tensor a level, any length.
+
+    Returns:
+        The L2-normalised concatenation of the L2-normalised levels, shape
+        (N, D * levels), float32 or wider.
+
+    Example:
+        >>> import torch
+        >>> concat_levels([torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 5.0]])])
+        tensor([[0.7071, 0.0000, 0.0000, 0.7071]])
+    """
+    units = [F.normalize(e.to(torch.promote_types(e.dtype, torch.float32))) for e in embeddings]
+    return F.normalize(torch.cat(units, dim=1))
+
+
+@MODELS.register_module()
+class MultiScaleReIDHead(BaseModule):
+    """Embed every pyramid level, classify each, align the lower with the top.
+
+    Levels are ordered from low to high; the last is the source of the
+    alignment. Each level has its own pooling, projection, batch-norm neck and
+    classifier.
+
+    Args:
+        num_identities: Number of labelled training identities.
+        in_channels: Channels of every level's map.
+        num_levels: Number of levels.
+        embed_dims: Size D of a level's embedding. The default is ours.
+        pool: 'avg', 'max' or 'gem'.
+        num_stripes: Horizontal stripes pooled apart; 1 for the whole person.
+        dropout: Probability of zeroing a pooled value in training.
+        loss_id: Config of the levels' classifier and its loss, a
+            ``LinearIdentityLoss`` or an ``OIMLoss``; ``embed_dims`` and
+            ``num_identities`` are filled in.
+        loss_align: Config of the alignment; None trains without it.
+        loss_triplet: Config of a metric loss on the embedding before the
+            batch-norm neck; None for none.
+        align_unlabeled: Let people without identity take part in the
+            alignment, which needs no label.
+        feature: Descriptor at test time: 'concat' of all levels, 'source', or
+            'level_0', 'level_1', ...
+        init_cfg: Initialisation config.
+    """
+
+    def __init__(
+        self,
+        num_identities: int,
+        in_channels: int = 256,
+        num_levels: int = 3,
+        embed_dims: int = 256,
+        pool: str = 'avg',
+        num_stripes: int = 1,
+        dropout: float = 0.0,
+        loss_id: dict[str, Any] | None = None,
+        loss_align: dict[str, Any] | None = None,
+        loss_triplet: dict[str, Any] | None = None,
+        align_unlabeled: bool = False,
+        feature: str = 'concat',
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        features = ('concat', 'source', *(f'level_{level}' for level in range(num_levels)))
+        if feature not in features:
+            raise ConfigError(f'feature must be one of {features}, but got {feature!r}')
+        if num_identities < 1:
+            raise ConfigError(f'num_identities must be at least 1, but got {num_identities}')
+        self.num_identities = num_identities
+        self.num_levels = num_levels
+        self.align_unlabeled = align_unlabeled
+        self.feature = feature
+        self.levels = nn.ModuleList(
+            LevelEmbedding(in_channels, embed_dims, pool, num_stripes, dropout)
+            for _ in range(num_levels)
+        )
+        id_cfg = dict(loss_id or dict(type='LinearIdentityLoss'))
+        id_cfg.update(embed_dims=embed_dims, num_identities=num_identities)
+        self.id_losses = nn.ModuleList(MODELS.build(id_cfg) for _ in range(num_levels))
+        self.loss_align = MODELS.build(loss_align) if loss_align else None
+        self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None
+
+    def embed_levels(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Embed each level's map (N, C, H, W); see :class:`LevelEmbedding`."""
+        return [level(feat) for level, feat in zip(self.levels, feats)]
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Turn the levels' maps into descriptors.
+
+        Args:
+            feats: One map (N, C, H, W) a level, from low to high.
+
+        Returns:
+            Unit vectors of shape (N, D * levels) for ``feature='concat'``,
+            else (N, D).
+        """
+        embeddings = [after for _, after in self.embed_levels(feats)]
+        if self.feature == 'concat':
+            return concat_levels(embeddings)
+        level = -1 if self.feature == 'source' else int(self.feature.split('_')[1])
+        return concat_levels([embeddings[level]])
+
+    def loss(self, feats: Sequence[Tensor], person_ids: Tensor) -> dict[str, Tensor]:
+        """Compute the losses of every level, then update the memories.
+
+        Args:
+            feats: One map (N, C, H, W) a level, from low to high.
+            person_ids: Shape (N,), in 0..num_identities-1, -1 = unlabelled.
+
+        Returns:
+            ``loss_id_l0`` ... for every level, ``loss_align_l0`` ... for every
+            level but the last, ``loss_triplet_l0`` ... where configured.
+
+        Raises:
+            UserError: If an id lies outside of -1..num_identities-1.
+        """
+        self._check_ids(person_ids)
+        before, after = zip(*self.embed_levels(feats))
+        logits = [loss.logits(e) for loss, e in zip(self.id_losses, after)]
+        losses = {
+            f'loss_id_l{k}': loss.loss(logits[k], person_ids)
+            for k, loss in enumerate(self.id_losses)
+        }
+        if self.loss_align is not None:
+            losses.update(self._align(logits, person_ids))
+        if self.loss_triplet is not None:
+            for k, embeddings in enumerate(before):
+                losses[f'loss_triplet_l{k}'] = self.loss_triplet(embeddings, person_ids)
+        if self.training:
+            for loss, embeddings in zip(self.id_losses, after):
+                loss.update(embeddings, person_ids)
+        return losses
+
+    def _align(self, logits: Sequence[Tensor], person_ids: Tensor) -> dict[str, Tensor]:
+        chosen = person_ids >= (-1 if self.align_unlabeled else 0)
+        # The queue's columns hold strangers, not identities: they stay out of the alignment.
+        *targets, source = (level[chosen, : self.num_identities] for level in logits)
+        return {
+            f'loss_align_l{k}': self.loss_align(source, [target])
+            for k, target in enumerate(targets)
+        }
+
+    def _check_ids(self, person_ids: Tensor) -> None:
+        if len(person_ids) == 0:
+            return
+        lowest, highest = int(person_ids.min()), int(person_ids.max())
+        if lowest < -1 or highest >= self.num_identities:
+            wrong = lowest if lowest < -1 else highest
+            raise UserError(
+                f'person_ids must lie in -1..{self.num_identities - 1} for '
+                f'num_identities={self.num_identities}, but got {wrong}'
+            )
+
+    @property
+    def identity_losses(self) -> list[IdentityLoss]:
+        """The classifiers, one a level, from low to high."""
+        return list(self.id_losses)

@@ -1,0 +1,205 @@
+"""Any MMDetection detector and a re-ID branch: a person searcher."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from mmdet.models.detectors.base import BaseDetector
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import get_box_tensor
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmclsa.models.reid.base import SceneBatch, scale_factors
+from mmclsa.models.searchers.taps import record_backbone, record_proposals
+from mmclsa.models.searchers.training_boxes import TrainingBoxes
+from mmclsa.registry import MODELS
+
+__all__ = ['PersonSearcher']
+
+
+def _in_mmdet_scope(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Let a config taken from MMDetection name its parts without a prefix."""
+    return {'_scope_': 'mmdet', **cfg}
+
+
+@MODELS.register_module()
+class PersonSearcher(BaseDetector):
+    """Detect everybody in a scene and describe each with an embedding.
+
+    Training samples carry ``gt_instances.{bboxes, labels, person_ids}`` (-1 =
+    unlabelled); test samples may list ``query_instances.{bboxes, query_ids}``,
+    boxes in original pixels. Predictions are
+    ``pred_instances.{bboxes, scores, labels, embeddings}`` and
+    ``query_instances.embeddings``, from one pass over the picture.
+
+    Args:
+        detector: Config of any MMDetection detector with a ``backbone``, as
+            MMDetection writes it (names need no ``mmdet.`` prefix; own ones
+            need ``mmclsa.``).
+        reid: Config of a re-ID branch, ``SceneReID`` or ``CropReID``.
+        data_preprocessor: Config of the preprocessor; None for the detector's.
+        freeze_detector: Train the re-ID branch alone: the detector has no
+            loss, no gradient, and stays in evaluation mode.
+        train_boxes: Options of :class:`TrainingBoxes`; None for its defaults.
+        person_label: The detector's label of a person; detections of other
+            classes are dropped (0 in COCO and in person-search data sets).
+        use_gt_boxes: At test time take ground-truth boxes, with score 1,
+            instead of detections: the upper bound of detection.
+        init_cfg: Initialisation config.
+    """
+
+    def __init__(
+        self,
+        detector: dict[str, Any],
+        reid: dict[str, Any],
+        data_preprocessor: dict[str, Any] | None = None,
+        freeze_detector: bool = False,
+        train_boxes: dict[str, Any] | None = None,
+        person_label: int = 0,
+        use_gt_boxes: bool = False,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        detector = dict(detector)
+        own_preprocessor = detector.pop('data_preprocessor', None)
+        preprocessor = data_preprocessor or own_preprocessor
+        super().__init__(preprocessor and _in_mmdet_scope(preprocessor), init_cfg)
+        self.detector = MODELS.build(_in_mmdet_scope(detector))
+        self.reid = MODELS.build(reid)
+        self.freeze_detector = freeze_detector
+        self.train_boxes = TrainingBoxes(**(train_boxes or {}))
+        self.person_label = person_label
+        self.use_gt_boxes = use_gt_boxes
+        if freeze_detector:
+            self.detector.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> PersonSearcher:
+        """Switch mode; a frozen detector stays in evaluation mode."""
+        super().train(mode)
+        if self.freeze_detector:
+            self.detector.eval()
+        return self
+
+    def extract_feat(self, batch_inputs: Tensor) -> Any:
+        """Extract the detector's features of inputs (B, 3, H, W)."""
+        return self.detector.extract_feat(batch_inputs)
+
+    def _forward(
+        self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample] | None = None
+    ) -> Any:
+        return self.detector._forward(batch_inputs, batch_data_samples)
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]) -> dict[str, Any]:
+        """Compute the detector's and the re-ID branch's losses.
+
+        Args:
+            batch_inputs: Shape (B, 3, H, W), normalised and padded.
+            batch_data_samples: One sample a scene, with ``gt_instances`` in
+                input pixels.
+
+        Returns:
+            The detector's own losses, ``loss_id_*`` and ``loss_align_*``.
+        """
+        losses, scenes, proposals = self._detector_loss(batch_inputs, batch_data_samples)
+        boxes, ids = [], []
+        for index, sample in enumerate(batch_data_samples):
+            truth = sample.gt_instances
+            drawn = self.train_boxes.draw(
+                get_box_tensor(truth.bboxes),
+                truth.person_ids,
+                proposals[index] if proposals else None,
+            )
+            boxes.append(drawn[0])
+            ids.append(drawn[1])
+        losses.update(self.reid.loss(scenes, boxes, ids))
+        return losses
+
+    def _detector_loss(
+        self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]
+    ) -> tuple[dict[str, Any], SceneBatch, list[Tensor]]:
+        if self.freeze_detector:
+            return {}, self._frozen_scenes(batch_inputs, batch_data_samples), []
+        proposal_tap = (
+            record_proposals(self.detector) if self.train_boxes.proposals else nullcontext([])
+        )
+        with record_backbone(self.detector) as outputs, proposal_tap as proposals:
+            losses = self.detector.loss(batch_inputs, batch_data_samples)
+        return dict(losses), SceneBatch(outputs[-1], batch_data_samples), proposals
+
+    @torch.no_grad()
+    def _frozen_scenes(
+        self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]
+    ) -> SceneBatch:
+        """Look at scenes without detecting anybody."""
+        needed = self.reid.needs_backbone
+        feats = tuple(self.detector.backbone(batch_inputs)) if needed else None
+        return SceneBatch(feats, batch_data_samples)
+
+    def predict(
+        self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample], rescale: bool = True
+    ) -> list[DetDataSample]:
+        """Detect and describe people, and describe the queries of each scene.
+
+        Args:
+            batch_inputs: Shape (B, 3, H, W), normalised and padded.
+            batch_data_samples: One sample a scene.
+            rescale: Give boxes in original pixels; else in input pixels.
+
+        Returns:
+            The samples with ``pred_instances`` (embeddings (n, D), unit
+            vectors) and, where queries are listed,
+            ``query_instances.embeddings`` (q, D).
+        """
+        if self.use_gt_boxes:
+            scenes = self._frozen_scenes(batch_inputs, batch_data_samples)
+            detections = [_truth_as_detections(sample) for sample in batch_data_samples]
+        else:
+            scenes, detections = self._detect(batch_inputs, batch_data_samples)
+        factors = scale_factors(batch_data_samples, like=batch_inputs)
+        boxes = [
+            torch.cat([found.bboxes, _query_boxes(sample, found.bboxes)]) * factor
+            for found, sample, factor in zip(detections, batch_data_samples, factors)
+        ]
+        embeddings = self.reid.embed(scenes, boxes)
+        for sample, found, described, factor in zip(
+            batch_data_samples, detections, embeddings, factors
+        ):
+            count = len(found)
+            found.embeddings = described[:count]
+            if 'query_instances' in sample:
+                sample.query_instances.embeddings = described[count:]
+            if not rescale:
+                found.bboxes = found.bboxes * factor
+            sample.pred_instances = found
+        return batch_data_samples
+
+    def _detect(
+        self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]
+    ) -> tuple[SceneBatch, list[InstanceData]]:
+        with record_backbone(self.detector) as outputs:
+            results = self.detector.predict(batch_inputs, batch_data_samples, rescale=True)
+        found = [result.pred_instances for result in results]
+        people = [
+            InstanceData(bboxes=get_box_tensor(f.bboxes), scores=f.scores, labels=f.labels)[
+                f.labels == self.person_label
+            ]
+            for f in found
+        ]
+        return SceneBatch(outputs[-1], batch_data_samples), people
+
+
+def _truth_as_detections(sample: DetDataSample) -> InstanceData:
+    """Take a test sample's ground truth (original pixels) as detections."""
+    boxes = get_box_tensor(sample.gt_instances.bboxes).float()
+    return InstanceData(
+        bboxes=boxes, scores=boxes.new_ones(len(boxes)), labels=sample.gt_instances.labels
+    )
+
+
+def _query_boxes(sample: DetDataSample, like: Tensor) -> Tensor:
+    """Read the boxes (original pixels) of the queries that a sample lists."""
+    if 'query_instances' not in sample:
+        return like.new_zeros((0, 4))
+    return get_box_tensor(sample.query_instances.bboxes).to(like)
