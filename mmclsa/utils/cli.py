@@ -1,0 +1,68 @@
+"""What every command-line tool does about a user's mistakes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from mmclsa.errors import UserError
+
+__all__ = ['USER_ERROR_EXIT_CODE', 'run_tool', 'user_message']
+
+USER_ERROR_EXIT_CODE = 2
+
+# MMEngine's registries and PyTorch's worker processes raise an error again
+# with the same type, but with words of their own around its message.
+_REGISTRY_PREFIX = re.compile(r'^class `\w+` in \S+?\.py: ')
+_WORKER_PREFIX = re.compile(r'^Caught \w+ in \w+ worker process')
+
+
+def run_tool(main: Callable[[], int | None]) -> NoReturn:
+    """Run a tool's ``main`` and end the process with its exit code.
+
+    A :class:`~mmclsa.errors.UserError` becomes one line on stderr and exit
+    code 2. Any other exception is a fault of the program and keeps its
+    traceback.
+
+    Args:
+        main: Function without arguments; returns an exit code, None means 0.
+
+    Raises:
+        SystemExit: Always.
+
+    Example:
+        >>> run_tool(lambda: 0)
+        Traceback (most recent call last):
+        SystemExit: 0
+    """
+    try:
+        code = main()
+    except UserError as error:
+        print(f'error: {user_message(error)}', file=sys.stderr)
+        code = USER_ERROR_EXIT_CODE
+    sys.exit(code or 0)
+
+
+def user_message(error: BaseException) -> str:
+    """Give the sentence of an error, on one line, without wrappers.
+
+    Args:
+        error: The error, perhaps raised again by a registry or by a
+            data-loading worker process.
+
+    Returns:
+        The message as it was first written.
+
+    Example:
+        >>> user_message(UserError('class `Prw` in mmclsa/datasets/prw.py: No file a.mat.'))
+        'No file a.mat.'
+    """
+    message = str(error).strip()
+    if _WORKER_PREFIX.match(message):
+        # The worker's traceback ends with "package.ErrorType: message".
+        _, _, message = message.rpartition(f'{type(error).__name__}: ')
+    while _REGISTRY_PREFIX.match(message):
+        message = _REGISTRY_PREFIX.sub('', message, count=1)
+    return ' '.join(message.split())

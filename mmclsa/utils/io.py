@@ -1,0 +1,98 @@
+"""Writing files so that nobody ever finds half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mmclsa.errors import UserError
+
+__all__ = ['atomic_write', 'check_writable']
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Write a file whole or not at all.
+
+    Yields a temporary path in the folder of ``path`` with the same suffix
+    (libraries such as OpenCV and NumPy choose a format by it). When the block
+    ends well the file is flushed to disk and renamed to ``path``; when it
+    raises, the temporary file goes and ``path`` is as it was.
+
+    Args:
+        path: File to write. Its folder is made if it is not there.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        UserError: If the folder cannot be made or written to.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / 'figures' / 'result.json'
+        >>> with atomic_write(target) as temporary:
+        ...     _ = temporary.write_text('{"mAP": 1.0}')
+        >>> target.read_text()
+        '{"mAP": 1.0}'
+    """
+    path = Path(path)
+    temporary = _reserve(path)
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def check_writable(folder: str | Path) -> Path:
+    """Make a folder and prove that a file can be written into it.
+
+    Args:
+        folder: Folder that is about to receive results.
+
+    Returns:
+        The folder, which now exists.
+
+    Raises:
+        UserError: If the folder cannot be made or written to.
+
+    Example:
+        >>> import tempfile
+        >>> check_writable(Path(tempfile.mkdtemp()) / 'work').name
+        'work'
+    """
+    folder = Path(folder)
+    _reserve(folder / 'probe').unlink()
+    return folder
+
+
+def _reserve(path: Path) -> Path:
+    """Create an empty temporary file beside ``path``, with its suffix."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f'.{path.stem}.', suffix=f'.tmp{path.suffix}', dir=path.parent
+        )
+    except OSError as error:
+        raise UserError(
+            f'Cannot write into the folder {path.parent}: {error.strerror or error}.'
+        ) from error
+    os.close(handle)
+    # mkstemp gives 0600 whatever the umask says; results are shared files.
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(name, 0o666 & ~umask)
+    return Path(name)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Force a file's bytes to disk, so that the rename cannot overtake them."""
+    with open(path, 'rb') as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,35 @@
+"""Fixtures and settings of all tests."""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports NumPy or PyTorch: xdist already uses every core.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+os.environ.setdefault('MPLBACKEND', 'Agg')
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import SHARED
+
+
+@pytest.fixture(scope='session')
+def shared_root() -> Path:
+    """The folder ../shared, or a skip where it is not there."""
+    if not (SHARED / 'golden').is_dir():
+        pytest.skip('the folder ../shared is not there')
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _clean_globals() -> None:
+    """Undo what a Runner leaves behind: scopes, loggers and visualizers."""
+    yield
+    from mmengine.logging import MessageHub, MMLogger
+    from mmengine.registry import DefaultScope
+    from mmengine.visualization import Visualizer
+
+    for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
+        manager._instance_dict.clear()
