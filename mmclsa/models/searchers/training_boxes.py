@@ -61,8 +61,10 @@ def match_proposals(
     overlaps, owners = bbox_overlaps(proposals, boxes).max(dim=1)
     ranked = overlaps[:, None] * (owners[:, None] == torch.arange(len(boxes), device=owners.device))
     best = ranked.topk(min(max_per_person, len(proposals)), dim=0).indices
-    is_best = torch.zeros_like(ranked, dtype=torch.bool).scatter_(0, best, True).any(dim=1)
-    chosen = is_best & (overlaps >= min_iou)
+    is_best = torch.zeros_like(ranked, dtype=torch.bool).scatter_(0, best, True)
+    # Only a place among the best of its own box counts: elsewhere it ranks with overlap 0.
+    own = is_best.gather(1, owners[:, None]).squeeze(1)
+    chosen = own & (overlaps >= min_iou)
     return proposals[chosen], owners[chosen]
 
 
