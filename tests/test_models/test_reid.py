@@ -127,7 +127,7 @@ class TestPooling:
         assert (gem <= maximum).all()
 
     def test_bad_options(self):
-        with pytest.raises(ValueError, match="pool must be one of .* got 'sum'"):
+        with pytest.raises(ValueError, match=r"pool must be one of .* got 'sum'"):
             StripePooling('sum')
         with pytest.raises(ValueError, match='num_stripes must be at least 1, but got 0'):
             StripePooling(num_stripes=0)
