@@ -1,1 +1,1 @@
-"""datasets of mmclsa."""
+"""Person-search data sets, their transforms and samplers."""

@@ -1,1 +1,18 @@
-"""transforms of mmclsa."""
+"""Transforms: loading, augmenting and packing person-search scenes."""
+
+from mmclsa.datasets.transforms.augmentation import RandomDownscale, RandomErasing
+from mmclsa.datasets.transforms.formatting import PackPersonSearchInputs
+from mmclsa.datasets.transforms.loading import (
+    KeepOriginalImage,
+    LoadPersonAnnotations,
+    LoadSceneImage,
+)
+
+__all__ = [
+    'KeepOriginalImage',
+    'LoadPersonAnnotations',
+    'LoadSceneImage',
+    'PackPersonSearchInputs',
+    'RandomDownscale',
+    'RandomErasing',
+]

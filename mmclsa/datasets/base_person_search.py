@@ -1,0 +1,262 @@
+"""What all person-search data sets have in common."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmdet.datasets import BaseDetDataset
+
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.structures import Scene, SearchProtocol
+
+__all__ = ['BasePersonSearchDataset', 'contiguous_ids', 'require']
+
+DOCS = 'docs/datasets.md'
+
+
+def require(path: str | Path, what: str) -> Path:
+    """Return a path that must exist.
+
+    Args:
+        path: File or folder.
+        what: Whose file it is, for the message.
+
+    Raises:
+        DataError: If there is nothing, naming the path and where the docs
+            tell how to get it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f'{what} is not complete: {path} is missing; {DOCS} tells how to get this data set '
+            'and which files are expected'
+        )
+    return path
+
+
+def contiguous_ids(scenes: Sequence[Scene]) -> tuple[list[Scene], int]:
+    """Number the identities of scenes 0..N-1, in the order of their ids.
+
+    Args:
+        scenes: Scenes with any non-negative ids; -1 stays -1. Ids of ignored
+            boxes do not count and become -1.
+
+    Returns:
+        The scenes with new ids, and the number N of identities.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmclsa.structures import Scene
+        >>> scene = Scene('a.jpg', np.zeros((3, 4)), np.array([7, -1, 3]), np.zeros(3, bool), None)
+        >>> scenes, count = contiguous_ids([scene])
+        >>> scenes[0].person_ids.tolist(), count
+        ([1, -1, 0], 2)
+    """
+    kept = [np.where(s.ignore, -1, s.person_ids) for s in scenes]
+    known = np.unique(np.concatenate([np.zeros(0, np.int64), *(ids[ids >= 0] for ids in kept)]))
+    numbered = [
+        replace(scene, person_ids=np.where(ids < 0, -1, np.searchsorted(known, ids)))
+        for scene, ids in zip(scenes, kept)
+    ]
+    return numbered, len(known)
+
+
+class BasePersonSearchDataset(BaseDetDataset):
+    """Scenes with boxes, person ids and, at test time, queries.
+
+    A subclass gives :meth:`load_scenes` and, for testing,
+    :meth:`load_protocols`; this class makes MMDetection's items of them::
+
+        dict(img_id='s1.jpg', img_path='data/.../s1.jpg', cam_id=-1, height=.., width=..,
+             instances=[dict(bbox=[x1, y1, x2, y2], bbox_label=0, ignore_flag=0, person_id=3)],
+             queries=[dict(bbox=[x1, y1, x2, y2], query_id=17)])
+
+    ``height`` and ``width`` are there where the annotation knows them,
+    ``queries`` (boxes in original pixels) with ``test_mode=True``. For
+    training, person ids are 0..num_identities-1; for testing they are those
+    of the protocols. -1 is a person without identity everywhere.
+
+    Pictures in memory: a subclass whose scenes are no files overrides
+    :meth:`picture`; what it returns becomes ``results['img']``, and the
+    transform ``LoadSceneImage`` takes it as it is. The method runs in the
+    data loader's workers, on a data set that was forked or pickled.
+
+    Args:
+        num_identities: The number of training identities that the config was
+            written for; a data set that has another number is an error.
+            None accepts any.
+        check_images: Look for the image folder and the first image when the
+            data set is built, so that a missing one shows before training.
+        args: Of ``mmdet.BaseDetDataset``.
+        kwargs: Likewise. ``filter_cfg`` knows ``filter_empty_gt`` (drop
+            training scenes without a box) and ``filter_unlabelled`` (drop
+            training scenes without a known identity).
+
+    Raises:
+        DataError: If a file is missing or broken.
+        ConfigError: If ``num_identities`` is not what the data set has.
+    """
+
+    METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
+    #: The data set's name in messages.
+    TITLE = 'The data set'
+    #: Published (images, boxes, identities) of a split, for verify_dataset.
+    PUBLISHED: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
+    #: Published number of queries.
+    PUBLISHED_QUERIES: int | None = None
+
+    def __init__(
+        self,
+        *args: Any,
+        num_identities: int | None = None,
+        check_images: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self._expected_identities = num_identities
+        self.check_images = check_images
+        self.scenes: list[Scene] = []
+        self.protocols: list[SearchProtocol] = []
+        self.num_identities = 0
+        super().__init__(*args, **kwargs)
+
+    @abstractmethod
+    def load_scenes(self) -> list[Scene]:
+        """Read the scenes of this split."""
+
+    def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
+        """Read the retrieval tasks on the scenes; only called in test mode."""
+        return []
+
+    @property
+    def image_folder(self) -> Path:
+        """The folder that image keys are relative to."""
+        return Path(self.data_prefix.get('img_path') or self.data_root or '.')
+
+    def locate(self, scene: Scene) -> dict[str, Any]:
+        """Say where a scene's picture is: the item's ``img_path``, or other keys."""
+        return dict(img_path=str(self.image_folder / scene.image))
+
+    def picture(self, info: dict[str, Any]) -> np.ndarray | None:
+        """Make a scene's picture, or return None when it is a file.
+
+        Args:
+            info: The item, which this method may change.
+
+        Returns:
+            Shape (H, W, 3), uint8, BGR; or None.
+        """
+        return None
+
+    @property
+    def split(self) -> str:
+        """``test`` in test mode, else ``train``."""
+        return 'test' if self.test_mode else 'train'
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """Classes, palette, ``num_identities``; in test mode ``protocols`` and ``scenes``."""
+        info = copy.deepcopy(self._metainfo)
+        info['num_identities'] = self.num_identities
+        if self.test_mode:
+            info.update(protocols=list(self.protocols), scenes=list(self.scenes))
+        return info
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Make the items; see the class."""
+        require(self.data_root or '.', self.TITLE)
+        scenes = self.load_scenes()
+        if not scenes:
+            raise DataError(f'{self.TITLE} has no scene for {self.split}ing in {self.data_root}')
+        if self.test_mode:
+            self.protocols = self.load_protocols(scenes)
+            self.num_identities = _count_identities(scenes)
+        else:
+            scenes, self.num_identities = contiguous_ids(scenes)
+            self._check_identities()
+        self.scenes = scenes
+        items = self._items(scenes)
+        if self.check_images:
+            self._check_first_image(items[0])
+        return items
+
+    def _check_identities(self) -> None:
+        expected = self._expected_identities
+        if expected is not None and expected != self.num_identities:
+            raise ConfigError(
+                f'num_identities is {expected} in the config, but the training annotations of '
+                f'{self.TITLE} in {self.data_root} have {self.num_identities} identities'
+            )
+
+    def _check_first_image(self, item: dict[str, Any]) -> None:
+        if 'img_path' in item:
+            require(self.image_folder, self.TITLE)
+            require(item['img_path'], self.TITLE)
+
+    def _items(self, scenes: list[Scene]) -> list[dict[str, Any]]:
+        queries = self._queries_by_image() if self.test_mode else {}
+        items = []
+        for scene in scenes:
+            item = dict(img_id=scene.image, cam_id=int(scene.cam_id), **self.locate(scene))
+            if scene.height is not None and scene.width is not None:
+                item.update(height=int(scene.height), width=int(scene.width))
+            item['instances'] = _instances(scene)
+            if self.test_mode:
+                item['queries'] = queries.pop(scene.image, [])
+            items.append(item)
+        if queries:
+            raise DataError(
+                f'{self.TITLE} in {self.data_root}: the query image {min(queries)} is not among '
+                'the test scenes'
+            )
+        return items
+
+    def _queries_by_image(self) -> dict[str, list[dict[str, Any]]]:
+        """Group the queries by image; all protocols share one query list."""
+        queries: dict[str, list[dict[str, Any]]] = {}
+        if self.protocols:
+            first = self.protocols[0]
+            for query, image, box in zip(first.query_ids, first.query_images, first.query_boxes):
+                entry = dict(bbox=[float(v) for v in box], query_id=int(query))
+                queries.setdefault(str(image), []).append(entry)
+        return queries
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Drop training scenes that ``filter_cfg`` does not want."""
+        if self.test_mode or not self.filter_cfg:
+            return self.data_list
+        kept = self.data_list
+        if self.filter_cfg.get('filter_empty_gt'):
+            kept = [d for d in kept if any(not i['ignore_flag'] for i in d['instances'])]
+        if self.filter_cfg.get('filter_unlabelled'):
+            kept = [d for d in kept if any(i['person_id'] >= 0 for i in d['instances'])]
+        return kept
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on an item, with its picture where it is in memory."""
+        info = self.get_data_info(idx)
+        picture = self.picture(info)
+        if picture is not None:
+            info['img'] = picture
+        return self.pipeline(info)
+
+
+def _instances(scene: Scene) -> list[dict[str, Any]]:
+    return [
+        dict(
+            bbox=[float(v) for v in box],
+            bbox_label=0,
+            ignore_flag=int(ignore),
+            person_id=-1 if ignore else int(person),
+        )
+        for box, person, ignore in zip(scene.boxes, scene.person_ids, scene.ignore)
+    ]
+
+
+def _count_identities(scenes: Sequence[Scene]) -> int:
+    return len({int(p) for s in scenes for p in s.person_ids[~s.ignore] if p >= 0})

@@ -1,0 +1,118 @@
+"""Batches of P people with K pictures each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from mmclsa.errors import ConfigError
+from mmclsa.registry import DATA_SAMPLERS
+
+__all__ = ['IdentityBalancedSampler']
+
+
+def _endless(values: np.ndarray, group: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield groups of ``values`` without repetition in a shuffled, endless stream.
+
+    A value comes again only when fewer than ``group`` others are left. With
+    fewer values than ``group``, all come about equally often in each group.
+    """
+    repeats = math.ceil(group / len(values))
+    while True:
+        # Whole permutations one after another, so that a short list repeats evenly.
+        order = np.concatenate([rng.permutation(values) for _ in range(repeats)])
+        for start in range(0, len(order) - group + 1, group):
+            yield order[start : start + group]
+
+
+@DATA_SAMPLERS.register_module()
+class IdentityBalancedSampler(Sampler):
+    """Draw batches of ``num_persons`` people with ``num_instances`` pictures each.
+
+    Each process gets batches of its own; the data loader's ``batch_size`` is
+    to be ``num_persons * num_instances``. Everybody comes equally often,
+    however many pictures there are; a person with fewer pictures than
+    ``num_instances`` has them repeated. The order depends on seed and epoch
+    alone (call :meth:`set_epoch`, as MMEngine does), not on what was drawn
+    before.
+
+    Args:
+        dataset: Items with ``instances``; those that have at least one person
+            id >= 0 are drawn.
+        num_persons: P, different people of a batch.
+        num_instances: K, pictures of each.
+        num_batches: Batches of an epoch in each process. None: as many as it
+            takes to see about as many pictures as the data set has.
+        seed: Same in all processes; None draws one and shares it.
+        round_up: Accepted because MMEngine passes it; batches are whole.
+
+    Raises:
+        ConfigError: If there are fewer people than a batch needs.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        num_persons: int,
+        num_instances: int,
+        num_batches: int | None = None,
+        seed: int | None = None,
+        round_up: bool = True,
+    ) -> None:
+        self.rank, self.world_size = get_dist_info()
+        self.num_persons = num_persons
+        self.num_instances = num_instances
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        self.round_up = round_up
+        self.pictures = _pictures_by_person(dataset)
+        if not 0 < num_persons <= len(self.pictures) or num_instances < 1:
+            raise ConfigError(
+                f'IdentityBalancedSampler wants {num_persons} people with {num_instances} pictures '
+                f'each in a batch, but the data set has {len(self.pictures)} people'
+            )
+        drawn = num_persons * num_instances * self.world_size
+        total = sum(len(indices) for indices in self.pictures.values())
+        self.num_batches = num_batches or math.ceil(total / drawn)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        people = _endless(np.array(sorted(self.pictures)), self.num_persons, rng)
+        # A stream for each person, so that what one gets does not depend on the others.
+        streams = {
+            person: _endless(
+                indices,
+                self.num_instances,
+                np.random.default_rng([self.seed, self.epoch, person]),
+            )
+            for person, indices in self.pictures.items()
+        }
+        for batch in range(self.num_batches * self.world_size):
+            chosen = [(person, next(streams[person])) for person in next(people).tolist()]
+            if batch % self.world_size == self.rank:
+                for _, indices in chosen:
+                    yield from indices.tolist()
+
+    def __len__(self) -> int:
+        return self.num_batches * self.num_persons * self.num_instances
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+
+def _pictures_by_person(dataset: Any) -> dict[int, np.ndarray]:
+    """List the items in which each labelled person appears."""
+    pictures: dict[int, list[int]] = {}
+    for index in range(len(dataset)):
+        instances = dataset.get_data_info(index)['instances']
+        people = {i['person_id'] for i in instances if not i['ignore_flag']}
+        for person in people:
+            if person >= 0:
+                pictures.setdefault(int(person), []).append(index)
+    return {person: np.array(indices) for person, indices in pictures.items()}

@@ -1,0 +1,141 @@
+"""Loading scene pictures and the people in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet.datasets.transforms import LoadAnnotations
+
+from mmclsa.datasets.readers.video import VideoFrames
+from mmclsa.errors import DataError
+from mmclsa.registry import TRANSFORMS
+
+__all__ = ['KeepOriginalImage', 'LoadPersonAnnotations', 'LoadSceneImage', 'read_image']
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a picture as BGR.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Shape (H, W, 3), uint8.
+
+    Raises:
+        DataError: If there is no file, or it is no picture.
+    """
+    try:
+        data = np.fromfile(str(path), dtype=np.uint8)
+    except OSError as error:
+        raise DataError(
+            f'image {path} cannot be read ({error.strerror}); docs/datasets.md lists the files '
+            'that a data set needs'
+        ) from error
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if picture is None:
+        raise DataError(
+            f'image {path} ({len(data)} bytes) is empty or broken and cannot be decoded'
+        )
+    return picture
+
+
+@TRANSFORMS.register_module()
+class LoadSceneImage(BaseTransform):
+    """Load a scene's picture, wherever it is.
+
+    In this order: ``results['img']`` that the data set put there (see
+    ``BasePersonSearchDataset.picture``) is taken as it is; with
+    ``results['frame']`` a frame of the video ``img_path``; else the file
+    ``img_path``. Videos are opened once in each worker process.
+
+    Adds ``img`` (H, W, 3, uint8, BGR), ``img_shape`` and ``ori_shape``.
+
+    Args:
+        to_float32: Give float32 values (still 0..255).
+    """
+
+    def __init__(self, to_float32: bool = False) -> None:
+        self.to_float32 = to_float32
+        self._videos: dict[str, VideoFrames] = {}
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Load the picture.
+
+        Raises:
+            DataError: If it is missing or broken.
+        """
+        picture = results.get('img')
+        if picture is None:
+            picture = self._load(results)
+        results['img'] = picture.astype(np.float32) if self.to_float32 else picture
+        results['img_shape'] = results['ori_shape'] = picture.shape[:2]
+        return results
+
+    def _load(self, results: dict[str, Any]) -> np.ndarray:
+        path = str(results['img_path'])
+        if 'frame' not in results:
+            return read_image(path)
+        if path not in self._videos:
+            self._videos[path] = VideoFrames(path)
+        return self._videos[path][results['frame']]
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(to_float32={self.to_float32})'
+
+
+@TRANSFORMS.register_module()
+class LoadPersonAnnotations(LoadAnnotations):
+    """Load boxes with person ids and, where the item lists them, queries.
+
+    Beside what ``mmdet.LoadAnnotations`` adds:
+
+    - ``gt_instances_ids``: int64 (n,), person ids, -1 = unlabelled. The name
+      is the one that ``mmdet.RandomCrop`` filters along with the boxes.
+    - ``query_bboxes``: float32 (q, 4), original pixels, and ``query_ids``:
+      int64 (q,).
+
+    In a test pipeline place it after ``Resize``, as MMDetection does, so that
+    ground truth stays in original pixels.
+
+    Args:
+        kwargs: Of ``mmdet.LoadAnnotations``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{'with_bbox': True, **kwargs})
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Load the annotations of an item."""
+        results = super().transform(results)
+        ids = [instance['person_id'] for instance in results.get('instances', [])]
+        results['gt_instances_ids'] = np.array(ids, dtype=np.int64)
+        if 'queries' in results:
+            queries = results['queries']
+            boxes = np.array([q['bbox'] for q in queries], dtype=np.float32)
+            results['query_bboxes'] = boxes.reshape(-1, 4)
+            results['query_ids'] = np.array([q['query_id'] for q in queries], dtype=np.int64)
+        return results
+
+
+@TRANSFORMS.register_module()
+class KeepOriginalImage(BaseTransform):
+    """Keep the picture at its own resolution for ``CropReID``.
+
+    Place it directly before ``Resize``: what follows may only scale and pad,
+    since people are cut from the kept picture by dividing their boxes by
+    ``scale_factor``. Adds ``original_img``.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Copy the picture."""
+        results['original_img'] = results['img'].copy()
+        results['original_flip'] = results.get('flip', False)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
