@@ -192,6 +192,12 @@ class TestCrops:
         outside = crop_people(picture, torch.tensor([[-50.0, -3.0, 99.0, 21.0]]), (8, 4))
         torch.testing.assert_close(inside, outside)
 
+    def test_memory_layout_does_not_matter(self):
+        channels_last = torch.rand(20, 10, 3).permute(2, 0, 1)
+        box = torch.tensor([[1.0, 2.0, 8.0, 17.0]])
+        crop = crop_people(channels_last, box, (8, 4))
+        torch.testing.assert_close(crop, crop_people(channels_last.contiguous(), box, (8, 4)))
+
     def test_nobody(self):
         assert crop_people(torch.rand(3, 9, 9), torch.zeros(0, 4), (8, 4)).shape == (0, 3, 8, 4)
 

@@ -36,7 +36,8 @@ def crop_people(picture: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
     limits = torch.tensor([width, height, width, height], device=boxes.device)
     clipped = torch.minimum(boxes.float().clamp(min=0), limits)
     rois = torch.cat([clipped.new_zeros(len(clipped), 1), clipped], dim=1)
-    return roi_align(picture[None].float(), rois, size, 1.0, 0, 'avg', True)
+    # mmcv's kernel reads memory as if contiguous, whatever the strides say.
+    return roi_align(picture[None].float().contiguous(), rois, size, 1.0, 0, 'avg', True)
 
 
 def crop_scenes(
