@@ -1,1 +1,10 @@
-"""testing of mmclsa."""
+"""Help for tests: fake data sets in the original layouts."""
+
+from mmclsa.testing.fake_datasets import (
+    make_fake_coco,
+    make_fake_cuhk_sysu,
+    make_fake_mot,
+    make_fake_prw,
+)
+
+__all__ = ['make_fake_coco', 'make_fake_cuhk_sysu', 'make_fake_mot', 'make_fake_prw']
