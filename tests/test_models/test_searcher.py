@@ -47,9 +47,10 @@ class TestLoss:
         reid = [p for p in searcher.reid.parameters() if p.requires_grad]
         assert all(p.grad.abs().sum() > 0 for p in reid)
 
+    @pytest.mark.parametrize('reid', ['scene', 'crop'])
     @pytest.mark.parametrize('ids', [[], [-1, -1]], ids=['nobody', 'only unlabelled'])
-    def test_scene_without_identities(self, detector, ids):
-        searcher = build_searcher(detector).train()
+    def test_scene_without_identities(self, detector, reid, ids):
+        searcher = build_searcher(detector, reid=reid).train()
         scenes = [scene_sample((128, 128), people=len(ids), ids=ids)]
         losses = searcher.loss(*batch(searcher, scenes, True))
         assert all(losses[f'loss_id_l{k}'] == 0 for k in range(3))
@@ -68,6 +69,24 @@ class TestLoss:
             UserError, match=f'num_identities={NUM_IDENTITIES}.*got {NUM_IDENTITIES}'
         ):
             searcher.loss(*batch(searcher, scenes, True))
+
+
+@pytest.mark.parametrize('reid', ['scene', 'crop'])
+def test_autocast(reid):
+    head = dict(loss_id=dict(type='OIMLoss', queue_size=4))
+    # YOLOX: MMDetection's own RoI extractor has no bfloat16 kernel on the CPU.
+    searcher = build_searcher('yolox', reid=reid, head=head).train()
+    inputs, samples = batch(searcher, [scene_sample((128, 160)), scene_sample((96, 96))], True)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = searcher.loss(inputs, samples)
+    own = {k: v for k, v in losses.items() if k.startswith(('loss_id', 'loss_align'))}
+    assert all(v.dtype == torch.float32 for v in own.values())
+    total = total_loss(losses)
+    assert torch.isfinite(total)
+    total.backward()
+    with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+        result = searcher.eval().predict(inputs[:1], samples[:1])[0]
+    assert result.pred_instances.embeddings.dtype == torch.float32
 
 
 class TestPredict:

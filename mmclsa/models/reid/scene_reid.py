@@ -74,10 +74,11 @@ class SceneReID(BaseReID):
                 f'SceneReID has {len(self.roi_layers)} strides, but the backbone gives '
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
+        maps = self.neck(tuple(feats))
         rois = bbox2roi([b.float() for b in boxes])
-        # RoIAlign has no half-precision kernel on the CPU; autocast would hand it one.
+        # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
         with torch.autocast(device_type=rois.device.type, enabled=False):
             return [
-                layer(level.float(), rois)
-                for layer, level in zip(self.roi_layers, self.neck(tuple(feats)))
+                layer(level.float().contiguous(), rois)
+                for layer, level in zip(self.roi_layers, maps)
             ]
