@@ -1,1 +1,8 @@
-"""mmclsa of mmclsa."""
+"""Person search with Cross-Level Semantic Alignment, as a plug-in of MMDetection."""
+
+from mmclsa.compat import check_versions
+from mmclsa.version import __version__
+
+__all__ = ['__version__']
+
+check_versions()

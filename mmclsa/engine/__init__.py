@@ -1,1 +1,21 @@
-"""engine of mmclsa."""
+"""Hooks and start-up, only where MMEngine has none."""
+
+from mmclsa.engine.file_backend import AtomicLocalBackend
+from mmclsa.engine.launch import (
+    check_load_from,
+    init_distributed,
+    load_config,
+    set_amp,
+    set_resume,
+    set_work_dir,
+)
+
+__all__ = [
+    'AtomicLocalBackend',
+    'check_load_from',
+    'init_distributed',
+    'load_config',
+    'set_amp',
+    'set_resume',
+    'set_work_dir',
+]

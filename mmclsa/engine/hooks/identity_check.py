@@ -1,0 +1,83 @@
+"""Do the classifier and the training set agree on who there is?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmclsa.errors import ConfigError
+from mmclsa.registry import HOOKS
+
+__all__ = ['IdentityCheckHook']
+
+
+@HOOKS.register_module()
+class IdentityCheckHook(Hook):
+    """Refuse to train when ``num_identities`` is not that of the data set.
+
+    Too small a number fails with an index error deep in a loss, too large a
+    one trains classes that nobody is in. The head is any module of the model
+    with an attribute ``num_identities``.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare the head with the training set.
+
+        Args:
+            runner: The runner of the training.
+
+        Raises:
+            ConfigError: If the two numbers differ.
+        """
+        expected = dataset_identities(runner.train_dataloader.dataset)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if expected is None:
+            return
+        for name, given in head_identities(model).items():
+            if given != expected:
+                raise ConfigError(
+                    f'model.{name}.num_identities is {given}, but the training set has '
+                    f'{expected} identities: set num_identities={expected}.'
+                )
+
+
+def dataset_identities(dataset: Any) -> int | None:
+    """Look up how many identities a training set has.
+
+    Args:
+        dataset: A data set, perhaps within wrappers such as RepeatDataset.
+
+    Returns:
+        The number, or None if the data set does not say.
+    """
+    while dataset is not None:
+        number = getattr(dataset, 'num_identities', None)
+        if number is None:
+            number = (getattr(dataset, 'metainfo', None) or {}).get('num_identities')
+        if number is not None:
+            return int(number)
+        dataset = getattr(dataset, 'dataset', None)
+    return None
+
+
+def head_identities(model: nn.Module) -> dict[str, int]:
+    """Look up the identities of every classifier in a model.
+
+    Args:
+        model: The model, without its distributed wrapper.
+
+    Returns:
+        Name of the module to its number of identities, for the outermost
+        modules that have one.
+    """
+    found: dict[str, int] = {}
+    for name, module in model.named_modules():
+        number = getattr(module, 'num_identities', None)
+        inside = any(name.startswith(f'{outer}.') for outer in found)
+        if isinstance(number, int) and not inside:
+            found[name] = number
+    return found

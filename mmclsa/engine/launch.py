@@ -1,0 +1,155 @@
+"""What ``tools/train.py`` and ``tools/test.py`` do before they build a Runner."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from mmclsa.errors import ConfigError
+from mmclsa.utils.checkpoint import check_fits, is_url, latest_checkpoint, read_checkpoint
+from mmclsa.utils.io import check_writable
+
+__all__ = [
+    'check_load_from',
+    'init_distributed',
+    'load_config',
+    'set_amp',
+    'set_resume',
+    'set_work_dir',
+]
+
+
+def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and merge the overrides of the command line.
+
+    Args:
+        path: Config file.
+        options: Dotted key to value, as ``--cfg-options`` gives them.
+
+    Returns:
+        The merged config.
+
+    Raises:
+        ConfigError: If the file or one of its bases is absent or cannot be
+            read, or an override does not fit.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f'The config {path} does not exist.')
+    try:
+        cfg = Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f'The config {path} has a _base_ that does not exist: {error}.'
+        ) from error
+    except (SyntaxError, NameError, OSError) as error:
+        raise ConfigError(f'The config {path} cannot be read: {error}.') from error
+    try:
+        cfg.merge_from_dict(options or {})
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f'--cfg-options do not fit {path}: {error.args[0]}.') from error
+    return cfg
+
+
+def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
+    """Choose the folder for results and prove that it can be written to.
+
+    Args:
+        cfg: Config to set ``work_dir`` in.
+        work_dir: Folder from the command line; None for the config's own,
+            else ``work_dirs/<name of the config>``.
+        config_path: File that the config came from.
+
+    Raises:
+        UserError: If the folder cannot be written to.
+    """
+    default = cfg.get('work_dir') or os.path.join('work_dirs', Path(config_path).stem)
+    cfg.work_dir = str(work_dir or default)
+    check_writable(cfg.work_dir)
+
+
+def set_amp(cfg: Config) -> None:
+    """Turn on automatic mixed precision.
+
+    Args:
+        cfg: Config whose ``optim_wrapper`` changes.
+
+    Raises:
+        ConfigError: If there is no GPU.
+    """
+    if not torch.cuda.is_available():
+        raise ConfigError('--amp needs a GPU, but PyTorch finds none.')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_resume(cfg: Config, resume: str) -> None:
+    """Let the training go on from a checkpoint.
+
+    Args:
+        cfg: Config with its ``work_dir``.
+        resume: Path of a checkpoint, or 'auto' for the last one in the
+            ``work_dir``.
+
+    Raises:
+        ConfigError: If there is no such checkpoint, or it has weights alone.
+    """
+    path = latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
+    if not is_url(path) and 'optimizer' not in read_checkpoint(path):
+        raise ConfigError(
+            f'{path} cannot be resumed from, as it has no field "optimizer": '
+            'give it as load_from to start from its weights.'
+        )
+    cfg.resume = True
+    cfg.load_from = path
+
+
+def check_load_from(model: nn.Module, path: str | None) -> None:
+    """Refuse a checkpoint that is none, or is of another model.
+
+    Args:
+        model: The model that is about to load it.
+        path: The checkpoint, if there is one.
+
+    Raises:
+        ConfigError: If the checkpoint does not fit.
+    """
+    if path and not is_url(path):
+        names = (name.removeprefix('module.') for name in model.state_dict())
+        check_fits(names, read_checkpoint(path), path)
+
+
+def init_distributed(cfg: Config, launcher: str) -> None:
+    """Prepare for several processes, over gloo where there is no GPU.
+
+    MMEngine starts distributed training on a GPU alone: it selects a CUDA
+    device and hands its number to DistributedDataParallel.
+
+    Args:
+        cfg: Config to set the launcher and, without GPU, the wrapper in.
+        launcher: 'none', or 'pytorch' under ``torchrun``.
+
+    Raises:
+        ConfigError: If ``torchrun`` did not start this process.
+    """
+    cfg.launcher = launcher
+    if launcher == 'none':
+        return
+    if 'RANK' not in os.environ:
+        raise ConfigError(
+            f'--launcher {launcher} is for processes that torchrun starts: '
+            'call tools/dist_train.sh or tools/dist_test.sh.'
+        )
+    if torch.cuda.is_available():
+        return
+    torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = {
+        'type': 'MMDistributedDataParallel',
+        'device_ids': None,
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+    }

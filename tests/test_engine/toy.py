@@ -1,0 +1,81 @@
+"""A training run of a second, with randomness in the model and in the workers."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import torch
+from mmengine.model import BaseModel
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmclsa.registry import DATASETS, MODELS
+
+_RUNS = itertools.count()
+
+
+@DATASETS.register_module(force=True)
+class ToyDataset(Dataset):
+    """Numbers that every generator has changed a little."""
+
+    def __init__(self, num_identities: int | None = None) -> None:
+        self.metainfo = {'num_identities': num_identities}
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        noise = random.random() + np.random.rand() + torch.rand(())
+        return {'inputs': torch.full((4,), float(index)) + noise}
+
+
+@MODELS.register_module(force=True)
+class ToyModel(BaseModel):
+    """A linear layer behind dropout, and a buffer that remembers."""
+
+    def __init__(self, num_identities: int = 3) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, num_identities)
+        self.head.num_identities = num_identities
+        self.register_buffer('memory', torch.zeros(4))
+
+    def forward(self, inputs, mode='tensor'):
+        inputs = torch.stack(inputs)
+        output = self.head(nn.functional.dropout(inputs, 0.5))
+        if mode != 'loss':
+            return list(output.unbind())
+        with torch.no_grad():
+            self.memory.lerp_(inputs.mean(0), 0.5)
+        return {'loss': output.square().mean()}
+
+
+def toy_config(work_dir, **overrides) -> dict:
+    """A complete config in the shape of the project's own."""
+    hooks = {
+        'checkpoint': {'type': 'AtomicCheckpointHook', 'interval': 1},
+        'logger': {'type': 'LoggerHook', 'interval': 100},
+    }
+    hooks['checkpoint'].update(overrides.pop('checkpoint', {}))
+    cfg = {
+        'default_scope': 'mmclsa',
+        'model': {'type': 'ToyModel'},
+        'work_dir': str(work_dir),
+        'train_dataloader': {
+            'dataset': {'type': 'ToyDataset'},
+            'batch_size': 2,
+            'num_workers': 2,
+            'sampler': {'type': 'DefaultSampler', 'shuffle': True},
+        },
+        'train_cfg': {'by_epoch': True, 'max_epochs': 3},
+        'optim_wrapper': {'optimizer': {'type': 'SGD', 'lr': 0.001, 'momentum': 0.9}},
+        'param_scheduler': [{'type': 'MultiStepLR', 'milestones': [1, 2], 'end': 3}],
+        'default_hooks': hooks,
+        'custom_hooks': [{'type': 'EpochSeedHook'}, {'type': 'IdentityCheckHook'}],
+        'randomness': {'seed': 5},
+        'log_level': 'ERROR',
+        # By default the second in which it started: two runs in one share their log.
+        'experiment_name': f'toy_{next(_RUNS)}',
+    }
+    return {**cfg, **overrides}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Train in several processes on this machine, one for each GPU; over gloo where there is none.
+set -euo pipefail
+
+if [ "$#" -lt 2 ]; then
+    echo "usage: $0 CONFIG GPUS [options of train.py]" >&2
+    exit 2
+fi
+CONFIG=$1 GPUS=$2
+shift 2
+TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PYTHON=${PYTHON:-python}
+# Any free port, so that two runs on one machine do not meet.
+PORT=${PORT:-$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+exec "$PYTHON" -m torch.distributed.run --nnodes 1 --nproc_per_node "$GPUS" \
+    --master_addr 127.0.0.1 --master_port "$PORT" \
+    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -1,0 +1,82 @@
+"""Test the model of a config: detection and person search."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmclsa.engine import check_load_from, init_distributed, load_config, set_work_dir
+from mmclsa.errors import ConfigError
+from mmclsa.utils import atomic_write, run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='trained weights; without, the model as it is initialised'
+    )
+    parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config>)')
+    parser.add_argument('--out', metavar='NPZ', help='write detections and embeddings there')
+    parser.add_argument('--json', metavar='JSON', help='write the figures there')
+    parser.add_argument('--show-dir', metavar='DIR', help='draw ranked results there')
+    parser.add_argument(
+        '--gt-boxes', action='store_true', help='take ground-truth boxes instead of detections'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as test_dataloader.batch_size=1',
+    )
+    parser.add_argument('--launcher', choices=('none', 'pytorch'), default='none')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def search_metric(cfg: Config) -> dict[str, Any]:
+    """Find the PersonSearchMetric among the test evaluators of a config."""
+    evaluators = cfg.get('test_evaluator') or []
+    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        if evaluator['type'] == 'PersonSearchMetric':
+            return evaluator
+    raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator.')
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = load_config(args.config, args.cfg_options)
+    set_work_dir(cfg, args.work_dir, args.config)
+    cfg.resume = False
+    cfg.load_from = args.checkpoint
+    if args.gt_boxes:
+        cfg.model.use_gt_boxes = True
+    if args.out:
+        search_metric(cfg).outfile = args.out
+    if args.show_dir:
+        search_metric(cfg).show_dir = args.show_dir
+    init_distributed(cfg, args.launcher)
+    runner = Runner.from_cfg(cfg)
+    check_load_from(runner.model, args.checkpoint)
+    if not args.checkpoint:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model.init_weights()
+    figures = runner.test()
+    if args.json and is_main_process():
+        with atomic_write(args.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2, sort_keys=True) + '\n')
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,65 @@
+"""Train the model of a config."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+from mmengine.runner import Runner
+
+from mmclsa.engine import (
+    check_load_from,
+    init_distributed,
+    load_config,
+    set_amp,
+    set_resume,
+    set_work_dir,
+)
+from mmclsa.utils import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config>)'
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='checkpoint to go on from; without a path the last one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU only)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as optim_wrapper.optimizer.lr=0.01',
+    )
+    parser.add_argument('--launcher', choices=('none', 'pytorch'), default='none')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = load_config(args.config, args.cfg_options)
+    set_work_dir(cfg, args.work_dir, args.config)
+    if args.amp:
+        set_amp(cfg)
+    if args.resume:
+        set_resume(cfg, args.resume)
+    init_distributed(cfg, args.launcher)
+    runner = Runner.from_cfg(cfg)
+    check_load_from(runner.model, cfg.load_from)
+    runner.train()
+
+
+if __name__ == '__main__':
+    run_tool(main)
