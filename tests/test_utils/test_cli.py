@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.utils import run_tool
+
+
+class Broken(Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise DataError('The image a.jpg\ncannot be read.')
+
+
+def fail(error):
+    raise error
+
+
+def test_user_error_is_one_line_and_code_2(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_tool(lambda: fail(ConfigError('The config a.py does not exist.')))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == 'error: The config a.py does not exist.\n'
+
+
+def test_user_error_of_a_worker_process(capsys):
+    """PyTorch puts the worker's whole traceback into the message."""
+    with pytest.raises(SystemExit) as ended:
+        run_tool(lambda: list(DataLoader(Broken(), num_workers=1)))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == 'error: The image a.jpg cannot be read.\n'
+
+
+@pytest.mark.parametrize('code', [None, 0, 1])
+def test_exit_code_of_main(code):
+    with pytest.raises(SystemExit) as ended:
+        run_tool(lambda: code)
+    assert ended.value.code == (code or 0)
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_tool(lambda: fail(ZeroDivisionError()))
