@@ -1,1 +1,7 @@
 """Person-search data sets, their transforms and samplers."""
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.mot_challenge import MOTChallengeDataset
+from mmclsa.datasets.person_crops import PersonCropDataset
+
+__all__ = ['BasePersonSearchDataset', 'MOTChallengeDataset', 'PersonCropDataset']

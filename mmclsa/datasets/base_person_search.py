@@ -106,10 +106,9 @@ class BasePersonSearchDataset(BaseDetDataset):
     METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
     #: The data set's name in messages.
     TITLE = 'The data set'
-    #: Published (images, boxes, identities) of a split, for verify_dataset.
-    PUBLISHED: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
-    #: Published number of queries.
-    PUBLISHED_QUERIES: int | None = None
+    #: Published figures of a split ('train', 'test'), for verify_dataset: some of
+    #: 'images', 'boxes', 'identities', 'queries' and 'query identities'.
+    PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {}
 
     def __init__(
         self,
@@ -158,6 +157,19 @@ class BasePersonSearchDataset(BaseDetDataset):
         """``test`` in test mode, else ``train``."""
         return 'test' if self.test_mode else 'train'
 
+    def counts(self) -> dict[str, int]:
+        """Count images, boxes and identities; in test mode also queries."""
+        counts = dict(
+            images=len(self.scenes),
+            boxes=sum(int((~s.ignore).sum()) for s in self.scenes),
+            identities=self.num_identities,
+        )
+        if self.test_mode and self.protocols:
+            queries = self.protocols[0]
+            counts['queries'] = len(queries.query_ids)
+            counts['query identities'] = len(np.unique(queries.person_ids))
+        return counts
+
     @property
     def metainfo(self) -> dict[str, Any]:
         """Classes, palette, ``num_identities``; in test mode ``protocols`` and ``scenes``."""
@@ -182,7 +194,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.scenes = scenes
         items = self._items(scenes)
         if self.check_images:
-            self._check_first_image(items[0])
+            self._check_images(items)
         return items
 
     def _check_identities(self) -> None:
@@ -193,10 +205,11 @@ class BasePersonSearchDataset(BaseDetDataset):
                 f'{self.TITLE} in {self.data_root} have {self.num_identities} identities'
             )
 
-    def _check_first_image(self, item: dict[str, Any]) -> None:
-        if 'img_path' in item:
+    def _check_images(self, items: list[dict[str, Any]]) -> None:
+        """Look for the image folder and the first image: a look at all takes minutes on NFS."""
+        if 'img_path' in items[0]:
             require(self.image_folder, self.TITLE)
-            require(item['img_path'], self.TITLE)
+            require(items[0]['img_path'], self.TITLE)
 
     def _items(self, scenes: list[Scene]) -> list[dict[str, Any]]:
         queries = self._queries_by_image() if self.test_mode else {}
@@ -223,7 +236,7 @@ class BasePersonSearchDataset(BaseDetDataset):
             first = self.protocols[0]
             for query, image, box in zip(first.query_ids, first.query_images, first.query_boxes):
                 entry = dict(bbox=[float(v) for v in box], query_id=int(query))
-                queries.setdefault(str(image), []).append(entry)
+                queries.setdefault(first.images[image], []).append(entry)
         return queries
 
     def filter_data(self) -> list[dict[str, Any]]:

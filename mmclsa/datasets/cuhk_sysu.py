@@ -1,0 +1,53 @@
+"""CUHK-SYSU, from its original layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
+from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
+from mmclsa.registry import DATASETS
+from mmclsa.structures import Scene, SearchProtocol
+
+__all__ = ['CUHKSYSUDataset']
+
+
+@DATASETS.register_module()
+class CUHKSYSUDataset(BasePersonSearchDataset):
+    """CUHK-SYSU (Xiao et al., CVPR 2017): ``Image/SSM`` and ``annotation``.
+
+    Training takes all images outside ``pool.mat``, testing those in it.
+
+    Args:
+        protocols: Retrieval tasks, e.g. ``['gallery_100']``; None for every
+            one whose file is there.
+        data_prefix: Image folder below ``data_root``.
+        kwargs: Of :class:`BasePersonSearchDataset`.
+    """
+
+    TITLE = 'CUHK-SYSU'
+    PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
+        'train': dict(images=11206, boxes=55272, identities=5532),
+        'test': {'images': 6978, 'boxes': 40871, 'queries': 2900, 'query identities': 2900},
+    }
+
+    def __init__(
+        self,
+        *args: Any,
+        protocols: list[str] | None = None,
+        data_prefix: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.protocol_names = protocols
+        data_prefix = data_prefix or dict(img_path='Image/SSM')
+        super().__init__(*args, data_prefix=data_prefix, **kwargs)
+
+    def load_scenes(self) -> list[Scene]:
+        """Read the scenes of this split."""
+        require(f'{self.data_root}/annotation', self.TITLE)
+        return read_cuhk_sysu(self.data_root, self.split)
+
+    def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
+        """Read the gallery sizes and subsets."""
+        return cuhk_sysu_protocols(self.data_root, self.protocol_names)

@@ -1,0 +1,47 @@
+"""PRW, from its original layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
+from mmclsa.datasets.readers.prw import prw_protocols, read_prw
+from mmclsa.registry import DATASETS
+from mmclsa.structures import Scene, SearchProtocol
+
+__all__ = ['PRWDataset']
+
+
+@DATASETS.register_module()
+class PRWDataset(BasePersonSearchDataset):
+    """PRW-v16.04.20 (Zheng et al., CVPR 2017): ``frames`` and ``annotations``.
+
+    All 483 training identities are used, 483 and 932 too. Testing has the
+    protocols ``regular`` and ``multi_view`` (matches from another camera).
+
+    Args:
+        data_prefix: Image folder below ``data_root``.
+        kwargs: Of :class:`BasePersonSearchDataset`.
+    """
+
+    TITLE = 'PRW'
+    # The number of test boxes is quoted differently everywhere, so it is not here.
+    PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
+        'train': dict(images=5704, boxes=18048, identities=483),
+        'test': {'images': 6112, 'queries': 2057, 'query identities': 450},
+    }
+
+    def __init__(
+        self, *args: Any, data_prefix: dict[str, str] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, data_prefix=data_prefix or dict(img_path='frames'), **kwargs)
+
+    def load_scenes(self) -> list[Scene]:
+        """Read the scenes of this split."""
+        require(f'{self.data_root}/annotations', self.TITLE)
+        return read_prw(self.data_root, self.split)
+
+    def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
+        """Read the task, for both camera rules."""
+        return prw_protocols(self.data_root)

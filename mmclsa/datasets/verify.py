@@ -1,0 +1,153 @@
+"""Is a data set on disk whole? Counts, missing pictures, broken pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.readers.video import VideoFrames
+from mmclsa.datasets.transforms.loading import read_image
+from mmclsa.errors import DataError
+from mmclsa.registry import DATASETS
+
+__all__ = [
+    'SplitReport',
+    'check_picture',
+    'decode_all',
+    'find_datasets',
+    'inspect_split',
+    'pictures_of',
+]
+
+
+@dataclass
+class SplitReport:
+    """What was found of one split.
+
+    Attributes:
+        title: Data set and split.
+        counts: Figure by name, as found.
+        published: Figure by name, as published; perhaps not all.
+        missing: Pictures that are listed but absent.
+        broken: A sentence for each picture that cannot be decoded.
+        error: Why the annotations could not be read, or None.
+    """
+
+    title: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    published: Mapping[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is wrong."""
+        agrees = all(self.counts.get(name) == value for name, value in self.published.items())
+        return agrees and not (self.missing or self.broken or self.error)
+
+
+def find_datasets(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """List the scene data sets of a config's data loaders.
+
+    Wrappers (``PersonCropDataset``, ``RepeatDataset``, ``ConcatDataset``) are
+    looked through; a data set that occurs twice is listed once.
+
+    Args:
+        config: With ``train_dataloader``, ``val_dataloader``, ``test_dataloader``.
+
+    Returns:
+        Data set config by where it occurs first.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = (config.get(loader) or {}).get('dataset')
+        for index, leaf in enumerate(_leaves(dataset) if dataset else ()):
+            bare = {k: v for k, v in leaf.items() if k not in ('pipeline', 'check_images')}
+            if bare not in found.values():
+                found[loader.split('_')[0] + (f' {index + 1}' if index else '')] = bare
+    return found
+
+
+def _leaves(dataset: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    inner = dataset.get('datasets') or [dataset[key] for key in ('dataset',) if key in dataset]
+    if not inner:
+        yield dict(dataset)
+    for part in inner:
+        yield from _leaves(part)
+
+
+def pictures_of(dataset: BasePersonSearchDataset) -> list[tuple[str, int | None]]:
+    """List a data set's picture files, and videos with their last frame.
+
+    Returns:
+        Pairs of path and frame number; None for an image. Scenes without a
+        file (made in memory) are left out.
+    """
+    last: dict[str, int | None] = {}
+    for scene in dataset.scenes:
+        place = dataset.locate(scene)
+        if 'img_path' in place:
+            frame = place.get('frame')
+            before = last.get(place['img_path'])
+            last[place['img_path']] = frame if before is None else max(before, frame or 0)
+    return list(last.items())
+
+
+def check_picture(path: str, frame: int | None) -> str | None:
+    """Decode a picture, or a video up to a frame.
+
+    Returns:
+        What is wrong with it, or None.
+    """
+    try:
+        if frame is None:
+            read_image(path)
+        else:
+            _ = VideoFrames(path)[frame]
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequence[Any]]:
+    """Read a split's annotations and look for its pictures.
+
+    Args:
+        where: Name of the split, for the title.
+        config: Of the data set.
+
+    Returns:
+        The report, still without broken pictures, and the pictures that are
+        there, for :func:`decode_all`.
+    """
+    try:
+        dataset = DATASETS.build(dict(config, pipeline=[], check_images=False))
+    except DataError as error:
+        return SplitReport(f'{config["type"]} ({where})', error=str(error)), []
+    report = SplitReport(
+        f'{dataset.TITLE} ({where}), {dataset.data_root or "in memory"}',
+        dataset.counts(),
+        dataset.PUBLISHED.get(dataset.split, {}),
+    )
+    pictures = pictures_of(dataset)
+    present = [entry for entry in pictures if Path(entry[0]).exists()]
+    report.missing = [path for path, _ in pictures if not Path(path).exists()]
+    return report, present
+
+
+def decode_all(
+    pictures: Sequence[tuple[str, int | None]], workers: int = 2
+) -> Iterator[str | None]:
+    """Yield what is wrong with each picture, or None, in order.
+
+    Args:
+        pictures: As :func:`pictures_of` lists them.
+        workers: Threads; OpenCV decodes without Python's lock.
+    """
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        yield from pool.map(lambda entry: check_picture(*entry), pictures)

@@ -1,0 +1,105 @@
+"""Convert MOTChallenge sequences into COCO + person_id + protocol JSON.
+
+    python tools/dataset_converters/mot_to_coco.py data/mot17 out --sequences 'train/*-FRCNN'
+
+A sequence is a folder with gt/gt.txt and its frames in img1/ or in a video.
+Writes OUT/annotations.json, OUT/protocol.json and the frames in OUT/img/;
+the JSON files come last, so that they stand for a whole conversion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+from rich.progress import track
+
+from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
+from mmclsa.datasets.mot_challenge import first_frame_queries
+from mmclsa.datasets.readers.mot import MOTSequence, read_mot_sequences
+from mmclsa.datasets.readers.video import VideoFrames
+from mmclsa.errors import DataError
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import atomic_write
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Convert MOTChallenge sequences to COCO.')
+    parser.add_argument('root', type=Path, help='folder that the sequences lie in')
+    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument(
+        '--sequences', nargs='+', default=['*'], help='folders below ROOT, or patterns (default: *)'
+    )
+    parser.add_argument('--min-visibility', type=float, default=0.0, help='less visible: ignored')
+    parser.add_argument('--min-height', type=float, default=0.0, help='smaller (pixels): ignored')
+    parser.add_argument(
+        '--min-gap', type=int, default=1, help='frames between a query and its gallery (default: 1)'
+    )
+    parser.add_argument('--link', action='store_true', help='link frames instead of copying them')
+    return parser.parse_args()
+
+
+def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> dict[str, str]:
+    """Write a sequence's frames into ``out/img``; return file name by image key."""
+    video = VideoFrames(sequence.video) if sequence.video else None
+    names = {}
+    for scene in track(sequence.scenes, description=sequence.name, transient=True):
+        source, _, frame = scene.image.partition('#')
+        name = f'{sequence.name}/{frame}.jpg' if video else source
+        target = out / 'img' / name
+        if video is not None:
+            picture = video[int(frame) - 1]
+            with atomic_write(target) as temporary:
+                cv2.imwrite(str(temporary), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        else:
+            copy_image(root / source, target, link)
+        names[scene.image] = name
+    return names
+
+
+def copy_image(source: Path, target: Path, link: bool) -> None:
+    """Copy an image, or link to it."""
+    if not source.exists():
+        raise DataError(f"image {source} is missing, but its sequence's gt.txt lists it")
+    if link:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.symlink_to(source.resolve())
+    else:
+        with atomic_write(target) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content))
+
+
+def main() -> None:
+    """Convert; see the module's text."""
+    args = parse_args()
+    sequences = read_mot_sequences(args.root, args.sequences, args.min_visibility, args.min_height)
+    scenes = [scene for sequence in sequences for scene in sequence.scenes]
+    queries = first_frame_queries(scenes, args.min_gap)
+    names: dict[str, str] = {}
+    for sequence in sequences:
+        names.update(write_frames(sequence, args.root, args.out, args.link))
+    write_json(args.out / 'protocol.json', queries_to_json('first_frame', queries, scenes))
+    content = scenes_to_coco(scenes, names)
+    write_json(args.out / 'annotations.json', content)
+    people = len({p for s in scenes for p in s.person_ids[~s.ignore].tolist() if p >= 0})
+    boxes = sum(int((~s.ignore).sum()) for s in scenes)
+    print(
+        f'{args.out}: {len(scenes)} images, {boxes} boxes (+{len(content["annotations"]) - boxes} '
+        f'ignored), {people} people, {len(queries)} queries'
+    )
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,97 @@
+"""Tell in one screen whether the data sets of a config are complete.
+
+    python tools/misc/verify_dataset.py configs/clsa/clsa_r50_cuhk.py
+
+Compares images, boxes, identities and queries with the published figures,
+looks for missing pictures, and decodes every picture (--no-decode: not).
+Exit code 0: complete; 1: something is missing or broken; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import Config, DictAction
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from mmclsa.datasets.verify import SplitReport, decode_all, find_datasets, inspect_split
+from mmclsa.errors import ConfigError
+from mmclsa.utils.cli import run_tool
+
+LISTED = 5
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Check that the data sets of a config are whole.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--no-decode', action='store_true', help='do not decode the pictures')
+    parser.add_argument('--workers', type=int, default=2, help='decoding threads (default: 2)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+    )
+    return parser.parse_args()
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config file."""
+    try:
+        config = Config.fromfile(args.config)
+    except (OSError, KeyError, SyntaxError, NameError) as error:
+        raise ConfigError(f'config {args.config} cannot be read: {error}') from error
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    return config
+
+
+def show(console: Console, report: SplitReport) -> None:
+    """Print one split."""
+    if report.error:
+        console.print(f'[bold]{report.title}[/bold]\n  {report.error}\n')
+        return
+    table = Table('', 'found', 'published', '', title=report.title, title_justify='left')
+    for name, count in report.counts.items():
+        expected = report.published.get(name)
+        verdict = '' if expected is None else ('ok' if count == expected else 'DIFFERENT')
+        table.add_row(name, f'{count:,}', '-' if expected is None else f'{expected:,}', verdict)
+    for name, entries in (('missing', report.missing), ('unreadable', report.broken)):
+        table.add_row(f'{name} images', f'{len(entries):,}', '0', 'INCOMPLETE' if entries else 'ok')
+    console.print(table)
+    for entry in (report.missing + report.broken)[:LISTED]:
+        console.print(f'  {entry}')
+    hidden = len(report.missing) + len(report.broken) - LISTED
+    if hidden > 0:
+        console.print(f'  ... and {hidden} more')
+
+
+def main() -> int:
+    """Check every split; see the module's text."""
+    args = parse_args()
+    datasets = find_datasets(load_config(args))
+    if not datasets:
+        raise ConfigError(f'config {args.config} has no data loader with a dataset')
+    console = Console(soft_wrap=True)
+    complete = True
+    for where, config in datasets.items():
+        report, present = inspect_split(where, config)
+        if not args.no_decode:
+            verdicts = track(
+                decode_all(present, args.workers),
+                description=f'decoding {where}',
+                total=len(present),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            report.broken = [verdict for verdict in verdicts if verdict]
+        show(console, report)
+        complete = complete and report.complete
+    console.print(
+        'complete' if complete else 'INCOMPLETE: docs/datasets.md tells what belongs where'
+    )
+    return 0 if complete else 1
+
+
+if __name__ == '__main__':
+    run_tool(main)
