@@ -8,6 +8,10 @@ if [ "$#" -lt 3 ]; then
 fi
 CONFIG=$1 CHECKPOINT=$2 GPUS=$3
 shift 3
+for file in "$CONFIG" "$CHECKPOINT"; do
+    # Said here once, as torchrun would wrap it into a traceback for every process.
+    [ -f "$file" ] || { echo "error: The file $file does not exist." >&2; exit 2; }
+done
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=${PYTHON:-python}
 # Any free port, so that two runs on one machine do not meet.

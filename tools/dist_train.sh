@@ -8,6 +8,10 @@ if [ "$#" -lt 2 ]; then
 fi
 CONFIG=$1 GPUS=$2
 shift 2
+for file in "$CONFIG"; do
+    # Said here once, as torchrun would wrap it into a traceback for every process.
+    [ -f "$file" ] || { echo "error: The file $file does not exist." >&2; exit 2; }
+done
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=${PYTHON:-python}
 # Any free port, so that two runs on one machine do not meet.

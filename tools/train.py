@@ -57,7 +57,7 @@ def main() -> None:
         set_resume(cfg, args.resume)
     init_distributed(cfg, args.launcher)
     runner = Runner.from_cfg(cfg)
-    check_load_from(runner.model, cfg.load_from)
+    check_load_from(runner.model, cfg.get('load_from'))
     runner.train()
 
 

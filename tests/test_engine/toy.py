@@ -7,11 +7,13 @@ import random
 
 import numpy as np
 import torch
+from mmengine.dist import all_gather
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmclsa.registry import DATASETS, MODELS
+from mmclsa.registry import DATASETS, HOOKS, MODELS
 
 _RUNS = itertools.count()
 
@@ -79,3 +81,14 @@ def toy_config(work_dir, **overrides) -> dict:
         'experiment_name': f'toy_{next(_RUNS)}',
     }
     return {**cfg, **overrides}
+
+
+@HOOKS.register_module(force=True)
+class SameOnEveryRank(Hook):
+    """Fail when the ranks' parameters differ after a step."""
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        weight = runner.model.module.head.weight.detach()
+        others = all_gather(weight)
+        assert len(others) == 2
+        assert all(torch.equal(weight, other) for other in others)

@@ -74,7 +74,7 @@ class CropReID(BaseReID):
         """Cut boxes (input pixels) from the original pictures and normalise them.
 
         Returns:
-            Shape (sum of n_i, 3, *crop_size).
+            Shape (sum of n_i, 3, height, width) of crop_size.
 
         Raises:
             ConfigError: If a scene does not carry its original picture.
