@@ -30,7 +30,8 @@ def scenes_to_coco(
     Returns:
         Content of the annotation JSON. Image ids are 1, 2, ... in order.
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image_id, scene in enumerate(scenes, 1):
         image: dict[str, Any] = dict(
             id=image_id, file_name=(file_names or {}).get(scene.image, scene.image)

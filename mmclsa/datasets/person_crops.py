@@ -144,4 +144,4 @@ class PersonCropDataset(BasePersonSearchDataset):
         jpeg = info.pop('jpeg', None)
         if jpeg is None:
             return np.ascontiguousarray(self._cut(self._scene_picture(info['source']), info))
-        return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))

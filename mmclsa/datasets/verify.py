@@ -31,7 +31,8 @@ class SplitReport:
     Attributes:
         title: Data set and split.
         counts: Figure by name, as found.
-        published: Figure by name, as published; perhaps not all.
+        expected: Figure by name, as published or as the config says; perhaps
+            not all.
         missing: Pictures that are listed but absent.
         broken: A sentence for each picture that cannot be decoded.
         error: Why the annotations could not be read, or None.
@@ -39,7 +40,7 @@ class SplitReport:
 
     title: str
     counts: Mapping[str, int] = field(default_factory=dict)
-    published: Mapping[str, int] = field(default_factory=dict)
+    expected: Mapping[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     error: str | None = None
@@ -47,7 +48,7 @@ class SplitReport:
     @property
     def complete(self) -> bool:
         """Whether nothing is wrong."""
-        agrees = all(self.counts.get(name) == value for name, value in self.published.items())
+        agrees = all(self.counts.get(name) == value for name, value in self.expected.items())
         return agrees and not (self.missing or self.broken or self.error)
 
 
@@ -125,15 +126,17 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
         The report, still without broken pictures, and the pictures that are
         there, for :func:`decode_all`.
     """
+    config = dict(config, pipeline=[], check_images=False)
+    identities = config.pop('num_identities', None)
     try:
-        dataset = DATASETS.build(dict(config, pipeline=[], check_images=False))
+        dataset = DATASETS.build(config)
     except DataError as error:
         return SplitReport(f'{config["type"]} ({where})', error=str(error)), []
-    report = SplitReport(
-        f'{dataset.TITLE} ({where}), {dataset.data_root or "in memory"}',
-        dataset.counts(),
-        dataset.PUBLISHED.get(dataset.split, {}),
-    )
+    expected = dict(dataset.PUBLISHED.get(dataset.split, {}))
+    if identities is not None and not dataset.test_mode:
+        expected['identities'] = identities
+    title = f'{dataset.TITLE} ({where}), {dataset.data_root or "in memory"}'
+    report = SplitReport(title, dataset.counts(), expected)
     pictures = pictures_of(dataset)
     present = [entry for entry in pictures if Path(entry[0]).exists()]
     report.missing = [path for path, _ in pictures if not Path(path).exists()]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose
-from mmengine.registry import DefaultScope
 
 from mmclsa.datasets.transforms import (
     KeepOriginalImage,
@@ -19,12 +18,6 @@ from mmclsa.datasets.transforms import (
 )
 from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import ConfigError, DataError
-
-
-@pytest.fixture(autouse=True)
-def _scope():
-    with DefaultScope.overwrite_default_scope('mmclsa'):
-        yield
 
 
 def person(box, person_id, ignore=0):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> di
     """Write a sequence's frames into ``out/img``; return file name by image key."""
     video = VideoFrames(sequence.video) if sequence.video else None
     names = {}
-    for scene in track(sequence.scenes, description=sequence.name, transient=True):
+    progress = track(sequence.scenes, description=sequence.name, disable=not sys.stdout.isatty())
+    for scene in progress:
         source, _, frame = scene.image.partition('#')
         name = f'{sequence.name}/{frame}.jpg' if video else source
         target = out / 'img' / name

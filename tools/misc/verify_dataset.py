@@ -2,7 +2,7 @@
 
     python tools/misc/verify_dataset.py configs/clsa/clsa_r50_cuhk.py
 
-Compares images, boxes, identities and queries with the published figures,
+Compares images, boxes, identities and queries with the published figures and the config,
 looks for missing pictures, and decodes every picture (--no-decode: not).
 Exit code 0: complete; 1: something is missing or broken; 2: wrong usage.
 """
@@ -10,6 +10,7 @@ Exit code 0: complete; 1: something is missing or broken; 2: wrong usage.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from mmengine.config import Config, DictAction
 from rich.console import Console
@@ -51,9 +52,9 @@ def show(console: Console, report: SplitReport) -> None:
     if report.error:
         console.print(f'[bold]{report.title}[/bold]\n  {report.error}\n')
         return
-    table = Table('', 'found', 'published', '', title=report.title, title_justify='left')
+    table = Table('', 'found', 'expected', '', title=report.title, title_justify='left')
     for name, count in report.counts.items():
-        expected = report.published.get(name)
+        expected = report.expected.get(name)
         verdict = '' if expected is None else ('ok' if count == expected else 'DIFFERENT')
         table.add_row(name, f'{count:,}', '-' if expected is None else f'{expected:,}', verdict)
     for name, entries in (('missing', report.missing), ('unreadable', report.broken)):
@@ -83,6 +84,7 @@ def main() -> int:
                 total=len(present),
                 console=Console(stderr=True),
                 transient=True,
+                disable=not sys.stderr.isatty(),
             )
             report.broken = [verdict for verdict in verdicts if verdict]
         show(console, report)

@@ -27,5 +27,6 @@ val_dataloader = dict(
     ),
 )
 val_evaluator = dict(type='PersonSearchMetric')
-test_dataloader = val_dataloader
+# Instead of PETS, which is not looked at before all is chosen.
+test_dataloader = dict(_delete_=True, **val_dataloader)
 test_evaluator = val_evaluator

@@ -258,7 +258,7 @@ def _read_row(line: str, where: str, min_visibility: float, min_height: float) -
 
 
 def _scene(key: str, rows: Sequence[_Row], width: int, height: int) -> Scene:
-    boxes = np.array([row.box for row in rows], dtype=np.float64).reshape(-1, 4)
+    boxes: np.ndarray = np.array([row.box for row in rows], dtype=np.float64).reshape(-1, 4)
     boxes = np.clip(boxes, 0, [width, height, width, height])
     kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     tracks = np.array([row.track for row in rows], dtype=np.int64)[kept]

@@ -97,7 +97,7 @@ class RandomErasing(BaseTransform):
         if not 0 < aspect <= 1:
             raise ConfigError(f'RandomErasing.aspect must lie in 0..1, not {aspect}')
         self.prob = prob
-        self.area = tuple(area)
+        self.area = (area[0], area[1])
         self.aspect = aspect
         self.fill = fill
         self.tries = tries
