@@ -3,5 +3,11 @@
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.mot_challenge import MOTChallengeDataset
 from mmclsa.datasets.person_crops import PersonCropDataset
+from mmclsa.datasets.synthetic import SyntheticPersonSearch
 
-__all__ = ['BasePersonSearchDataset', 'MOTChallengeDataset', 'PersonCropDataset']
+__all__ = [
+    'BasePersonSearchDataset',
+    'MOTChallengeDataset',
+    'PersonCropDataset',
+    'SyntheticPersonSearch',
+]

@@ -1,0 +1,71 @@
+# Synthetic scenes, drawn in memory: no download. Test people are none of the training people.
+num_identities = 80  # training identities
+queue_size = 200  # passers-by that OIM remembers; ours
+image_size = (256, 192)  # width and height that scenes are drawn in; ours
+
+train_pipeline = [
+    dict(type='LoadSceneImage'),
+    dict(type='LoadPersonAnnotations'),
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='PackPersonSearchInputs'),
+]
+test_pipeline = [
+    dict(type='LoadSceneImage'),
+    dict(type='mmdet.Resize', scale=image_size, keep_ratio=True),
+    # After Resize: ground truth and queries stay in original pixels.
+    dict(type='LoadPersonAnnotations'),
+    dict(type='PackPersonSearchInputs'),
+]
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='SyntheticPersonSearch',
+        num_scenes=800,
+        num_identities=num_identities,
+        img_size=image_size,
+        seed=0,
+        filter_cfg=dict(filter_empty_gt=True),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='SyntheticPersonSearch',
+        num_scenes=100,
+        num_identities=30,
+        first_identity=1000,
+        img_size=image_size,
+        seed=1,
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+# Other people and other scenes than those of validation.
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='SyntheticPersonSearch',
+        num_scenes=200,
+        num_identities=40,
+        first_identity=2000,
+        img_size=image_size,
+        seed=2,
+        gallery_sizes=(None, 50),
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+val_evaluator = dict(type='PersonSearchMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,240 @@
+"""Synthetic scenes as a data set: nothing to download, nothing on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.synthetic_scenes import ScenePlan, SceneSettings, draw_scene, plan_scene
+from mmclsa.errors import ConfigError
+from mmclsa.registry import DATASETS
+from mmclsa.structures import Query, Scene, SearchProtocol
+
+__all__ = ['SyntheticPersonSearch', 'scene_of_plan', 'search_task']
+
+# First part of the seed of what is drawn for protocols.
+_QUERIES, _GALLERIES = 5, 6
+
+
+def scene_of_plan(plan: ScenePlan) -> Scene:
+    """Give the annotation of a synthetic scene.
+
+    Args:
+        plan: The plan of the scene.
+
+    Returns:
+        Boxes in pixels, ids of the population (-1 = passer-by); the image's
+        key is ``scene_00005.png`` for number 5.
+    """
+    boxes = np.array([person.box for person in plan.people], np.float64).reshape(-1, 4)
+    ids = np.array([person.identity for person in plan.people], np.int64)
+    return Scene(
+        image=f'scene_{plan.index:05d}.png',
+        boxes=boxes,
+        person_ids=ids,
+        ignore=np.zeros(len(ids), bool),
+        width=plan.settings.width,
+        height=plan.settings.height,
+    )
+
+
+def search_task(
+    scenes: Sequence[Scene],
+    queries_per_identity: int = 2,
+    gallery_size: int | None = None,
+    seed: int = 0,
+) -> SearchProtocol:
+    """Make a retrieval task of scenes.
+
+    Each person seen in two scenes or more is looked for, from scenes chosen
+    at random.
+
+    Args:
+        scenes: The scenes; a person is in a scene once at most.
+        queries_per_identity: How many queries a person gives, at most.
+        gallery_size: Images in each query's gallery: those that show the
+            person, filled up with others at random; more than this if the
+            person is in more. None for all but the query's own.
+        seed: Of the choice.
+
+    Returns:
+        The task, ``all`` or ``gallery_<size>``.
+
+    Example:
+        >>> scenes = [scene_of_plan(plan_scene(SceneSettings(), i)) for i in range(20)]
+        >>> task = search_task(scenes, gallery_size=10)
+        >>> task.name, {len(task.gallery(i)) for i in range(len(task))}
+        ('gallery_10', {10})
+    """
+    # Two generators: protocols of different sizes must have the same queries.
+    choose = np.random.default_rng((_QUERIES, seed))
+    fill = np.random.default_rng((_GALLERIES, seed))
+    places: dict[int, list[tuple[int, int]]] = {}
+    for number, scene in enumerate(scenes):
+        for place, person in enumerate(scene.person_ids.tolist()):
+            if person >= 0:
+                places.setdefault(person, []).append((number, place))
+    queries, truths, galleries = [], [], []
+    for person in sorted(p for p, seen in places.items() if len(seen) > 1):
+        seen = places[person]
+        for choice in choose.permutation(len(seen))[:queries_per_identity].tolist():
+            number, place = seen[choice]
+            queries.append(Query(scenes[number].image, scenes[number].boxes[place], person))
+            right = [entry for entry in seen if entry[0] != number]
+            truths.append([(scenes[n].image, scenes[n].boxes[p]) for n, p in right])
+            galleries.append(_gallery(len(scenes), number, right, gallery_size, fill))
+    return SearchProtocol.build(
+        name='all' if gallery_size is None else f'gallery_{gallery_size}',
+        images=[scene.image for scene in scenes],
+        queries=queries,
+        truths=truths,
+        galleries=None
+        if gallery_size is None
+        else [[scenes[n].image for n in gallery] for gallery in galleries],
+    )
+
+
+def _gallery(
+    count: int,
+    own: int,
+    right: Sequence[tuple[int, int]],
+    size: int | None,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Choose the scenes of a gallery of a given size."""
+    if size is None:
+        return []
+    shown = [number for number, _ in right]
+    others = np.setdiff1d(np.arange(count), [own, *shown])
+    return sorted([*shown, *rng.permutation(others)[: max(size - len(shown), 0)].tolist()])
+
+
+@DATASETS.register_module()
+class SyntheticPersonSearch(BasePersonSearchDataset):
+    """Drawn scenes of people with clothes of their own, at many scales.
+
+    A scene depends on the seed and its number alone and is drawn when it is
+    loaded, in the data loader's workers, so the data set is small to pickle
+    and the same in every process. Picture ``i`` has the key
+    ``scene_0000i.png``; there is no file.
+
+    Args:
+        num_scenes: How many scenes.
+        num_identities: How many people have an identity; all of them appear,
+            so it is also what ``metainfo`` reports.
+        first_identity: Number of the first of them in the population. A
+            test set with a range of its own has people nobody trained on.
+        people_per_scene: Fewest and most people in a scene; there may be
+            fewer where there is no room.
+        img_size: Width and height, pixels.
+        person_height: Smallest and largest person, as a share of the height.
+        unlabelled: Chance, 0..1, that a person beside a scene's first one is
+            a passer-by with id -1.
+        occlusion: Chance, 0..1, that a part of a person is hidden.
+        seed: Of the scenes and of the choice of queries.
+        population_seed: Of the people's looks; the same for training and test.
+        queries_per_identity: Queries of each test identity, at most.
+        gallery_sizes: A protocol for each: a number of images, or None for
+            all but the query's own.
+        kwargs: Of :class:`BasePersonSearchDataset`.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    TITLE = 'The synthetic data set'
+
+    def __init__(
+        self,
+        num_scenes: int = 400,
+        num_identities: int = 80,
+        first_identity: int = 0,
+        people_per_scene: tuple[int, int] = (2, 5),
+        img_size: tuple[int, int] = (256, 192),
+        person_height: tuple[float, float] = (0.125, 0.92),
+        unlabelled: float = 0.1,
+        occlusion: float = 0.2,
+        seed: int = 0,
+        population_seed: int = 0,
+        queries_per_identity: int = 2,
+        gallery_sizes: Sequence[int | None] = (None,),
+        **kwargs: Any,
+    ) -> None:
+        self.num_scenes = num_scenes
+        self.queries_per_identity = queries_per_identity
+        self.gallery_sizes = tuple(gallery_sizes)
+        self.settings = SceneSettings(
+            width=img_size[0],
+            height=img_size[1],
+            num_identities=num_identities,
+            first_identity=first_identity,
+            people=(people_per_scene[0], people_per_scene[1]),
+            person_height=(person_height[0], person_height[1]),
+            unlabelled=unlabelled,
+            occlusion=occlusion,
+            seed=seed,
+            population_seed=population_seed,
+        )
+        self._check()
+        super().__init__(num_identities=num_identities, **kwargs)
+
+    def _check(self) -> None:
+        """Refuse settings that no scene can meet."""
+        s = self.settings
+        low, high = s.person_height
+        limits = (
+            ('seed', s.seed, s.seed >= 0, 'at least 0'),
+            ('population_seed', s.population_seed, s.population_seed >= 0, 'at least 0'),
+            ('first_identity', s.first_identity, s.first_identity >= 0, 'at least 0'),
+            ('num_identities', s.num_identities, s.num_identities >= 1, 'at least 1'),
+            (
+                'num_scenes',
+                self.num_scenes,
+                self.num_scenes >= s.num_identities,
+                f'at least num_identities ({s.num_identities}), so that everybody appears',
+            ),
+            ('people_per_scene', s.people, 1 <= s.people[0] <= s.people[1], '1 <= least <= most'),
+            ('img_size', (s.width, s.height), min(s.width, s.height) >= 32, 'at least 32 pixels'),
+            (
+                'person_height',
+                s.person_height,
+                0 < low <= high <= 1,
+                '0 < smallest <= largest <= 1',
+            ),
+            ('unlabelled', s.unlabelled, 0 <= s.unlabelled <= 1, 'between 0 and 1'),
+            ('occlusion', s.occlusion, 0 <= s.occlusion <= 1, 'between 0 and 1'),
+        )
+        for name, value, right, expected in limits:
+            if not right:
+                raise ConfigError(
+                    f'{name} of SyntheticPersonSearch must be {expected}, but is {value}'
+                )
+
+    def load_scenes(self) -> list[Scene]:
+        """Plan all scenes; a millisecond each."""
+        return [scene_of_plan(plan_scene(self.settings, i)) for i in range(self.num_scenes)]
+
+    def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
+        """Make a task of each of ``gallery_sizes``, all with the same queries."""
+        return [
+            search_task(scenes, self.queries_per_identity, size, self.settings.seed)
+            for size in self.gallery_sizes
+        ]
+
+    def locate(self, scene: Scene) -> dict[str, Any]:
+        """Give the scene's number, from which :meth:`picture` draws it."""
+        return dict(scene_index=int(scene.image[len('scene_') : -len('.png')]))
+
+    def picture(self, info: dict[str, Any]) -> np.ndarray:
+        """Draw a scene.
+
+        Args:
+            info: The item.
+
+        Returns:
+            Shape (H, W, 3), uint8, BGR.
+        """
+        return draw_scene(plan_scene(self.settings, info['scene_index']))
