@@ -86,6 +86,7 @@ class SearchProtocol:
     gallery_images: np.ndarray | None = None
     image_cams: np.ndarray | None = None
     cross_camera: bool = False
+    cbgm_sizes: tuple[int, int] = (10, 3)
     _index: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -144,6 +145,7 @@ class SearchProtocol:
         query_ids: Sequence[int] | None = None,
         image_cams: np.ndarray | None = None,
         cross_camera: bool = False,
+        cbgm_sizes: tuple[int, int] = (10, 3),
     ) -> SearchProtocol:
         """Make a task of lists.
 
@@ -158,6 +160,7 @@ class SearchProtocol:
             query_ids: Numbers of the queries; by default 0..Q-1.
             image_cams: Camera of each image.
             cross_camera: See the class.
+            cbgm_sizes: See the class.
 
         Returns:
             The task.
@@ -191,6 +194,7 @@ class SearchProtocol:
             gallery_images=gallery_images,
             image_cams=image_cams,
             cross_camera=cross_camera,
+            cbgm_sizes=cbgm_sizes,
         )
 
 

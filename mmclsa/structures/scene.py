@@ -23,6 +23,7 @@ class Scene:
         cam_id: The camera, -1 = unknown.
         width: Pixels, or None if the annotation does not say.
         height: Likewise.
+        image_id: The image's number in the annotation file, where it has one.
     """
 
     image: str
@@ -33,3 +34,4 @@ class Scene:
     cam_id: int = -1
     width: int | None = None
     height: int | None = None
+    image_id: int | None = None

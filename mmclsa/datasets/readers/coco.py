@@ -1,0 +1,158 @@
+"""COCO JSON with person ids, and retrieval tasks in a protocol JSON.
+
+The formats are described in docs/datasets.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmclsa.datasets.readers.json_file import json_box, json_field, load_json
+from mmclsa.errors import DataError
+from mmclsa.structures import Query, Scene, SearchProtocol
+
+__all__ = ['coco_protocol', 'read_coco']
+
+
+def read_coco(ann_file: str | Path) -> list[Scene]:
+    """Read COCO annotations with ``person_id``.
+
+    ``track_id`` of an annotation and ``cam_id`` of an image are optional;
+    ``ignore`` or ``iscrowd`` make a box neither person nor background. An
+    annotation without ``person_id``, or with a negative one, is unlabelled.
+
+    Args:
+        ann_file: The JSON file.
+
+    Returns:
+        The scenes, in the file's order of images; person ids as in the file.
+
+    Raises:
+        DataError: If the file is missing, broken, empty or inconsistent.
+    """
+    data = load_json(ann_file)
+    images = json_field(data, 'images', str(ann_file))
+    annotations = json_field(data, 'annotations', str(ann_file))
+    if not images:
+        raise DataError(f'{ann_file}, field images: expected at least one image, but got none')
+    grouped: dict[Any, list[dict[str, Any]]] = {
+        json_field(image, 'id', f'{ann_file}, images[{i}]'): [] for i, image in enumerate(images)
+    }
+    for i, annotation in enumerate(annotations):
+        where = f'{ann_file}, annotations[{i}]'
+        image_id = json_field(annotation, 'image_id', where)
+        if image_id not in grouped:
+            raise DataError(f'{where}: image_id {image_id} is not among the images')
+        box = json_box(annotation, where)
+        grouped[image_id].append({**annotation, 'box': box, 'where': where})
+    return [
+        _scene(image, grouped[image['id']], f'{ann_file}, images[{i}]')
+        for i, image in enumerate(images)
+    ]
+
+
+def _scene(image: dict[str, Any], people: list[dict[str, Any]], where: str) -> Scene:
+    tracks = [person.get('track_id', -1) for person in people]
+    return Scene(
+        image=str(json_field(image, 'file_name', where)),
+        boxes=np.array([p['box'] for p in people], dtype=np.float64).reshape(-1, 4),
+        person_ids=np.array([_person_id(p) for p in people], dtype=np.int64),
+        ignore=np.array([bool(p.get('ignore') or p.get('iscrowd')) for p in people], dtype=bool),
+        track_ids=np.array(tracks, dtype=np.int64) if any(t != -1 for t in tracks) else None,
+        cam_id=int(image.get('cam_id', -1)),
+        width=image.get('width'),
+        height=image.get('height'),
+        image_id=image['id'],
+    )
+
+
+def _person_id(annotation: dict[str, Any]) -> int:
+    given = annotation.get('person_id')
+    if given is None:
+        return -1
+    if not isinstance(given, int):
+        raise DataError(f'{annotation["where"]}: person_id must be an integer, but got {given!r}')
+    return max(given, -1)
+
+
+def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchProtocol:
+    """Read a retrieval task on scenes of :func:`read_coco`.
+
+    Args:
+        protocol_file: The JSON file. A query's ``gallery`` is a list of image
+            ids or ``"all"``, which is every image but the query's own.
+        scenes: The scenes.
+
+    Returns:
+        The task. Matches follow from the person ids; a person listed twice in
+        an image counts once, at the first box. Ignored boxes never match.
+
+    Raises:
+        DataError: If the file is missing, broken, empty or inconsistent, or a
+            query has no match in its gallery.
+    """
+    data = load_json(protocol_file)
+    records = json_field(data, 'queries', str(protocol_file))
+    if not records:
+        raise DataError(f'{protocol_file}, field queries: expected at least one query')
+    by_id = {scene.image_id: scene for scene in scenes}
+    queries, galleries, truths, numbers = [], [], [], []
+    for i, record in enumerate(records):
+        where = f'{protocol_file}, queries[{i}]'
+        query = _query(record, by_id, where)
+        gallery = _gallery(record, by_id, where)
+        truth = _truth(query.person_id, gallery)
+        if not truth:
+            raise DataError(f'{where}: no gallery image shows person_id {query.person_id}')
+        queries.append(query)
+        galleries.append([scene.image for scene in gallery])
+        truths.append(truth)
+        numbers.append(int(record.get('query_id', i)))
+    if len(set(numbers)) != len(numbers):
+        raise DataError(f'{protocol_file}, field queries: a query_id occurs twice')
+    everything = all(record['gallery'] == 'all' for record in records)
+    return SearchProtocol.build(
+        str(data.get('name') or Path(protocol_file).stem),
+        [scene.image for scene in scenes],
+        queries,
+        truths,
+        galleries=None if everything else galleries,
+        query_ids=numbers,
+        image_cams=np.array([scene.cam_id for scene in scenes], dtype=np.int64),
+    )
+
+
+def _image(image_id: Any, by_id: dict[Any, Scene], where: str) -> Scene:
+    if image_id not in by_id:
+        raise DataError(f'{where}: image_id {image_id} is not in the annotation file')
+    return by_id[image_id]
+
+
+def _query(record: Any, by_id: dict[Any, Scene], where: str) -> Query:
+    scene = _image(json_field(record, 'image_id', where), by_id, where)
+    person_id = json_field(record, 'person_id', where)
+    if not isinstance(person_id, int) or person_id < 0:
+        raise DataError(f'{where}: person_id must be an integer >= 0, but got {person_id!r}')
+    return Query(scene.image, json_box(record, where), person_id, scene.cam_id)
+
+
+def _gallery(record: Any, by_id: dict[Any, Scene], where: str) -> list[Scene]:
+    given = json_field(record, 'gallery', where)
+    if given == 'all':
+        return [scene for key, scene in by_id.items() if key != record['image_id']]
+    if not isinstance(given, list):
+        raise DataError(f'{where}: gallery must be a list of image ids or "all", but got {given!r}')
+    return [_image(image_id, by_id, where) for image_id in given]
+
+
+def _truth(person_id: int, gallery: list[Scene]) -> list[tuple[str, np.ndarray]]:
+    truth = []
+    for scene in gallery:
+        mine = np.flatnonzero((scene.person_ids == person_id) & ~scene.ignore)
+        if len(mine):
+            truth.append((scene.image, scene.boxes[mine[0]]))
+    return truth

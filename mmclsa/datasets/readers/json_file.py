@@ -1,0 +1,77 @@
+"""Reading JSON files with errors that name the file and the field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmclsa.errors import DataError
+
+__all__ = ['json_box', 'json_field', 'load_json']
+
+
+def load_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: If the file is missing or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        raise DataError(f'{path} is missing') from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f'{path} is no readable JSON file ({error})') from None
+
+
+def json_field(record: Any, name: str, where: str) -> Any:
+    """Read one field of an object.
+
+    Args:
+        record: The object.
+        name: The field.
+        where: File and place, for the message.
+
+    Raises:
+        DataError: If there is no such field.
+
+    Example:
+        >>> json_field({'id': 3}, 'id', 'a.json')
+        3
+    """
+    if not isinstance(record, Mapping) or name not in record:
+        raise DataError(f'{where}: the field {name!r} is missing')
+    return record[name]
+
+
+def json_box(record: Any, where: str) -> np.ndarray:
+    """Read the field ``bbox`` (x y w h) as x1 y1 x2 y2.
+
+    Args:
+        record: The object with the box.
+        where: File and place, for the message.
+
+    Returns:
+        Shape (4,), float64.
+
+    Raises:
+        DataError: If it is not four finite numbers with positive size.
+
+    Example:
+        >>> json_box({'bbox': [1, 2, 10, 20]}, 'a.json').tolist()
+        [1.0, 2.0, 11.0, 22.0]
+    """
+    given = json_field(record, 'bbox', where)
+    try:
+        box = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= 0).any():
+        raise DataError(
+            f'{where}: bbox must be 4 finite numbers x y w h with positive size, but got {given}'
+        )
+    return np.concatenate([box[:2], box[:2] + box[2:]])

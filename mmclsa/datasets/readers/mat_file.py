@@ -1,0 +1,77 @@
+"""Reading MATLAB files with errors that name the file and the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.io import loadmat
+
+from mmclsa.errors import DataError
+
+__all__ = ['load_mat', 'mat_field', 'mat_string']
+
+
+def load_mat(path: str | Path) -> dict[str, Any]:
+    """Read all variables of a .mat file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Variable name to value.
+
+    Raises:
+        DataError: If the file is missing or cannot be read.
+    """
+    try:
+        return loadmat(str(path))
+    except FileNotFoundError:
+        raise DataError(
+            f'{path} is missing; docs/datasets.md tells how to get this data set'
+        ) from None
+    # scipy raises whatever its parser stumbles on in a truncated file.
+    except Exception as error:
+        raise DataError(
+            f'{path} is no readable .mat file ({type(error).__name__}: {error})'
+        ) from None
+
+
+def mat_field(path: str | Path, *names: str) -> np.ndarray:
+    """Read one variable of a .mat file.
+
+    Args:
+        path: The file.
+        names: Names that the variable may have, the first one found counts.
+
+    Returns:
+        The variable.
+
+    Raises:
+        DataError: If the file is missing, broken, or has none of the names.
+    """
+    variables = load_mat(path)
+    for name in names:
+        if name in variables:
+            return variables[name]
+    found = sorted(name for name in variables if not name.startswith('__'))
+    raise DataError(f'{path} must have a variable {" or ".join(names)}, but has {found}')
+
+
+def mat_string(value: np.ndarray) -> str:
+    """Unwrap a string from the arrays MATLAB's cells come in.
+
+    Args:
+        value: Nested arrays around one string.
+
+    Returns:
+        The string.
+
+    Example:
+        >>> mat_string(np.array([[np.array(['s1.jpg'])]]))
+        's1.jpg'
+    """
+    while isinstance(value, np.ndarray):
+        value = value.ravel()[0]
+    return str(value)
