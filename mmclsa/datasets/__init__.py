@@ -1,13 +1,19 @@
 """Person-search data sets, their transforms and samplers."""
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.coco_person_search import CocoPersonSearchDataset
+from mmclsa.datasets.cuhk_sysu import CUHKSYSUDataset
 from mmclsa.datasets.mot_challenge import MOTChallengeDataset
 from mmclsa.datasets.person_crops import PersonCropDataset
+from mmclsa.datasets.prw import PRWDataset
 from mmclsa.datasets.synthetic import SyntheticPersonSearch
 
 __all__ = [
     'BasePersonSearchDataset',
+    'CUHKSYSUDataset',
+    'CocoPersonSearchDataset',
     'MOTChallengeDataset',
+    'PRWDataset',
     'PersonCropDataset',
     'SyntheticPersonSearch',
 ]
