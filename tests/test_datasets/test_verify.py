@@ -1,8 +1,11 @@
-"""verify_dataset.py and mot_to_coco.py, run as a user runs them."""
+"""verify_dataset.py and mot_to_coco.py, run by their command lines."""
 
 from __future__ import annotations
 
 import json
+import runpy
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -11,10 +14,26 @@ import pytest
 from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.verify import SplitReport, find_datasets
 from mmclsa.testing import make_fake_coco, make_fake_mot, make_fake_prw
-from tests.helpers import assert_user_error, run_python
+from tests.helpers import REPO, assert_user_error
 
 VERIFY = 'tools/misc/verify_dataset.py'
 CONVERT = 'tools/dataset_converters/mot_to_coco.py'
+
+
+@pytest.fixture
+def run_python(monkeypatch, capsys):
+    """Run a tool in this process: a new one takes seconds to import everything."""
+
+    def run(script, *args, **env):
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, 'argv', [script, *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(REPO / script), run_name='__main__')
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(args, end.value.code, printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture
@@ -37,14 +56,14 @@ def coco(tmp_path):
     return root, config
 
 
-def test_complete_data_set(coco):
+def test_complete_data_set(coco, run_python):
     result = run_python(VERIFY, coco[1])
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count('missing images') == 2, 'val and test are the same data set'
     assert 'complete' in result.stdout.splitlines()[-1]
 
 
-def test_missing_and_broken_pictures(coco):
+def test_missing_and_broken_pictures(coco, run_python):
     root, config = coco
     (root / 'img' / '000001.jpg').unlink()
     (root / 'img' / '000002.jpg').write_bytes(b'\xff\xd8 half a JPEG')
@@ -56,9 +75,9 @@ def test_missing_and_broken_pictures(coco):
     assert run_python(VERIFY, config, '--no-decode').returncode == 0
 
 
-def test_figures_that_differ_from_the_published(tmp_path):
+def test_figures_that_differ_from_the_published(tmp_path, run_python):
     make_fake_prw(tmp_path / 'prw')
-    config = 'configs/_base_/datasets/prw.py'
+    config = REPO / 'configs/_base_/datasets/prw.py'
     # The config's 483 identities are not those of the fake: the data set says so.
     result = run_python(VERIFY, config, MMCLSA_DATA=str(tmp_path))
     assert result.returncode == 1, result.stdout + result.stderr
@@ -66,8 +85,8 @@ def test_figures_that_differ_from_the_published(tmp_path):
     assert '6,112' in result.stdout
 
 
-def test_absent_data_set_and_wrong_usage(tmp_path):
-    config = 'configs/_base_/datasets/cuhk_sysu.py'
+def test_absent_data_set_and_wrong_usage(tmp_path, run_python):
+    config = REPO / 'configs/_base_/datasets/cuhk_sysu.py'
     result = run_python(VERIFY, config, MMCLSA_DATA=str(tmp_path / 'no'))
     assert result.returncode == 1
     assert 'Traceback' not in result.stderr
@@ -96,7 +115,7 @@ def test_report_is_complete_only_if_all_agrees():
     assert not SplitReport('a', error='gone').complete
 
 
-def test_conversion_of_folder_and_video(tmp_path):
+def test_conversion_of_folder_and_video(tmp_path, run_python):
     make_fake_mot(tmp_path, 'seqs/a')
     make_fake_mot(tmp_path, 'seqs/b', video=True, seed=1)
     result = run_python(CONVERT, tmp_path, tmp_path / 'out', '--sequences', 'seqs/*')
@@ -120,7 +139,7 @@ def test_conversion_of_folder_and_video(tmp_path):
     assert run_python(VERIFY, config).returncode == 0
 
 
-def test_conversion_with_links_and_errors(tmp_path):
+def test_conversion_with_links_and_errors(tmp_path, run_python):
     folder = make_fake_mot(tmp_path, 'a')
     result = run_python(CONVERT, tmp_path, tmp_path / 'out', '--sequences', 'a', '--link')
     assert result.returncode == 0, result.stderr
