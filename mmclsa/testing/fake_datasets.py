@@ -289,7 +289,7 @@ def make_fake_mot(
     )
     if video:
         writer = cv2.VideoWriter(
-            str(folder / f'{folder.name}.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 25, SIZE[::-1]
+            str(folder / f'{folder.name}.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 25, SIZE[::-1]
         )
         for scene in scenes:
             writer.write(draw_scene(scene, SIZE, seed))
