@@ -10,18 +10,22 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmclsa.compat import load_torch_file
+from mmclsa.engine.hooks.epoch_seed import find_pipelines
 from mmclsa.engine.hooks.identity_check import dataset_identities, head_identities
 from mmclsa.errors import ConfigError
 from tests.helpers import REPO
-from tests.test_engine.toy import ToyDataset, toy_config
+from tests.test_engine.toy import RecordBatches, ToyDataset, toy_config
 
 # Kills itself, as kill -9 would, while a checkpoint is being written.
 KILLED_RUN = """
 import os, signal, sys
 from mmengine.config import Config
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.runner import Runner
 import mmclsa.engine.file_backend as backend
 from tests.test_engine.toy import toy_config
@@ -51,15 +55,25 @@ def assert_same(one: dict, other: dict) -> None:
         assert torch.equal(one[name], other[name]), name
 
 
+@pytest.fixture(autouse=True)
+def _scope():
+    init_default_scope('mmclsa')
+
+
 class TestEpochSeedHook:
-    @pytest.mark.parametrize('epochs_before_the_stop', [1, 2])
-    def test_resumed_run_is_the_unbroken_run(self, tmp_path, epochs_before_the_stop):
-        unbroken = train(tmp_path / 'unbroken')
+    @pytest.mark.parametrize(
+        ('epochs_before_the_stop', 'persistent'), [(1, False), (2, False), (1, True)]
+    )
+    def test_resumed_run_is_the_unbroken_run(self, tmp_path, epochs_before_the_stop, persistent):
+        loader = toy_config(tmp_path)['train_dataloader']
+        loader.update(persistent_workers=persistent, num_workers=1 if persistent else 2)
+        overrides = {'train_dataloader': loader}
+        unbroken = train(tmp_path / 'unbroken', **overrides)
         short = {'by_epoch': True, 'max_epochs': epochs_before_the_stop}
-        train(tmp_path / 'broken', train_cfg=short)
+        train(tmp_path / 'broken', train_cfg=short, **overrides)
         np.random.seed(99)
         torch.manual_seed(99)
-        assert_same(train(tmp_path / 'broken', resume=True), unbroken)
+        assert_same(train(tmp_path / 'broken', resume=True, **overrides), unbroken)
 
     def test_without_the_hook_it_is_not(self, tmp_path):
         """The toy run really draws numbers that a resumed run would miss."""
@@ -68,35 +82,31 @@ class TestEpochSeedHook:
         resumed = train(tmp_path / 'broken', custom_hooks=[], resume=True)
         assert not torch.equal(resumed['head.weight'], unbroken['head.weight'])
 
-    def test_epochs_differ_and_runs_repeat(self, tmp_path, monkeypatch):
-        seen: list[tuple] = []
-
-        class Recorder(ToyDataset):
-            def __getitem__(self, index):
-                item = super().__getitem__(index)
-                seen.append((index, float(item['inputs'][0])))
-                return item
-
-        for name in ('a', 'b'):
-            cfg = Config(toy_config(tmp_path / name))
-            cfg.train_dataloader.num_workers = 0
-            runner = Runner.from_cfg(cfg)
-            monkeypatch.setattr(runner, '_train_dataloader', runner._train_dataloader)
-            runner._train_dataloader['dataset'] = Recorder()
-            runner.train()
-        first, second = seen[: len(seen) // 2], seen[len(seen) // 2 :]
-        assert first == second
-        by_epoch = [dict(first[start : start + 12]) for start in (0, 12, 24)]
-        assert len({epoch[0] for epoch in by_epoch}) == 3
-
-    def test_workers_that_stay_are_warned_of(self, tmp_path, caplog):
-        cfg = Config(toy_config(tmp_path, log_level='WARNING'))
-        cfg.train_dataloader.persistent_workers = True
+    def test_epochs_and_workers_draw_different_numbers(self, tmp_path):
+        cfg = Config(toy_config(tmp_path))
+        cfg.custom_hooks.append({'type': 'RecordBatches'})
         runner = Runner.from_cfg(cfg)
+        runner.train()
+        (recorder,) = (hook for hook in runner.hooks if isinstance(hook, RecordBatches))
+        noise = np.concatenate(recorder.values) % 1
+        assert len(noise) == 3 * 12
+        assert len(np.unique(noise.round(5))) == 3 * 12
+
+    def test_finds_pipelines_in_wrappers(self):
+        parts = [ToyDataset(), ToyDataset()]
+        joined = ConcatDataset(parts)
+        assert list(find_pipelines(joined)) == [part.pipeline for part in parts]
+        assert list(find_pipelines(RepeatDataset(parts[0], 2))) == [parts[0].pipeline]
+        assert list(find_pipelines([1, 2])) == []
+
+    def test_data_set_without_pipeline_is_warned_of(self, tmp_path):
+        cfg = Config(toy_config(tmp_path, train_cfg={'by_epoch': True, 'max_epochs': 1}))
+        runner = Runner.from_cfg(cfg)
+        runner._train_dataloader['dataset'] = [{'inputs': torch.ones(4)}] * 4
         warnings: list[str] = []
         runner.logger.warning = lambda text, *args: warnings.append(str(text))
         runner.train()
-        assert any('persistent_workers' in text for text in warnings)
+        assert any('has no pipeline' in text for text in warnings)
 
 
 class TestAtomicCheckpointHook:

@@ -7,30 +7,36 @@ import random
 
 import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.dist import all_gather
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
-from torch.utils.data import Dataset
 
-from mmclsa.registry import DATASETS, HOOKS, MODELS
+from mmclsa.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
 _RUNS = itertools.count()
 
 
-@DATASETS.register_module(force=True)
-class ToyDataset(Dataset):
-    """Numbers that every generator has changed a little."""
+@TRANSFORMS.register_module(force=True)
+class ToyNoise:
+    """Change a number a little by every generator."""
 
-    def __init__(self, num_identities: int | None = None) -> None:
-        self.metainfo = {'num_identities': num_identities}
-
-    def __len__(self) -> int:
-        return 12
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+    def __call__(self, results: dict) -> dict:
         noise = random.random() + np.random.rand() + torch.rand(())
-        return {'inputs': torch.full((4,), float(index)) + noise}
+        return {'inputs': torch.full((4,), float(results['value'])) + noise}
+
+
+@DATASETS.register_module(force=True)
+class ToyDataset(BaseDataset):
+    """Twelve numbers."""
+
+    def __init__(self, num_identities: int | None = None, **kwargs) -> None:
+        metainfo = {'num_identities': num_identities}
+        super().__init__(metainfo=metainfo, pipeline=[{'type': 'ToyNoise'}], **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        return [{'value': value} for value in range(12)]
 
 
 @MODELS.register_module(force=True)
@@ -92,3 +98,14 @@ class SameOnEveryRank(Hook):
         others = all_gather(weight)
         assert len(others) == 2
         assert all(torch.equal(weight, other) for other in others)
+
+
+@HOOKS.register_module(force=True)
+class RecordBatches(Hook):
+    """Keep the first number of every sample."""
+
+    def __init__(self) -> None:
+        self.values: list[np.ndarray] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.values.append(np.array([float(item[0]) for item in data_batch['inputs']]))
