@@ -54,7 +54,8 @@ class SearchProtocol:
     Attributes:
         name: Short name, e.g. ``gallery_100`` or ``regular``.
         images: Keys of all images of the task.
-        query_ids: Shape (Q,), int64, the data set's number of each query.
+        query_ids: Shape (Q,), int64, the place of each query in the data set's
+            list of queries, which all its protocols share.
         query_images: Shape (Q,), int64, into ``images``.
         query_boxes: Shape (Q, 4), float64, x1 y1 x2 y2.
         person_ids: Shape (Q,), int64.
@@ -103,6 +104,12 @@ class SearchProtocol:
     def index(self, image: str) -> int:
         """Look up an image's number; KeyError if the task does not know it."""
         return self._index[image]
+
+    def numbers_of(self, images: np.ndarray) -> np.ndarray:
+        """Look up the numbers of many images; -1 where the task does not know one."""
+        names, inverse = np.unique(images, return_inverse=True)
+        numbers = np.array([self._index.get(str(name), -1) for name in names], dtype=np.int64)
+        return numbers[inverse.reshape(-1)] if len(names) else np.zeros(0, np.int64)
 
     def gallery(self, query: int) -> np.ndarray:
         """List the gallery entries of the query at this position.

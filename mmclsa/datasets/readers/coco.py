@@ -121,7 +121,6 @@ def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchP
         queries,
         truths,
         galleries=None if everything else galleries,
-        query_ids=numbers,
         image_cams=np.array([scene.cam_id for scene in scenes], dtype=np.int64),
     )
 

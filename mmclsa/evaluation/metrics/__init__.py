@@ -1,1 +1,5 @@
-"""metrics of mmclsa."""
+"""MMEngine's metrics around the functions."""
+
+from mmclsa.evaluation.metrics.person_search_metric import PersonSearchMetric, save_predictions
+
+__all__ = ['PersonSearchMetric', 'save_predictions']

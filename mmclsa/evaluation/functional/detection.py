@@ -1,0 +1,117 @@
+"""Detection recall and average precision, by the rule of person search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmclsa.evaluation.functional.average_precision import average_precision
+from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.structures import Scene
+
+__all__ = ['DetectionResult', 'evaluate_detection', 'mutual_best_matches']
+
+
+@dataclass(frozen=True)
+class DetectionResult:
+    """Figures of detection.
+
+    Attributes:
+        recall: Share of people found, in [0, 1].
+        ap: Average precision, in [0, 1].
+    """
+
+    recall: float
+    ap: float
+
+
+def mutual_best_matches(
+    truths: np.ndarray, boxes: np.ndarray, iou_thresh: float = 0.5
+) -> np.ndarray:
+    """Match detections with people, both being the other's best.
+
+    A detection counts for the person it overlaps most, a person for the
+    detection that overlaps most, and only if the two agree. Scores play no
+    part. The rule is that of SeqNet (Li and Miao, AAAI 2021).
+
+    Args:
+        truths: Shape (g, 4), x1 y1 x2 y2.
+        boxes: Shape (d, 4).
+        iou_thresh: Least IoU of a match.
+
+    Returns:
+        Shape (d,), bool: whether a detection matches.
+
+    Example:
+        >>> truth = np.array([[0.0, 0.0, 10.0, 10.0]])
+        >>> boxes = np.array([[0.0, 0.0, 10.0, 8.0], [0.0, 0.0, 10.0, 9.0]])
+        >>> mutual_best_matches(truth, boxes).tolist()
+        [False, True]
+    """
+    if len(truths) == 0 or len(boxes) == 0:
+        return np.zeros(len(boxes), dtype=bool)
+    # float32, in which the peers compare with the threshold.
+    overlaps = pairwise_iou(truths, boxes).astype(np.float32)
+    best_truth = overlaps.argmax(axis=0)
+    best_box = overlaps.argmax(axis=1)
+    columns = np.arange(len(boxes))
+    agreed = best_box[best_truth] == columns
+    return agreed & (overlaps[best_truth, columns] >= iou_thresh)
+
+
+def evaluate_detection(
+    scenes: Sequence[Scene],
+    found: Sequence[tuple[np.ndarray, np.ndarray]],
+    score_thresh: float = 0.01,
+    iou_thresh: float = 0.5,
+    labelled_only: bool = False,
+) -> DetectionResult:
+    """Compute detection recall and average precision.
+
+    Args:
+        scenes: The annotated scenes.
+        found: For each scene its boxes (n, 4) and scores (n,).
+        score_thresh: Detections below this score are left out.
+        iou_thresh: Least IoU of a match.
+        labelled_only: Only people with an identity are to be found; scenes
+            without any are left out with their detections.
+
+    Returns:
+        The figures; both 0 if there is nobody to find. Detections that match
+        an ignored box (``scene.ignore``) better than any person count neither
+        way.
+
+    Example:
+        >>> scene = Scene('a.jpg', np.array([[0.0, 0, 10, 20]]), np.array([0]), np.array([False]))
+        >>> evaluate_detection([scene], [(scene.boxes, np.array([0.9]))])
+        DetectionResult(recall=1.0, ap=1.0)
+    """
+    labels, scores, num_truths = [], [], 0
+    for scene, (boxes, confidence) in zip(scenes, found):
+        wanted = ~scene.ignore & ((scene.person_ids >= 0) if labelled_only else True)
+        if labelled_only and not wanted.any():
+            continue
+        kept = confidence >= score_thresh
+        boxes, confidence = boxes[kept], confidence[kept]
+        counted = ~_on_ignored(scene, boxes, iou_thresh)
+        labels.append(mutual_best_matches(scene.boxes[wanted], boxes[counted], iou_thresh))
+        scores.append(confidence[counted])
+        num_truths += int(wanted.sum())
+    if not labels or num_truths == 0:
+        return DetectionResult(0.0, 0.0)
+    all_labels, all_scores = np.concatenate(labels), np.concatenate(scores)
+    return DetectionResult(
+        recall=float(all_labels.sum() / num_truths),
+        ap=average_precision(all_labels, all_scores, num_truths),
+    )
+
+
+def _on_ignored(scene: Scene, boxes: np.ndarray, iou_thresh: float) -> np.ndarray:
+    """Tell which boxes lie on an ignored one rather than on a person."""
+    if not scene.ignore.any() or len(boxes) == 0:
+        return np.zeros(len(boxes), dtype=bool)
+    overlaps = pairwise_iou(boxes, scene.boxes)
+    best = overlaps.argmax(axis=1)
+    return scene.ignore[best] & (overlaps.max(axis=1) >= iou_thresh)

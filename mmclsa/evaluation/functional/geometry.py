@@ -1,0 +1,59 @@
+"""Boxes and ranges in flat arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ['aligned_iou', 'expand_ranges', 'pairwise_iou']
+
+
+def aligned_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the IoU of boxes with their partners.
+
+    Args:
+        boxes: Shape (..., 4), x1 y1 x2 y2.
+        others: Shape (..., 4), broadcast against ``boxes``.
+
+    Returns:
+        Shape (...), float64 in [0, 1]; 0 where both boxes have no area.
+
+    Example:
+        >>> aligned_iou(np.array([0, 0, 2, 2]), np.array([[0, 0, 2, 1], [5, 5, 6, 6]])).tolist()
+        [0.5, 0.0]
+    """
+    boxes, others = np.asarray(boxes, np.float64), np.asarray(others, np.float64)
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., 2:], others[..., 2:])
+    common = np.clip(high - low, 0, None).prod(axis=-1)
+    areas = [(b[..., 2:] - b[..., :2]).prod(axis=-1) for b in (boxes, others)]
+    union = areas[0] + areas[1] - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def pairwise_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the IoU of every box (n, 4) with every other (m, 4), shape (n, m).
+
+    Example:
+        >>> pairwise_iou(np.zeros((0, 4)), np.zeros((2, 4))).shape
+        (0, 2)
+    """
+    return aligned_iou(boxes[:, None], others[None, :])
+
+
+def expand_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """List the members of ranges, one range after the other.
+
+    Args:
+        starts: Shape (R,), integers.
+        lengths: Shape (R,), integers >= 0.
+
+    Returns:
+        Shape (sum of lengths,), int64.
+
+    Example:
+        >>> expand_ranges(np.array([5, 0, 9]), np.array([2, 0, 3])).tolist()
+        [5, 6, 9, 10, 11]
+    """
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - np.repeat(ends - lengths, lengths) + np.repeat(starts, lengths)
