@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmclsa.engine import check_load_from, init_distributed, load_config, set_work_dir
 from mmclsa.errors import ConfigError
 from mmclsa.utils import atomic_write, run_tool
+from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,6 +53,14 @@ def search_metric(cfg: Config) -> dict[str, Any]:
     raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator.')
 
 
+def draw(dataset: Any, args: argparse.Namespace, det_thresh: float) -> None:
+    """Draw ranked results of some queries of the data set's first protocol."""
+    protocol = dataset.metainfo['protocols'][0]
+    save_rank_lists(
+        args.out, protocol, picture_loader(dataset), args.show_dir, det_thresh=det_thresh
+    )
+
+
 def main() -> None:
     """Test."""
     args = parse_args()
@@ -62,10 +71,9 @@ def main() -> None:
     cfg.load_from = args.checkpoint
     if args.gt_boxes:
         cfg.model.use_gt_boxes = True
-    if args.out:
+    if args.out or args.show_dir:
+        args.out = args.out or os.path.join(cfg.work_dir, 'predictions.npz')
         search_metric(cfg).outfile = args.out
-    if args.show_dir:
-        search_metric(cfg).show_dir = args.show_dir
     init_distributed(cfg, args.launcher)
     runner = Runner.from_cfg(cfg)
     check_load_from(runner.model, args.checkpoint)
@@ -73,7 +81,11 @@ def main() -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.init_weights()
     figures = runner.test()
-    if args.json and is_main_process():
+    if not is_main_process():
+        return
+    if args.show_dir:
+        draw(runner.test_dataloader.dataset, args, search_metric(cfg).get('det_thresh', 0.5))
+    if args.json:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(figures, indent=2, sort_keys=True) + '\n')
 

@@ -1,1 +1,38 @@
-"""visualization of mmclsa."""
+"""Pictures of boxes, ranked results and training runs."""
+
+from mmclsa.visualization.canvas import crop_person, draw_boxes, fit_into, write_picture
+from mmclsa.visualization.curves import (
+    cmc_curve,
+    draw_cmc,
+    draw_training_curves,
+    read_scalars,
+    save_training_curves,
+)
+from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
+from mmclsa.visualization.ranking import (
+    choose_queries,
+    picture_loader,
+    rank_query,
+    save_rank_lists,
+)
+from mmclsa.visualization.visualizer import PersonSearchVisualizer
+
+__all__ = [
+    'PersonSearchVisualizer',
+    'RankedPerson',
+    'choose_queries',
+    'cmc_curve',
+    'crop_person',
+    'draw_boxes',
+    'draw_cmc',
+    'draw_gallery_montage',
+    'draw_rank_list',
+    'draw_training_curves',
+    'fit_into',
+    'picture_loader',
+    'rank_query',
+    'read_scalars',
+    'save_rank_lists',
+    'save_training_curves',
+    'write_picture',
+]

@@ -19,7 +19,8 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    persistent_workers=True,
+    # A worker takes its random state along; a new one each epoch makes resuming exact.
+    persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='SyntheticPersonSearch',

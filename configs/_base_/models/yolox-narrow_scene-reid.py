@@ -1,0 +1,49 @@
+# A narrow YOLOX that learns from scratch in minutes on a CPU, and CLSA on its backbone.
+# The leaf fills in num_identities and queue_size from the data set's base.
+model = dict(
+    type='PersonSearcher',
+    detector=dict(
+        type='YOLOX',
+        data_preprocessor=dict(type='DetDataPreprocessor', pad_size_divisor=32),
+        backbone=dict(
+            type='CSPDarknet',
+            deepen_factor=0.33,
+            widen_factor=0.125,
+            out_indices=(2, 3, 4),
+            norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
+            act_cfg=dict(type='Swish'),
+        ),
+        neck=dict(
+            type='YOLOXPAFPN',
+            in_channels=[32, 64, 128],
+            out_channels=32,
+            num_csp_blocks=1,
+            norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
+            act_cfg=dict(type='Swish'),
+        ),
+        bbox_head=dict(
+            type='YOLOXHead',
+            num_classes=1,
+            in_channels=32,
+            feat_channels=32,
+            norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
+            act_cfg=dict(type='Swish'),
+        ),
+        train_cfg=dict(assigner=dict(type='SimOTAAssigner', center_radius=2.5)),
+        test_cfg=dict(score_thr=0.01, nms=dict(type='nms', iou_threshold=0.5)),
+    ),
+    train_boxes=dict(copies=1, jitter=0.1),
+    reid=dict(
+        type='SceneReID',
+        strides=(8, 16, 32),
+        neck=dict(type='CLSANeck', in_channels=[32, 64, 128], out_channels=64),
+        head=dict(
+            type='MultiScaleReIDHead',
+            in_channels=64,
+            embed_dims=64,
+            loss_id=dict(type='OIMLoss'),
+            loss_align=dict(type='SemanticAlignmentLoss', temperature=3.0),
+        ),
+        roi_size=(8, 4),
+    ),
+)

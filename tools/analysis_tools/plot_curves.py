@@ -1,0 +1,26 @@
+"""Draw the losses, the learning rate and the validation of a training run."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmclsa.utils.cli import run_tool
+from mmclsa.visualization.curves import save_training_curves
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('log', help='work dir of the run, or a scalars.json')
+    parser.add_argument('--out', required=True, metavar='PNG', help='picture to write')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Draw."""
+    args = parse_args()
+    print(save_training_curves(args.log, args.out))
+
+
+if __name__ == '__main__':
+    run_tool(main)

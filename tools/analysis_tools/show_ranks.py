@@ -1,0 +1,75 @@
+"""Draw ranked results from the predictions that tools/test.py --out wrote."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+from mmclsa.engine import load_config
+from mmclsa.errors import ConfigError
+from mmclsa.registry import DATASETS
+from mmclsa.structures import SearchProtocol
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import check_writable
+from mmclsa.visualization.ranking import ORDERS, picture_loader, save_rank_lists
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, whose test data set has the pictures')
+    parser.add_argument('predictions', metavar='NPZ', help='detections and embeddings')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the pictures')
+    parser.add_argument('--num', type=int, default=12, help='how many queries (default: 12)')
+    parser.add_argument(
+        '--which', choices=ORDERS, default='worst', help='which queries (default: worst)'
+    )
+    parser.add_argument('--top', type=int, default=10, help='how many hits of each (default: 10)')
+    parser.add_argument('--protocol', help='name of the protocol (default: the first)')
+    parser.add_argument(
+        '--det-thresh', type=float, default=0.5, help='least detection score (default: 0.5)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of --which random (default: 0)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+    )
+    return parser.parse_args()
+
+
+def choose_protocol(protocols: list[SearchProtocol], name: str | None) -> SearchProtocol:
+    """Find the protocol of a name, or the first."""
+    if not protocols:
+        raise ConfigError('the test data set of the config has no protocol')
+    known = {protocol.name: protocol for protocol in protocols}
+    if name is not None and name not in known:
+        raise ConfigError(f'--protocol must be one of {", ".join(known)}, but is {name!r}')
+    return protocols[0] if name is None else known[name]
+
+
+def main() -> None:
+    """Draw."""
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    if not cfg.get('test_dataloader'):
+        raise ConfigError(f'config {args.config} has no test_dataloader')
+    check_writable(args.out)
+    init_default_scope(cfg.get('default_scope', 'mmclsa'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    paths = save_rank_lists(
+        args.predictions,
+        choose_protocol(dataset.protocols, args.protocol),
+        picture_loader(dataset),
+        args.out,
+        num=args.num,
+        which=args.which,
+        top=args.top,
+        det_thresh=args.det_thresh,
+        seed=args.seed,
+    )
+    print(f'{len(paths)} pictures in {args.out}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
