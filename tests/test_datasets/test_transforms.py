@@ -13,6 +13,7 @@ from mmclsa.datasets.transforms import (
     LoadPersonAnnotations,
     LoadSceneImage,
     PackPersonSearchInputs,
+    RandomBoxJitter,
     RandomDownscale,
     RandomErasing,
 )
@@ -173,6 +174,32 @@ def one_person(height=60):
     return LoadPersonAnnotations()(LoadSceneImage()(dict(img=picture, instances=[person(box, 0)])))
 
 
+def test_jitter_moves_and_scales_boxes_within_its_limits():
+    np.random.seed(0)
+    before = one_person()
+    boxes = []
+    for _ in range(300):
+        results = RandomBoxJitter(shift=0.1, zoom=0.2)(dict(before))
+        assert results['img'] is before['img']
+        assert type(results['gt_bboxes']) is type(before['gt_bboxes'])
+        boxes.append(results['gt_bboxes'].tensor[0].numpy())
+    boxes = np.stack(boxes).astype(float)
+    size, centre = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
+    np.testing.assert_array_less(np.abs(size / [30, 60] - 1), 0.2 + 1e-5)
+    np.testing.assert_array_less(np.abs((centre - [20, 35]) / [30, 60]), 0.1 + 1e-5)
+    assert (np.abs(size / [30, 60] - 1).max(axis=0) > 0.19).all()
+    assert (np.abs((centre - [20, 35]) / [30, 60]).max(axis=0) > 0.095).all()
+    assert abs(np.corrcoef(size.T)[0, 1]) < 0.2
+
+
+def test_jitter_of_nothing_is_nothing():
+    before = one_person()
+    still = RandomBoxJitter(shift=0, zoom=0)(dict(before))['gt_bboxes'].tensor
+    np.testing.assert_array_equal(still, before['gt_bboxes'].tensor)
+    empty = dict(before, gt_bboxes=before['gt_bboxes'][:0])
+    assert RandomBoxJitter()(empty)['gt_bboxes'].tensor.shape == (0, 4)
+
+
 def test_downscale_takes_detail_and_keeps_size_and_boxes():
     np.random.seed(1)
     before = one_person()
@@ -235,6 +262,8 @@ def test_erasing_survives_boxes_outside():
 def test_wrong_options_are_refused():
     with pytest.raises(ConfigError, match=r'RandomDownscale.prob'):
         RandomDownscale(prob=2)
+    with pytest.raises(ConfigError, match=r'RandomBoxJitter.zoom'):
+        RandomBoxJitter(zoom=1)
     with pytest.raises(ConfigError, match='min_height'):
         RandomDownscale(min_height=0)
     with pytest.raises(ConfigError, match='area'):
@@ -244,6 +273,7 @@ def test_wrong_options_are_refused():
 
 
 def test_reprs_name_their_settings():
+    assert 'zoom=0.3' in repr(RandomBoxJitter(zoom=0.3))
     assert 'min_height=30' in repr(RandomDownscale(30))
     assert 'prob=0.1' in repr(RandomErasing(0.1))
     assert 'to_float32=False' in repr(LoadSceneImage())

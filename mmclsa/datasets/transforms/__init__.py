@@ -1,6 +1,10 @@
 """Transforms: loading, augmenting and packing person-search scenes."""
 
-from mmclsa.datasets.transforms.augmentation import RandomDownscale, RandomErasing
+from mmclsa.datasets.transforms.augmentation import (
+    RandomBoxJitter,
+    RandomDownscale,
+    RandomErasing,
+)
 from mmclsa.datasets.transforms.formatting import PackPersonSearchInputs
 from mmclsa.datasets.transforms.loading import (
     KeepOriginalImage,
@@ -13,6 +17,7 @@ __all__ = [
     'LoadPersonAnnotations',
     'LoadSceneImage',
     'PackPersonSearchInputs',
+    'RandomBoxJitter',
     'RandomDownscale',
     'RandomErasing',
 ]

@@ -1,4 +1,4 @@
-"""Augmentations that make re-ID robust: lost resolution and occlusion."""
+"""Augmentations that make re-ID robust: imprecise boxes, lost resolution, occlusion."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import get_box_tensor
 
 from mmclsa.errors import ConfigError
 from mmclsa.registry import TRANSFORMS
 
-__all__ = ['RandomDownscale', 'RandomErasing']
+__all__ = ['RandomBoxJitter', 'RandomDownscale', 'RandomErasing']
 
 
 def _check_prob(name: str, prob: float) -> None:
@@ -24,6 +25,41 @@ def _check_prob(name: str, prob: float) -> None:
 
 def _boxes(results: dict[str, Any]) -> np.ndarray:
     return np.asarray(get_box_tensor(results['gt_bboxes']), dtype=np.float64).reshape(-1, 4)
+
+
+@TRANSFORMS.register_module()
+class RandomBoxJitter(BaseTransform):
+    """Place boxes as imprecisely as a detector does; the picture stays as it is.
+
+    Each box is scaled about its centre, in width and height apart, and then
+    moved. Unlike ``PersonSearcher.train_boxes`` it replaces the true box, so
+    a batch of crops does not grow.
+
+    Args:
+        shift: A box moves by up to this share of its width and height, 0..1.
+        zoom: Width and height change by up to this share each, 0..1.
+    """
+
+    def __init__(self, shift: float = 0.08, zoom: float = 0.1) -> None:
+        for name, value in (('shift', shift), ('zoom', zoom)):
+            if not 0 <= value < 1:
+                raise ConfigError(f'RandomBoxJitter.{name} must lie in 0..1, not {value}')
+        self.shift = shift
+        self.zoom = zoom
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Move ``gt_bboxes``."""
+        boxes = _boxes(results)
+        size = boxes[:, 2:] - boxes[:, :2]
+        moves, zooms = np.random.uniform(-1, 1, (2, len(boxes), 2))
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + moves * self.shift * size
+        half = size * (1 + zooms * self.zoom) / 2
+        jittered = np.concatenate([centre - half, centre + half], axis=1)
+        results['gt_bboxes'] = type(results['gt_bboxes'])(torch.from_numpy(jittered).float())
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(shift={self.shift}, zoom={self.zoom})'
 
 
 @TRANSFORMS.register_module()

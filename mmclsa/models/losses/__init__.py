@@ -1,5 +1,9 @@
 """Losses: each a pure function and a thin module."""
 
+from mmclsa.models.losses.contrastive import (
+    SupervisedContrastiveLoss,
+    supervised_contrastive_loss,
+)
 from mmclsa.models.losses.identity import (
     IdentityLoss,
     LinearIdentityLoss,
@@ -18,8 +22,10 @@ __all__ = [
     'LinearIdentityLoss',
     'OIMLoss',
     'SemanticAlignmentLoss',
+    'SupervisedContrastiveLoss',
     'batch_hard_triplet_loss',
     'labelled_cross_entropy',
     'oim_logits',
     'semantic_alignment_loss',
+    'supervised_contrastive_loss',
 ]

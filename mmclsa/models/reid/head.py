@@ -59,6 +59,8 @@ class MultiScaleReIDHead(BaseModule):
         loss_align: Config of the alignment; None trains without it.
         loss_triplet: Config of a metric loss on the embedding before the
             batch-norm neck; None for none.
+        loss_contrastive: Config of a metric loss on the descriptor itself,
+            the levels' concatenation; None for none.
         align_unlabeled: Let people without identity take part in the
             alignment, which needs no label.
         feature: Descriptor at test time: 'concat' of all levels, 'source', or
@@ -78,6 +80,7 @@ class MultiScaleReIDHead(BaseModule):
         loss_id: dict[str, Any] | None = None,
         loss_align: dict[str, Any] | None = None,
         loss_triplet: dict[str, Any] | None = None,
+        loss_contrastive: dict[str, Any] | None = None,
         align_unlabeled: bool = False,
         feature: str = 'concat',
         init_cfg: dict[str, Any] | None = None,
@@ -101,6 +104,7 @@ class MultiScaleReIDHead(BaseModule):
         self.id_losses = nn.ModuleList(MODELS.build(id_cfg) for _ in range(num_levels))
         self.loss_align = MODELS.build(loss_align) if loss_align else None
         self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None
+        self.loss_contrastive = MODELS.build(loss_contrastive) if loss_contrastive else None
 
     def embed_levels(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Embed each level's map (N, C, H, W); see :class:`LevelEmbedding`."""
@@ -131,7 +135,8 @@ class MultiScaleReIDHead(BaseModule):
 
         Returns:
             ``loss_id_l0`` ... for every level, ``loss_align_l0`` ... for every
-            level but the last, ``loss_triplet_l0`` ... where configured.
+            level but the last, ``loss_triplet_l0`` ... and
+            ``loss_contrastive`` where configured.
 
         Raises:
             UserError: If an id lies outside of -1..num_identities-1.
@@ -148,6 +153,8 @@ class MultiScaleReIDHead(BaseModule):
         if self.loss_triplet is not None:
             for k, embeddings in enumerate(before):
                 losses[f'loss_triplet_l{k}'] = self.loss_triplet(embeddings, person_ids)
+        if self.loss_contrastive is not None:
+            losses['loss_contrastive'] = self.loss_contrastive(concat_levels(after), person_ids)
         if self.training:
             for loss, embeddings in zip(self.id_losses, after):
                 loss.update(embeddings, person_ids)
