@@ -35,9 +35,10 @@ $(STAMPS)/mm: $(STAMPS)/torch requirements/mm_onedl.txt requirements/mmdet_runti
 		echo "onedl-mmcv has no compiled operations: it was built without torch in sight."; exit 1; }
 	touch $@
 
-$(STAMPS)/package: $(STAMPS)/mm setup.py setup.cfg requirements/runtime.txt requirements/tests.txt \
-		requirements/lint.txt requirements/docs.txt
-	$(PIP) --no-build-isolation -e '.[tests,lint,docs]'
+EXTRAS := gallery,milvus,ray,deploy,webui,tests,lint,docs
+
+$(STAMPS)/package: $(STAMPS)/mm setup.py setup.cfg $(wildcard requirements/*.txt)
+	$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
 	touch $@
 
 test: setup ## Run the whole test suite with the coverage gate.
