@@ -8,11 +8,12 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
+import runpy
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import SHARED
+from tests.helpers import REPO, SHARED
 
 
 @pytest.fixture(scope='session')
@@ -33,3 +34,15 @@ def _clean_globals() -> None:
 
     for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
         manager._instance_dict.clear()
+
+
+@pytest.fixture
+def run_tool_here(monkeypatch, capsys):
+    """Run a tool's main in this process and return what it prints."""
+
+    def run(script, *args):
+        monkeypatch.setattr('sys.argv', [str(script), *map(str, args)])
+        runpy.run_path(str(REPO / script), run_name='tool')['main']()
+        return capsys.readouterr().out
+
+    return run

@@ -32,8 +32,7 @@ def format_results(
     if detection is not None:
         table = [['recall', 'AP'], [f'{100 * detection.recall:.2f}', f'{100 * detection.ap:.2f}']]
         lines.append(AsciiTable(table, title='detection').table)
-    for flags in sorted({_describe(result) for result in results}):
-        lines.append(f'flags: {flags}')
+    lines.extend(f'flags: {flags}' for flags in sorted({_describe(r) for r in results}))
     return '\n'.join(lines)
 
 

@@ -64,7 +64,10 @@ class Predictions:
 
     def __post_init__(self) -> None:
         self._check_shapes()
-        self._check_values()
+        for name, array, images in self._numbers():
+            _check_numbers(name, array, images)
+        if self.context is not None:
+            _check_owners(self.context.queries, len(self.query_images))
 
     def _check_shapes(self) -> None:
         n, q, dims = len(self.images), len(self.query_images), self.embeddings.shape[-1]
@@ -85,19 +88,23 @@ class Predictions:
             if array.shape != shape:
                 raise UserError(f'{name} must have the shape {shape}, but has {array.shape}')
 
-    def _check_values(self) -> None:
-        for name, array, images in (
+    def _numbers(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """List the arrays of numbers with the image of each row."""
+        numbers = [
             ('bbox', self.boxes, self.images),
             ('score', self.scores[:, None], self.images),
             ('embedding', self.embeddings, self.images),
+            ('query_bbox', self.query_boxes, self.query_images),
             ('query_embedding', self.query_embeddings, self.query_images),
-        ):
-            broken = np.flatnonzero(~np.isfinite(array).all(axis=1))
-            if len(broken):
-                raise UserError(
-                    f'{name}[{broken[0]}] of image {images[broken[0]]} must be finite, but is '
-                    f'{array[broken[0]][:4].tolist()}'
-                )
+        ]
+        if self.context is not None:
+            known = np.clip(self.context.queries, 0, max(len(self.query_images) - 1, 0))
+            images = self.query_images[known] if len(self.query_images) else known
+            numbers += [
+                ('context_bbox', self.context.boxes, images),
+                ('context_embedding', self.context.embeddings, images),
+            ]
+        return numbers
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
@@ -138,3 +145,27 @@ class Predictions:
             people = (self.context.queries, self.context.boxes, self.context.embeddings)
             arrays.update(zip(CONTEXT_ARRAYS, people))
         return arrays
+
+
+def _check_numbers(name: str, array: np.ndarray, images: np.ndarray) -> None:
+    if array.dtype.kind not in 'fiu':
+        raise UserError(f'{name} must be numbers, but has the type {array.dtype}')
+    broken = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(broken):
+        raise UserError(
+            f'{name}[{broken[0]}] of image {images[broken[0]]} must be finite, but is '
+            f'{array[broken[0]][:4].tolist()}'
+        )
+
+
+def _check_owners(queries: np.ndarray, count: int) -> None:
+    """Check that context_query is ascending and names queries that exist."""
+    if queries.dtype.kind not in 'iu' or queries.ndim != 1:
+        raise UserError(f'context_query must be a list of integers, but is {queries.dtype}')
+    if len(queries) and (queries.min() < 0 or queries.max() >= count):
+        raise UserError(
+            f'context_query must be 0..{count - 1}, the place of a query, but has '
+            f'{queries.min()}..{queries.max()}'
+        )
+    if (np.diff(queries) < 0).any():
+        raise UserError('context_query must be ascending, each query before the next')

@@ -256,9 +256,10 @@ def _right_detections(
     overlaps = aligned_iou(gallery.boxes[candidates], boxes[owners])
     on_person = overlaps >= match_threshold(boxes, max_iou_thresh)[owners]
     candidates, owners = candidates[on_person], owners[on_person]
-    order = np.lexsort((similarities[candidates], owners))
-    last = np.flatnonzero(np.diff(owners[order], append=-1))
-    return candidates[order[last]]
+    # Of equally similar ones the first: lexsort is stable.
+    order = np.lexsort((-similarities[candidates], owners))
+    best = np.flatnonzero(np.diff(owners[order], prepend=-1))
+    return candidates[order[best]]
 
 
 def _apply_cbgm(

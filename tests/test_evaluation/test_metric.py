@@ -1,0 +1,148 @@
+"""The metric: batches, order, padding and processes leave the figures alone."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.evaluation.functional import SearchFlags, evaluate_detection, evaluate_search
+from mmclsa.evaluation.metrics import PersonSearchMetric
+from mmclsa.registry import METRICS
+from mmclsa.structures import Predictions
+from tests.test_evaluation.cases import make_predictions, make_task
+from tests.test_evaluation.test_detection import found_in
+
+SEED = 5
+
+
+@pytest.fixture(scope='module')
+def case():
+    return make_metric_case()
+
+
+def make_metric_case():
+    """Scenes, two tasks on the same queries, predictions and the model's data samples."""
+    scenes, protocol = make_task(SEED, images=9, queries=5)
+    predictions = make_predictions(SEED, scenes, protocol)
+    samples = []
+    for scene in scenes:
+        rows = predictions.images == scene.image
+        asked = np.flatnonzero(predictions.query_images == scene.image)
+        samples.append(
+            dict(
+                img_id=scene.image,
+                pred_instances=dict(
+                    bboxes=torch.from_numpy(predictions.boxes[rows]),
+                    scores=torch.from_numpy(predictions.scores[rows]),
+                    embeddings=torch.from_numpy(predictions.embeddings[rows]),
+                ),
+                query_instances=dict(
+                    query_ids=torch.from_numpy(asked),
+                    embeddings=torch.from_numpy(predictions.query_embeddings[asked]),
+                ),
+            )
+        )
+    meta = dict(protocols=[protocol], scenes=scenes)
+    return meta, predictions, samples
+
+
+def make_metric(meta, **options):
+    metric = METRICS.build(dict(type='PersonSearchMetric', **options))
+    metric.dataset_meta = meta
+    return metric
+
+
+def run(meta, samples, batch=3, size=None, **options):
+    metric = make_metric(meta, **options)
+    for start in range(0, len(samples), batch):
+        metric.process({}, samples[start : start + batch])
+    return metric.evaluate(size or len(samples))
+
+
+def test_figures_are_those_of_the_functions(case):
+    meta, predictions, samples = case
+    figures = run(meta, samples)
+    (protocol,) = meta['protocols']
+    expected = evaluate_search(protocol, predictions).figures()
+    for name, value in expected.items():
+        assert figures[f'search/random/{name}'] == pytest.approx(value, abs=1e-12)
+    detection = evaluate_detection(meta['scenes'], found_in(meta['scenes'], predictions))
+    assert figures['search/detection/recall'] == pytest.approx(detection.recall, abs=1e-12)
+    assert figures['search/detection/ap'] == pytest.approx(detection.ap, abs=1e-12)
+    assert len(figures) == 6
+
+
+@pytest.mark.parametrize('batch', [1, 2, 100])
+def test_batches_and_order_do_not_matter(case, batch):
+    meta, _, samples = case
+    assert run(meta, samples[::-1], batch) == run(meta, samples)
+
+
+def test_scenes_that_come_twice_count_once(case):
+    meta, _, samples = case
+    twice = [*samples, *samples[:2]]
+    assert run(meta, twice, size=len(twice)) == run(meta, samples)
+
+
+def test_cbgm_takes_the_context_from_the_detections(case):
+    meta, _, samples = case
+    figures = run(meta, samples, cbgm=True, k1=3, k2=2)
+    assert make_metric(meta, cbgm=True).flags == SearchFlags(cbgm=True)
+    assert 0 <= figures['search/random/mAP'] <= 1
+    assert figures['search/detection/ap'] == run(meta, samples)['search/detection/ap']
+
+
+def test_predictions_are_saved_and_give_the_same_figures(case, tmp_path):
+    meta, predictions, samples = case
+    figures = run(meta, samples, outfile=str(tmp_path / 'p.npz'), cbgm=True)
+    saved = Predictions.load(tmp_path / 'p.npz')
+    again = evaluate_search(meta['protocols'][0], saved, SearchFlags(cbgm=True))
+    assert again.mean_average_precision == pytest.approx(figures['search/random/mAP'], abs=1e-12)
+    assert sorted(saved.images) == sorted(predictions.images)
+    assert [p.name for p in tmp_path.iterdir()] == ['p.npz']
+
+
+def test_a_missing_scene_or_query_is_named(case):
+    meta, _, samples = case
+    with pytest.raises(DataError, match=r'image 8\.jpg was not predicted: 8 of 9'):
+        run(meta, samples[:-1])
+    without = [dict(s, query_instances=None) for s in samples]
+    with pytest.raises(DataError, match='query 0 of protocol random has no embedding'):
+        run(meta, without)
+    with pytest.raises(ConfigError, match='protocols'):
+        run(dict(protocols=[], scenes=meta['scenes']), samples)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def work(rank, port, folder):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
+    )
+    meta, _, samples = make_metric_case()
+    # As DefaultSampler does: every second scene, padded to the same number.
+    padded = [*samples, *samples[: len(samples) % 2]]
+    figures = run(meta, padded[rank::2], size=len(samples), cbgm=True)
+    with open(f'{folder}/{rank}.json', 'w') as file:
+        json.dump(figures, file)
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.timeout(120)
+def test_two_ranks_give_the_figures_of_one(case, tmp_path):
+    mp.spawn(work, (free_port(), str(tmp_path)), nprocs=2)
+    meta, _, samples = case
+    alone = run(meta, samples, cbgm=True)
+    for rank in range(2):
+        assert json.loads((tmp_path / f'{rank}.json').read_text()) == alone
+    assert isinstance(make_metric(meta), PersonSearchMetric)
