@@ -71,7 +71,7 @@ class IdentitySplit:
 
 @dataclass(frozen=True)
 class FirstFrameQuery:
-    """A person's first appearance, to be found in other frames.
+    """A person's appearance, the first as a rule, to be found in other frames.
 
     Attributes:
         image: Key of the query's frame.
@@ -88,22 +88,27 @@ class FirstFrameQuery:
     gallery: list[str] | None
 
 
-def first_frame_queries(scenes: Sequence[Scene], min_gap: int = 1) -> list[FirstFrameQuery]:
+def first_frame_queries(
+    scenes: Sequence[Scene], min_gap: int = 1, query_every: int | None = None
+) -> list[FirstFrameQuery]:
     """Make a retrieval task of tracks.
 
     The query of a person is his first appearance, its gallery all frames of
     all sequences but those of the query's own sequence that are fewer than
-    ``min_gap`` frames away. People without a match there are left out.
+    ``min_gap`` frames away. Queries without a match there are left out.
 
     Args:
         scenes: In order of frames within each ``cam_id``.
         min_gap: 1 leaves only the query's own frame out.
+        query_every: Every so many appearances of a person is a query too;
+            None for the first alone.
 
     Returns:
-        Queries in the order of person ids.
+        Queries in the order of person ids, a person's in order of frames.
     """
-    if min_gap < 1:
-        raise ConfigError(f'min_gap must be 1 or more, not {min_gap}')
+    for name, value in (('min_gap', min_gap), ('query_every', query_every or 1)):
+        if value < 1:
+            raise ConfigError(f'{name} must be 1 or more, not {value}')
     appearances: dict[int, list[tuple[int, np.ndarray]]] = {}
     for index, scene in enumerate(scenes):
         for box, person, ignore in zip(scene.boxes, scene.person_ids, scene.ignore):
@@ -111,31 +116,37 @@ def first_frame_queries(scenes: Sequence[Scene], min_gap: int = 1) -> list[First
                 appearances.setdefault(int(person), []).append((index, box))
     queries = []
     for person in sorted(appearances):
-        start, box = appearances[person][0]
-        own = scenes[start]
-        near = {
-            index
-            for index in range(max(0, start - min_gap + 1), min(len(scenes), start + min_gap))
-            if scenes[index].cam_id == own.cam_id
-        }
-        if any(index not in near for index, _ in appearances[person]):
-            gallery = [s.image for index, s in enumerate(scenes) if index not in near]
-            listed = None if min_gap == 1 else gallery
-            queries.append(FirstFrameQuery(own.image, box, person, own.cam_id, listed))
+        asked = appearances[person][:: query_every or len(appearances[person])]
+        for start, box in asked:
+            near = _near_frames(scenes, start, min_gap)
+            if any(index not in near for index, _ in appearances[person]):
+                gallery = [s.image for index, s in enumerate(scenes) if index not in near]
+                listed = None if min_gap == 1 else gallery
+                own = scenes[start]
+                queries.append(FirstFrameQuery(own.image, box, person, own.cam_id, listed))
     return queries
 
 
-def first_frame_protocol(scenes: Sequence[Scene], min_gap: int = 1) -> SearchProtocol:
+def _near_frames(scenes: Sequence[Scene], start: int, min_gap: int) -> set[int]:
+    """List the frames of a frame's own sequence that are fewer than ``min_gap`` away."""
+    window = range(max(0, start - min_gap + 1), min(len(scenes), start + min_gap))
+    return {index for index in window if scenes[index].cam_id == scenes[start].cam_id}
+
+
+def first_frame_protocol(
+    scenes: Sequence[Scene], min_gap: int = 1, query_every: int | None = None
+) -> SearchProtocol:
     """Make a protocol of :func:`first_frame_queries`.
 
     Args:
         scenes: In order of frames within each ``cam_id``.
         min_gap: 1 leaves only the query's own frame out of its gallery.
+        query_every: See :func:`first_frame_queries`.
 
     Returns:
         The protocol ``first_frame``.
     """
-    queries = first_frame_queries(scenes, min_gap)
+    queries = first_frame_queries(scenes, min_gap, query_every)
     seen: dict[int, list[tuple[str, np.ndarray]]] = {}
     for scene in scenes:
         for box, person, ignore in zip(scene.boxes, scene.person_ids, scene.ignore):
@@ -174,6 +185,8 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         identity_split: Options of :class:`IdentitySplit`; None for everybody.
         min_gap: Of the test protocol: frames of the query's own sequence
             that are fewer frames away are not in its gallery.
+        query_every: Of the test protocol: every so many appearances of a
+            person is a query too; None for the first alone.
         kwargs: Of :class:`BasePersonSearchDataset`.
     """
 
@@ -186,6 +199,7 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         min_height: float = 0.0,
         identity_split: dict[str, Any] | None = None,
         min_gap: int = 1,
+        query_every: int | None = None,
         **kwargs: Any,
     ) -> None:
         self.sequences = list(sequences)
@@ -193,6 +207,7 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         self.min_height = min_height
         self.identity_split = None if identity_split is None else IdentitySplit(**identity_split)
         self.min_gap = min_gap
+        self.query_every = query_every
         kwargs.setdefault('data_prefix', dict(img_path=''))
         super().__init__(**kwargs)
 
@@ -208,7 +223,7 @@ class MOTChallengeDataset(BasePersonSearchDataset):
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Make the one task of finding people again in other frames."""
-        return [first_frame_protocol(scenes, self.min_gap)]
+        return [first_frame_protocol(scenes, self.min_gap, self.query_every)]
 
     def locate(self, scene: Scene) -> dict[str, Any]:
         """Say where a frame is: a file, or a video and the frame's number (from 0)."""

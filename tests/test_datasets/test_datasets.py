@@ -160,26 +160,18 @@ def test_mot2pets_configs_train_and_test_on_real_footage(monkeypatch):
 @needs_shared
 def test_holdout_config_shares_nobody(monkeypatch):
     monkeypatch.setenv('MMCLSA_DATA', str(SHARED / 'data'))
-    config = base_config('mot_holdout')
+    config = Config.fromfile(REPO / 'configs/clsa/clsa_mbv2_mot-holdout.py')
     outer = dict(config.train_dataloader.dataset.dataset)
     outer.pop('type')
     train = MOTChallengeDataset(**outer)
-    settings = dict(config.val_dataloader.dataset, pipeline=[])
+    settings = dict(config.test_dataloader.dataset, pipeline=[])
     settings.pop('type')
-    val = MOTChallengeDataset(**settings)
-    assert train.num_identities == config.num_identities == 116
-    assert val.num_identities == 145 - 116
-
-    def boxes(dataset):
-        return {
-            (i['img_id'], tuple(p['bbox']))
-            for i in (dataset.get_data_info(k) for k in range(len(dataset)))
-            for p in i['instances']
-            if p['person_id'] >= 0
-        }
-
-    assert not boxes(train) & boxes(val)
-    assert len(val.protocols[0].query_ids) > 20
+    held_out = MOTChallengeDataset(**settings)
+    assert train.num_identities == config.num_identities == 137
+    assert held_out.num_identities == 8
+    folders = [{scene.image.split('/')[0] for scene in d.scenes} for d in (train, held_out)]
+    assert not folders[0] & folders[1]
+    assert len(held_out.protocols[0].query_ids) > 20
 
 
 def crop_config(root, **kwargs):

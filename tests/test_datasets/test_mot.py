@@ -214,8 +214,14 @@ def test_first_frame_queries():
     assert [(q.person_id, q.gallery) for q in apart] == [
         (0, ['a3', 'a4', 'b1', 'b2']), (2, ['a4', 'b1', 'b2']),
     ]  # fmt: skip
+    often = first_frame_queries(scenes, query_every=2)
+    assert [(q.person_id, q.image) for q in often] == [
+        (0, 'a1'), (0, 'a3'), (2, 'a2'), (3, 'b1'),
+    ]  # fmt: skip
     with pytest.raises(ConfigError, match='min_gap'):
         first_frame_queries(scenes, 0)
+    with pytest.raises(ConfigError, match='query_every'):
+        first_frame_queries(scenes, query_every=-1)
 
 
 def test_test_mode_lists_the_queries(tmp_path):

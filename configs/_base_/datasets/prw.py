@@ -38,9 +38,7 @@ val_dataloader = dict(
     persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='PRWDataset', data_root=data_root, test_mode=True, pipeline=test_pipeline
-    ),
+    dataset=dict(type='PRWDataset', data_root=data_root, test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 # Two protocols in one pass: regular and multi_view.

@@ -27,9 +27,7 @@ model = dict(
             style='pytorch',
             init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
         ),
-        neck=dict(
-            type='FPN', in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5
-        ),
+        neck=dict(type='FPN', in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5),
         rpn_head=dict(
             type='RPNHead',
             in_channels=256,
@@ -128,9 +126,7 @@ model = dict(
                 min_bbox_size=0,
             ),
             # 0.01: detection recall and AP count from there; the search threshold is the metric's.
-            rcnn=dict(
-                score_thr=0.01, nms=dict(type='nms', iou_threshold=0.4), max_per_img=100
-            ),
+            rcnn=dict(score_thr=0.01, nms=dict(type='nms', iou_threshold=0.4), max_per_img=100),
         ),
     ),
     train_boxes=dict(proposals=True, min_iou=0.6, max_per_person=4),
