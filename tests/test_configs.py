@@ -70,16 +70,25 @@ class TestLeaf:
         """A data set cannot be built without its files, but its name can be looked up."""
         cfg = Config.fromfile(REPO / path)
         init_default_scope(cfg.default_scope)
-        for part in PARTS:
-            loader = cfg[part].to_dict()
+        loaders = [cfg[part].to_dict() for part in PARTS if cfg[part] is not None]
+        assert cfg.train_dataloader
+        assert cfg.test_dataloader
+        for loader in loaders:
             assert DATA_SAMPLERS.get(loader['sampler']['type']) is not None
             for found in typed(loader['dataset']):
                 name = found['type']
                 assert DATASETS.get(name) or TRANSFORMS.get(name), name
         for hook in [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]:
             assert HOOKS.get(hook['type']) is not None, hook
-        for metric in typed([cfg.val_evaluator.to_dict(), cfg.test_evaluator.to_dict()]):
+        metrics = list(typed([cfg.val_evaluator, cfg.test_evaluator]))
+        assert metrics
+        for metric in metrics:
             assert METRICS.get(metric['type']) is not None, metric
+
+    def test_validation_is_whole_or_absent(self, path):
+        cfg = Config.fromfile(REPO / path)
+        parts = [cfg[name] for name in ('val_cfg', 'val_dataloader', 'val_evaluator')]
+        assert all(part is None for part in parts) or all(parts)
 
     def test_identities_are_those_of_the_data_set(self, path):
         cfg = Config.fromfile(REPO / path)

@@ -1,4 +1,4 @@
-# MOT->PETS: CLSA on crops, trained on MOT17 and TUD-Campus, searches PETS behind a frozen YOLOX-nano.
+# MOT->PETS: CLSA on crops, trained on MOT17 and TUD-Campus, searches PETS behind frozen YOLOX-nano.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/datasets/mot2pets.py',

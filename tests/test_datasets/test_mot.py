@@ -8,10 +8,10 @@ import shutil
 
 import numpy as np
 import pytest
-from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 
 from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
 from mmclsa.datasets.mot_challenge import IdentitySplit, MOTChallengeDataset, first_frame_queries
+from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence, read_mot_sequences
 from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.transforms import LoadSceneImage
