@@ -18,6 +18,7 @@ __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
     'HOOKS',
+    'INDEXES',
     'METRICS',
     'MODELS',
     'TRANSFORMS',
@@ -37,3 +38,5 @@ HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['mmclsa.engine.hooks'
 VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization']
 )
+# MMEngine has no root for these.
+INDEXES = Registry('index backend', scope='mmclsa', locations=['mmclsa.gallery.backends'])

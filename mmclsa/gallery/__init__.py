@@ -1,0 +1,22 @@
+"""Gallery: an index of the people in footage, and its search."""
+
+from mmclsa.gallery.filters import SearchFilter
+from mmclsa.gallery.index import GalleryIndex, Hit
+from mmclsa.gallery.manifest import ModelIdentity
+from mmclsa.gallery.records import (
+    GalleryRecord,
+    record_schema,
+    records_to_table,
+    table_to_records,
+)
+
+__all__ = [
+    'GalleryIndex',
+    'GalleryRecord',
+    'Hit',
+    'ModelIdentity',
+    'SearchFilter',
+    'record_schema',
+    'records_to_table',
+    'table_to_records',
+]

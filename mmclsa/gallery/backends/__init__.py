@@ -1,0 +1,6 @@
+"""Where the vectors of an index are kept: files of FAISS, or Milvus."""
+
+from mmclsa.gallery.backends.base import VectorBackend
+from mmclsa.gallery.backends.faiss_backend import FaissBackend
+
+__all__ = ['FaissBackend', 'VectorBackend']

@@ -1,0 +1,117 @@
+"""One segment of vectors in FAISS, and its search with a filter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmclsa.gallery.backends.faiss_structures import (
+    StructureOptions,
+    open_structure,
+    search_structure,
+)
+from mmclsa.gallery.backends.flat_files import read_flat
+from mmclsa.gallery.files import check_file
+from mmclsa.gallery.manifest import Segment
+from mmclsa.gallery.optional import import_optional
+
+__all__ = ['FaissSegment']
+
+# Comparing with this share of the rows, or this many, takes no longer than a
+# search through the structure that has to step over all the others.
+_EXACT_SHARE = 0.01
+_EXACT_ROWS = 2000
+
+
+class FaissSegment:
+    """Vectors in memory or mapped from a file, perhaps with a structure.
+
+    Args:
+        flat: FAISS index that compares with every vector.
+        structure: What
+            :func:`~mmclsa.gallery.backends.faiss_structures.open_structure`
+            gave, or None.
+        options: How to search the structure.
+    """
+
+    def __init__(
+        self, flat: Any, structure: Any = None, options: StructureOptions | None = None
+    ) -> None:
+        self.flat = flat
+        self._structure = structure
+        self._options = options or StructureOptions()
+
+    @classmethod
+    def open(
+        cls, folder: Path, segment: Segment, empty: Any, options: StructureOptions
+    ) -> FaissSegment:
+        """Open the files of a segment.
+
+        Args:
+            folder: Folder of the index.
+            segment: What the manifest says.
+            empty: Empty FAISS index of the same storage.
+            options: How to search the structure.
+
+        Returns:
+            The segment.
+
+        Raises:
+            DataError: If a file is broken.
+            MissingFileError: If one is not there.
+        """
+        if 'vectors' not in segment.files:
+            return cls(empty)
+        flat = read_flat(check_file(folder, segment.files['vectors']), empty, segment.rows)
+        structure = None
+        if 'structure' in segment.files:
+            path = check_file(folder, segment.files['structure'])
+            structure = open_structure(path, flat, options)
+        return cls(flat, structure, options)
+
+    def __len__(self) -> int:
+        return int(self.flat.ntotal)
+
+    def search(
+        self, queries: np.ndarray, topk: int, mask: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the most similar rows among those allowed.
+
+        Args:
+            queries: Shape (Q, D), float32.
+            topk: How many to find.
+            mask: Shape (rows,), bool; None allows all.
+
+        Returns:
+            Similarities and rows, shape (Q, topk), -1 where there are fewer.
+        """
+        allowed = len(self) if mask is None else int(np.count_nonzero(mask))
+        if not allowed:
+            shape = (len(queries), topk)
+            return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
+        selector = None if mask is None else _selector(mask)
+        if self._structure is None or allowed <= max(_EXACT_ROWS, _EXACT_SHARE * len(self)):
+            return self._search_all(queries, topk, selector)
+        similarities, rows = search_structure(
+            self._structure, queries, topk, self._options, selector
+        )
+        # A structure looks at a part of the rows only. Where that part holds
+        # too few that are allowed, the rest is looked at as well.
+        short = (rows >= 0).sum(axis=1) < min(topk, allowed)
+        if short.any():
+            similarities[short], rows[short] = self._search_all(queries[short], topk, selector)
+        return similarities, rows
+
+    def _search_all(
+        self, queries: np.ndarray, topk: int, selector: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        faiss = import_optional('faiss', 'gallery')
+        parameters = None if selector is None else faiss.SearchParameters(sel=selector)
+        return self.flat.search(queries, topk, params=parameters)
+
+
+def _selector(mask: np.ndarray) -> Any:
+    faiss = import_optional('faiss', 'gallery')
+    return faiss.IDSelectorBitmap(np.packbits(mask, bitorder='little'))

@@ -1,0 +1,64 @@
+"""The folder of an index: which files in it are its own."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery.locking import WriterLock
+from mmclsa.gallery.manifest import MANIFEST, Manifest
+from mmclsa.utils.io import check_writable
+
+__all__ = ['claim_new_folder', 'drop_orphans']
+
+# What a writer may leave behind when it is killed, and nothing else.
+_OURS = re.compile(
+    r'(records|vectors|structure)-\d+\.(parquet|faiss)|rotation\.faiss|\.manifest\..*\.tmp\.json'
+)
+
+
+def claim_new_folder(folder: Path) -> WriterLock:
+    """Make the folder of a new index and lock it.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The lock.
+
+    Raises:
+        ConfigError: If it has an index or files of something else.
+        UserError: If it cannot be written to, or is being written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f'The index {folder} must be a folder, and that is a file.')
+    check_writable(folder)
+    lock = WriterLock(folder)
+    try:
+        if (folder / MANIFEST).exists():
+            raise ConfigError(f'There is an index in {folder} already; open it to add to it.')
+        for path in folder.iterdir():
+            if path.name != 'lock' and not _OURS.fullmatch(path.name):
+                raise ConfigError(
+                    f'The folder {folder} must be new or empty, but it has {path.name}.'
+                )
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def drop_orphans(folder: Path, manifest: Manifest) -> None:
+    """Remove files that a killed or older commit left, for a writer.
+
+    Args:
+        folder: Folder of the index, locked by the caller.
+        manifest: What belongs to it.
+    """
+    kept = {entry.name for entry in manifest.all_files()}
+    for path in folder.iterdir():
+        if _OURS.fullmatch(path.name) and path.name not in kept:
+            with suppress(OSError):
+                path.unlink()

@@ -1,0 +1,192 @@
+"""GalleryIndex over every backend: what a search finds, what a folder keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.gallery import (
+    GalleryIndex,
+    ModelIdentity,
+    SearchFilter,
+    records_to_table,
+    table_to_records,
+)
+from tests.test_gallery.people import DIMS, MODEL, fill, literal_search, same_records, unit
+
+FILTERS = [
+    None,
+    SearchFilter(cameras=['cam 1']),
+    SearchFilter(cameras=['cam 0', '']),
+    SearchFilter(time_from=100.0, time_to=201.0),
+    SearchFilter(time_to=31.0),
+    SearchFilter(sources=['été 2/clip.mp4'], cameras=['cam 2']),
+    SearchFilter(cameras=['no such camera']),
+]
+
+
+def rows(hits):
+    return [[hit.row for hit in row] for row in hits]
+
+
+@pytest.mark.parametrize('optimized', [False, True])
+def test_finds_what_a_literal_search_finds(folder, people, backend, optimized):
+    rng = np.random.default_rng(7)
+    queries = unit(people.vectors[[5, 77, 301]] + 0.05 * rng.normal(size=(3, DIMS)))
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [250, 450, 600])
+        if optimized:
+            index.optimize()
+    with GalleryIndex.open(folder, MODEL) as index:
+        assert len(index) == 600
+        for where in FILTERS:
+            hits = index.search(queries, 10, where)
+            for query, found in zip(queries, hits):
+                expected = literal_search(people, query, 10, where)
+                assert len(found) == len(expected), where
+                agreement = len({hit.row for hit in found} & set(expected))
+                assert agreement >= len(expected) - 2, where
+                assert [hit.row for hit in found[:1]] == expected[:1]
+                for hit in found:
+                    assert same_records([hit.record], [people.records[hit.row]])
+                    assert hit.similarity == pytest.approx(
+                        float(people.vectors[hit.row] @ query), abs=0.02
+                    )
+
+
+def test_exact_storage_gives_the_exact_order(folder, people):
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [100, 600])
+        hits = index.search(people.vectors[:20], 25)
+    expected = [literal_search(people, query, 25) for query in people.vectors[:20]]
+    assert rows(hits) == expected
+
+
+def test_split_of_adds_does_not_matter(tmp_path, people, backend):
+    found = []
+    for number, commits in enumerate([[600], [1, 2, 599, 600], list(range(20, 601, 20))]):
+        with GalleryIndex.create(tmp_path / str(number), MODEL, backend) as index:
+            fill(index, people, commits)
+            before = index.search(people.vectors[:9], 10)
+            index.optimize()
+            found.append((before, index.search(people.vectors[:9], 10), index.records()))
+    for before, after, records in found[1:]:
+        assert rows(before) == rows(found[0][0])
+        assert rows(after) == rows(found[0][1])
+        assert same_records(table_to_records(records), people.records)
+
+
+def test_rows_are_found_before_their_commit_but_not_kept(folder, people, backend):
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [40])
+        index.add(people.vectors[40:60], people.records[40:60], 'uncommitted')
+        assert len(index) == 60
+        assert rows(index.search(people.vectors[[50]], 1)) == [[50]]
+        assert 'uncommitted' in index.shards()
+        assert index.records([50, 3])['frame'].to_pylist() == [50, 3]
+        assert np.allclose(index.embeddings([50, 3]), people.vectors[[50, 3]], atol=0.03)
+    with GalleryIndex.open(folder, writable=True) as index:
+        assert len(index) == 40
+        assert index.shards() == {'part 0'}
+        index.add(people.vectors[100:120], people.records[100:120], 'after')
+        index.commit()
+        assert rows(index.search(people.vectors[[50]], 1)) != [[50]]
+        assert rows(index.search(people.vectors[[110]], 1)) == [[50]]
+
+
+def test_a_shard_is_taken_once(folder, people, backend):
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        for _ in range(2):
+            index.add(people.vectors[:5], people.records[:5], 'a')
+        index.commit()
+        index.add(people.vectors[:5], people.records[:5], 'a')
+        index.add(np.empty((0, DIMS)), [], 'nobody')
+        index.commit()
+    with GalleryIndex.open(folder, writable=True) as index:
+        index.add(people.vectors[:5], people.records[:5], 'a')
+        assert len(index) == 5
+        assert index.shards() == {'a', 'nobody'}
+        index.add(people.vectors[:5], people.records[:5])
+        index.optimize()
+        assert len(index) == 10
+        assert index.shards() == {'a', 'nobody'}
+
+
+def test_empty_index(folder, people, backend):
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        index.commit()
+        index.optimize()
+        assert index.search(people.vectors[:2]) == [[], []]
+        assert index.records().num_rows == 0
+        assert index.embeddings([]).shape == (0, DIMS)
+
+
+def test_fewer_people_than_asked_for(folder, people, backend):
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        index.add(people.vectors[:3], records_to_table(people.records[:3]))
+        index.commit()
+        assert sorted(rows(index.search(people.vectors[[0]], 10))[0]) == [0, 1, 2]
+        assert index.search(people.vectors[:0]) == []
+
+
+def test_another_model_is_refused(folder, people):
+    GalleryIndex.create(folder, MODEL).close()
+    other = ModelIdentity('c' * 64, 'b' * 64, DIMS)
+    with pytest.raises(ConfigError, match='another model: config aaaaaaaaaaaa instead of cccc'):
+        GalleryIndex.open(folder, other)
+    GalleryIndex.open(folder, MODEL, writable=True).close()
+
+
+def test_second_writer_is_refused_and_readers_are_not(folder, people):
+    with GalleryIndex.create(folder, MODEL):
+        with pytest.raises(UserError, match='being written by another process'):
+            GalleryIndex.open(folder, writable=True)
+        GalleryIndex.open(folder).close()
+    GalleryIndex.open(folder, writable=True).close()
+
+
+def test_create_refuses_what_is_there(folder, tmp_path):
+    GalleryIndex.create(folder, MODEL).close()
+    with pytest.raises(ConfigError, match='already'):
+        GalleryIndex.create(folder, MODEL)
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'photos' / 'a.jpg').touch()
+    with pytest.raises(ConfigError, match=r'a\.jpg'):
+        GalleryIndex.create(tmp_path / 'photos', MODEL)
+    with pytest.raises(ConfigError, match='folder'):
+        GalleryIndex.create(tmp_path / 'photos' / 'a.jpg', MODEL)
+
+
+@pytest.mark.parametrize(
+    ('options', 'word'),
+    [
+        ({'type': 'NoBackend'}, 'NoBackend'),
+        ({'type': 'FaissBackend', 'kind': 'tree'}, 'tree'),
+        ({'type': 'FaissBackend', 'storage': 'fp8'}, 'fp8'),
+        ({'type': 'FaissBackend', 'probes': 0}, 'probes'),
+        ({'type': 'FaissBackend', 'speed': 9}, 'speed'),
+    ],
+)
+def test_backend_without_meaning(folder, options, word):
+    with pytest.raises(ConfigError, match=word):
+        GalleryIndex.create(folder, MODEL, options)
+    assert not folder.exists()
+
+
+def test_embeddings_without_meaning(folder, people):
+    with GalleryIndex.create(folder, MODEL) as index:
+        for vectors, word in [
+            (people.vectors[:2] * 2, 'unit length'),
+            (people.vectors[:2] * np.nan, 'unit length'),
+            (people.vectors[:2, :5], 'shape'),
+            (people.vectors[:3], '3 embeddings came with 2 records'),
+        ]:
+            with pytest.raises(DataError, match=word):
+                index.add(vectors, people.records[:2])
+        with pytest.raises(DataError, match='no row 0'):
+            index.embeddings([0])
+        with pytest.raises(ConfigError, match='topk'):
+            index.search(people.vectors[:1], 0)
+    with GalleryIndex.open(folder) as index, pytest.raises(ConfigError, match='for writing'):
+        index.add(people.vectors[:1], people.records[:1])
