@@ -46,3 +46,25 @@ def run_tool_here(monkeypatch, capsys):
         return capsys.readouterr().out
 
     return run
+
+
+@pytest.fixture
+def run_tool_to_its_error(monkeypatch, capsys):
+    """Run a tool that must end with exit code 2, and return its one sentence.
+
+    In this process: a new one takes seconds to import everything.
+    """
+
+    def run(script, *args):
+        monkeypatch.chdir(REPO)
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        monkeypatch.setattr('sys.argv', [str(script), *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPO / script), run_name='__main__')
+        error = capsys.readouterr().err
+        assert ended.value.code == 2, error
+        sentence = error.strip().splitlines()[-1]
+        assert sentence.startswith('error: ')
+        return sentence
+
+    return run

@@ -70,9 +70,7 @@ def rank_query(
         >>> hits.detections.tolist(), hits.right.tolist()
         ([1, 0], [True, False])
     """
-    gallery = [protocol.images[number] for number in np.unique(protocol.gallery(query))]
-    searched = (predictions.scores >= det_thresh) & np.isin(predictions.images, gallery)
-    kept = np.flatnonzero(searched)
+    kept = _searched(predictions, protocol, query, det_thresh)
     feature = predictions.query_embeddings[protocol.query_ids[query]]
     similarity = predictions.embeddings[kept] @ feature
     order = np.argsort(-similarity, kind='stable')
@@ -83,8 +81,21 @@ def rank_query(
         found = np.flatnonzero(predictions.images[kept] == protocol.images[number])
         overlaps = aligned_iou(predictions.boxes[kept[found]], box) >= match_threshold(box)
         if overlaps.any():
+            # They are in order of similarity: the first is the most similar.
             right[found[overlaps.argmax()]] = True
     return RankedHits(kept, similarity, right, len(numbers))
+
+
+def _searched(
+    predictions: Predictions, protocol: SearchProtocol, query: int, det_thresh: float
+) -> np.ndarray:
+    """List rows of the gallery's detections; their order breaks ties, as in the metric."""
+    gallery, first = np.unique(protocol.gallery(query), return_index=True)
+    places = np.full(len(protocol.images) + 1, -1)  # one more: images that the task lacks
+    places[gallery] = first
+    place = places[protocol.numbers_of(predictions.images)]
+    kept = np.flatnonzero((predictions.scores >= det_thresh) & (place >= 0))
+    return kept[np.argsort(place[kept], kind='stable')]
 
 
 def choose_queries(
