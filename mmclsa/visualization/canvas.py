@@ -101,12 +101,11 @@ def draw_boxes(
     """
     drawn = np.ascontiguousarray(picture).copy()
     boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
+    paints = np.broadcast_to(np.asarray(colours, dtype=int).reshape(-1, 3), (len(boxes), 3))
     for number, box in enumerate(boxes):
         if not np.isfinite(box).all():
             continue
-        first = colours[0]
-        colour = colours if isinstance(first, (int, np.integer)) else colours[number]
-        paint = [int(value) for value in colour]  # type: ignore[union-attr]
+        paint = paints[number].tolist()
         x1, y1, x2, y2 = (int(v) for v in np.clip(np.rint(box), -32000, 32000))
         cv2.rectangle(drawn, (x1, y1), (x2 - 1, y2 - 1), paint, thickness)
         if labels is not None and labels[number]:

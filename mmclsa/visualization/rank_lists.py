@@ -141,7 +141,7 @@ def draw_gallery_montage(
     if not cells:
         cells = [fit_into(None, cell_size)]
     body = _grid(cells, min(columns, len(cells)))
-    return cv2.copyMakeBorder(body, *[_GAP] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    return _frame(body, _GAP, (255, 255, 255))
 
 
 def _cell(
@@ -154,8 +154,7 @@ def _cell(
         crop = crop_person(person.picture, person.box, width / height)
         scene = _mark(person.picture, person.box[None], colour, (width, width))
     inner = fit_into(crop, crop_size)
-    edge = [_BORDER] * 4
-    framed = cv2.copyMakeBorder(inner, *edge, cv2.BORDER_CONSTANT, value=colour)
+    framed = _frame(inner, _BORDER, colour)
     full = width + 2 * _BORDER
     text = np.full((_LINE * (2 if person.note else 1), full, 3), 255, np.uint8)
     used = put_text(text, heading, (2, _LINE - 5), colour, 17)
@@ -166,6 +165,12 @@ def _cell(
     small = fit_into(scene, (full, round(0.75 * full)))
     space = np.full((_BORDER, full, 3), 255, np.uint8)
     return np.concatenate([framed, space, small, text])
+
+
+def _frame(picture: np.ndarray, width: int, colour: Colour) -> np.ndarray:
+    return cv2.copyMakeBorder(
+        picture, width, width, width, width, cv2.BORDER_CONSTANT, value=colour
+    )
 
 
 def _mark(

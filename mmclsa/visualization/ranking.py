@@ -196,7 +196,8 @@ def _as_predictions(source: str | Path | Predictions | Mapping[str, np.ndarray])
     missing = [name for name in ARRAYS if name not in source]
     if missing:
         raise DataError(f'the predictions lack the array {missing[0]!r}')
-    return Predictions(*(np.asarray(source[name]) for name in ARRAYS))
+    images, boxes, scores, embeddings, *queries = (np.asarray(source[name]) for name in ARRAYS)
+    return Predictions(images, boxes, scores, embeddings, queries[0], queries[1], queries[2])
 
 
 def _title(protocol: SearchProtocol, query: int, hits: RankedHits, precision: float) -> str:

@@ -25,7 +25,7 @@ def tiny_case():
     task = SearchProtocol.build('tiny', ['a', 'b'], [Query('a', BOX, 0)], [[('b', BOX)]])
     return task, Predictions(
         images=np.array(['b', 'b', 'b']),
-        boxes=np.stack([BOX, BOX + [0, 0, 0, 30], BOX + 200]),
+        boxes=np.stack([BOX, BOX + np.array([0, 0, 0, 30]), BOX + 200]),
         scores=np.array([0.9, 0.8, 0.7]),
         embeddings=np.array([[0.5], [0.6], [0.4]]),
         query_images=np.array(['a']),
@@ -75,7 +75,7 @@ def test_choice_of_queries():
     some = choose_queries(precisions, 3, 'random', seed=5)
     assert len(set(some.tolist())) == 3
     assert some.tolist() == choose_queries(precisions, 3, 'random', seed=5).tolist()
-    with pytest.raises(UserError, match="which must be one of .*, but is 'nicest'"):
+    with pytest.raises(UserError, match=r"which must be one of .*, but is 'nicest'"):
         choose_queries(precisions, 3, 'nicest')
     with pytest.raises(UserError, match='num must be at least 1, but is 0'):
         choose_queries(precisions, 0)
@@ -112,7 +112,7 @@ def test_pictures_of_ranked_results(tmp_path, kind):
 
 
 def test_a_person_who_is_not_in_the_gallery_has_grey_hits(tmp_path):
-    task, found = tiny_case()
+    _, found = tiny_case()
     nowhere = SearchProtocol.build('tiny', ['a', 'b'], [Query('a', BOX, 0)], [[]])
     (path,) = save_rank_lists(found, nowhere, load_black, tmp_path)
     drawn = read(path)
@@ -146,7 +146,7 @@ def test_pictures_come_from_the_data_set(tmp_path):
     name = dataset.get_data_info(2)['img_id']
     stored = np.frombuffer((root / 'img' / name).read_bytes(), np.uint8)
     assert (load(name) == cv2.imdecode(stored, cv2.IMREAD_COLOR)).all()
-    with pytest.raises(DataError, match='the data set has no image x.jpg'):
+    with pytest.raises(DataError, match=r'the data set has no image x\.jpg'):
         load('x.jpg')
     (root / 'img' / name).write_bytes(b'\xff\xd8 half')
     with pytest.raises(DataError, match=name):
