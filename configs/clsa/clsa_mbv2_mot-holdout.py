@@ -1,4 +1,4 @@
-# To choose settings for MOT->PETS: trained on MOT17 alone, searches TUD-Campus, made small like PETS.
+# To choose settings for MOT->PETS: trained on MOT17 alone, searches TUD-Campus, shrunk like PETS.
 _base_ = './clsa_mbv2_mot2pets.py'
 num_identities = 137  # of mot17_mini; the 8 people of TUD-Campus are held out
 
