@@ -24,7 +24,8 @@ __all__ = ['PersonSearchMetric', 'save_predictions']
 def save_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write ``predictions.npz`` whole or not at all; see docs/evaluation.md."""
     with atomic_write(path) as temporary:
-        np.savez(temporary, **predictions.arrays())
+        arrays: dict[str, Any] = dict(predictions.arrays())
+        np.savez(temporary, **arrays)
 
 
 @METRICS.register_module()

@@ -59,7 +59,7 @@ class CropReID(BaseReID):
         super().__init__(head, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
-        self.crop_size = tuple(crop_size)
+        self.crop_size = (crop_size[0], crop_size[1])
         self.bgr_to_rgb = bgr_to_rgb
         self.flip_test = flip_test
         self.max_crops = max_crops

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -143,24 +143,25 @@ class MultiScaleReIDHead(BaseModule):
         """
         self._check_ids(person_ids)
         before, after = zip(*self.embed_levels(feats))
-        logits = [loss.logits(e) for loss, e in zip(self.id_losses, after)]
+        logits = [loss.logits(e) for loss, e in zip(self.identity_losses, after)]
         losses = {
             f'loss_id_l{k}': loss.loss(logits[k], person_ids)
-            for k, loss in enumerate(self.id_losses)
+            for k, loss in enumerate(self.identity_losses)
         }
-        if self.loss_align is not None:
-            losses.update(self._align(logits, person_ids))
+        losses.update(self._align(logits, person_ids))
         if self.loss_triplet is not None:
             for k, embeddings in enumerate(before):
                 losses[f'loss_triplet_l{k}'] = self.loss_triplet(embeddings, person_ids)
         if self.loss_contrastive is not None:
             losses['loss_contrastive'] = self.loss_contrastive(concat_levels(after), person_ids)
         if self.training:
-            for loss, embeddings in zip(self.id_losses, after):
+            for loss, embeddings in zip(self.identity_losses, after):
                 loss.update(embeddings, person_ids)
         return losses
 
     def _align(self, logits: Sequence[Tensor], person_ids: Tensor) -> dict[str, Tensor]:
+        if self.loss_align is None:
+            return {}
         chosen = person_ids >= (-1 if self.align_unlabeled else 0)
         # The queue's columns hold strangers, not identities: they stay out of the alignment.
         *targets, source = (level[chosen, : self.num_identities] for level in logits)
@@ -183,4 +184,4 @@ class MultiScaleReIDHead(BaseModule):
     @property
     def identity_losses(self) -> list[IdentityLoss]:
         """The classifiers, one a level, from low to high."""
-        return list(self.id_losses)
+        return [cast(IdentityLoss, loss) for loss in self.id_losses]

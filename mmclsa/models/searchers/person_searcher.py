@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -121,7 +121,7 @@ class PersonSearcher(BaseDetector):
     ) -> tuple[dict[str, Any], SceneBatch, list[Tensor]]:
         if self.freeze_detector:
             return {}, self._frozen_scenes(batch_inputs, batch_data_samples), []
-        proposal_tap = (
+        proposal_tap: AbstractContextManager[list[Tensor]] = (
             record_proposals(self.detector) if self.train_boxes.proposals else nullcontext([])
         )
         with record_backbone(self.detector) as outputs, proposal_tap as proposals:

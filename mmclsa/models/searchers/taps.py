@@ -30,7 +30,7 @@ def record_backbone(detector: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
     def keep(module: nn.Module, args: Any, output: Any) -> None:
         outputs.append(tuple(output) if isinstance(output, Sequence) else (output,))
 
-    handle = detector.backbone.register_forward_hook(keep)
+    handle = detector.get_submodule('backbone').register_forward_hook(keep)
     try:
         yield outputs
     finally:
@@ -60,7 +60,8 @@ def record_proposals(detector: nn.Module) -> Iterator[list[Tensor]]:
             f'{type(detector).__name__} has none: use train_boxes.jitter instead'
         )
     proposals: list[Tensor] = []
-    original = detector.roi_head.loss
+    roi_head: Any = detector.roi_head
+    original = roi_head.loss
 
     def loss(
         feats: Any, results: list[InstanceData], samples: list[DetDataSample], *args: Any
@@ -69,8 +70,8 @@ def record_proposals(detector: nn.Module) -> Iterator[list[Tensor]]:
         proposals.extend(result.bboxes.detach().clone() for result in results)
         return original(feats, results, samples, *args)
 
-    detector.roi_head.loss = loss
+    roi_head.loss = loss
     try:
         yield proposals
     finally:
-        del detector.roi_head.loss
+        del roi_head.loss
