@@ -1,0 +1,172 @@
+"""Units of work in, described people out: decoding beside the network, in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmclsa.gallery.building.embedder import Embedder, FoundPeople
+from mmclsa.gallery.building.prefetch import run_ahead
+from mmclsa.gallery.building.reading import Failed, Ready, UnitReader
+from mmclsa.gallery.building.sources import SourceOptions, Unit
+from mmclsa.gallery.building.tracking import link_tracks
+
+__all__ = ['UnitResult', 'process_units']
+
+
+@dataclass(frozen=True, eq=False)
+class UnitResult:
+    """All that a unit gave.
+
+    Attributes:
+        unit: The unit.
+        num_pictures: Pictures that went through the network.
+        problem: What could not be read; empty if all could.
+        frames: Frame of each person, shape (n,), int64.
+        times: Time of each person, shape (n,), float64, NaN = unknown.
+        boxes: Shape (n, 4), float32, x1 y1 x2 y2 in pixels.
+        scores: Shape (n,), float32.
+        embeddings: Shape (n, D), float32; (0, 0) where nobody is.
+        track_ids: Shape (n,), int64, from 0 within the unit; -1 in pictures.
+    """
+
+    unit: Unit
+    num_pictures: int
+    problem: str
+    frames: np.ndarray
+    times: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray
+    track_ids: np.ndarray
+
+    @property
+    def done(self) -> bool:
+        """Whether the unit need not be tried again: it was read, in part at least."""
+        return self.num_pictures > 0 or not self.problem
+
+
+@dataclass
+class _OpenUnit:
+    """A unit whose pictures are still on their way."""
+
+    problem: str = ''
+    ended: Unit | None = None
+    waiting: int = 0
+    seen: list[tuple[Ready, FoundPeople]] = field(default_factory=list)
+
+
+def process_units(
+    units: Iterable[Unit],
+    embedder: Embedder,
+    options: SourceOptions,
+    batch_size: int = 8,
+    workers: int = 2,
+    on_pictures: Callable[[int], None] | None = None,
+) -> Iterator[UnitResult]:
+    """Find and describe everybody in some units.
+
+    Decoding and preparing run in threads while the network computes. A batch
+    goes over the borders of units; it has pictures of one shape only, so that
+    nothing that depends on padding depends on the neighbours.
+
+    Args:
+        units: What to go through.
+        embedder: The model.
+        options: Of the sources.
+        batch_size: Pictures that go through the network at once, at most.
+        workers: Threads for decoding pictures and preparing.
+        on_pictures: Told how many pictures have gone through.
+
+    Yields:
+        The results, in the order of the units.
+    """
+    reader = UnitReader(embedder, options)
+    batches = _Batches(embedder, batch_size, on_pictures)
+    opened: deque[_OpenUnit] = deque()
+    current = None
+    for event in run_ahead(reader.jobs(units), workers, ahead=2 * batch_size):
+        if current is None:
+            current = _OpenUnit()
+            opened.append(current)
+        if isinstance(event, Ready):
+            batches.put(current, event)
+        elif isinstance(event, Failed):
+            current.problem = event.reason
+        else:
+            current.ended = event.unit
+            current = None
+        while opened and opened[0].ended is not None and not opened[0].waiting:
+            yield _close(opened.popleft())
+    batches.run()
+    while opened:
+        yield _close(opened.popleft())
+
+
+class _Batches:
+    """Gathers pictures of one shape and sends them through the network."""
+
+    def __init__(
+        self, embedder: Embedder, size: int, on_pictures: Callable[[int], None] | None
+    ) -> None:
+        self.embedder = embedder
+        self.size = size
+        self.on_pictures = on_pictures
+        self.waiting: list[tuple[_OpenUnit, Ready]] = []
+
+    def put(self, unit: _OpenUnit, ready: Ready) -> None:
+        """Take a picture; compute when there are enough, or its shape is another."""
+        if self.waiting and _shape(self.waiting[0][1]) != _shape(ready):
+            self.run()
+        unit.waiting += 1
+        self.waiting.append((unit, ready))
+        if len(self.waiting) >= self.size:
+            self.run()
+
+    def run(self) -> None:
+        """Compute what is waiting."""
+        if not self.waiting:
+            return
+        people = self.embedder.find_people([ready.data for _, ready in self.waiting])
+        for (unit, ready), found in zip(self.waiting, people):
+            unit.waiting -= 1
+            unit.seen.append((Ready(ready.frame, ready.time, {}), found))
+        if self.on_pictures is not None:
+            self.on_pictures(len(self.waiting))
+        self.waiting = []
+
+
+def _shape(ready: Ready) -> tuple[int, ...]:
+    return tuple(ready.data['inputs'].shape)
+
+
+def _close(opened: _OpenUnit) -> UnitResult:
+    """Gather the people of a unit."""
+    unit = opened.ended
+    assert unit is not None  # for mypy: only ended units are closed
+    seen = opened.seen
+    counts = [len(found.scores) for _, found in seen]
+    frames = np.repeat(np.array([ready.frame for ready, _ in seen], np.int64), counts)
+    boxes = _join([found.boxes for _, found in seen], 4)
+    embeddings = _join([found.embeddings for _, found in seen if len(found.scores)], 0)
+    return UnitResult(
+        unit=unit,
+        num_pictures=len(seen),
+        problem=opened.problem,
+        frames=frames,
+        times=np.repeat(np.array([ready.time for ready, _ in seen], np.float64), counts),
+        boxes=boxes,
+        scores=np.concatenate([np.zeros(0, np.float32), *(found.scores for _, found in seen)]),
+        embeddings=embeddings,
+        track_ids=link_tracks(frames, boxes, embeddings)
+        if unit.is_video
+        else np.full(len(frames), -1, np.int64),
+    )
+
+
+def _join(parts: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    parts = list(parts)
+    return np.concatenate(parts) if parts else np.zeros((0, columns), np.float32)

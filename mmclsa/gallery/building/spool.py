@@ -1,0 +1,114 @@
+"""Results on their way from a process that computes to the one that writes the index."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from mmclsa.errors import DataError
+from mmclsa.gallery.building.pipeline import UnitResult
+from mmclsa.gallery.building.sources import Unit
+from mmclsa.utils.io import atomic_write
+
+__all__ = ['Spool', 'pack_results', 'unpack_results']
+
+_ARRAYS = ('frames', 'times', 'boxes', 'scores', 'embeddings', 'track_ids')
+
+
+def pack_results(results: Sequence[UnitResult]) -> bytes:
+    """Turn results into bytes, without pickle.
+
+    Args:
+        results: Of any units.
+
+    Returns:
+        An NPZ file.
+    """
+    arrays = {
+        f'{name}_{number}': getattr(result, name)
+        for number, result in enumerate(results)
+        for name in _ARRAYS
+    }
+    heads = [
+        dict(unit=asdict(result.unit), num_pictures=result.num_pictures, problem=result.problem)
+        for result in results
+    ]
+    head = np.frombuffer(json.dumps(heads).encode(), np.uint8)
+    stream = io.BytesIO()
+    np.savez(stream, head=head, **arrays)
+    return stream.getvalue()
+
+
+def unpack_results(data: bytes, where: str = 'the results') -> list[UnitResult]:
+    """Undo :func:`pack_results`.
+
+    Args:
+        data: An NPZ file.
+        where: What it is, for the message.
+
+    Returns:
+        The results.
+
+    Raises:
+        DataError: If it is none.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return [
+                UnitResult(
+                    unit=Unit(**head['unit']),
+                    num_pictures=head['num_pictures'],
+                    problem=head['problem'],
+                    **{name: arrays[f'{name}_{number}'] for name in _ARRAYS},
+                )
+                for number, head in enumerate(json.loads(arrays['head'].tobytes()))
+            ]
+    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+        raise DataError(f'{where} are no packed results: {error}') from error
+
+
+class Spool:
+    """A folder in the index where processes leave results for the writer.
+
+    Args:
+        index_path: Folder of the index.
+    """
+
+    def __init__(self, index_path: str | Path) -> None:
+        self.folder = Path(index_path) / 'spool'
+
+    def write(self, results: Sequence[UnitResult]) -> None:
+        """Leave finished units, whole or not at all.
+
+        Args:
+            results: Their results.
+
+        Raises:
+            UserError: If the folder cannot be written to.
+        """
+        with atomic_write(self.folder / f'{os.getpid()}-{uuid.uuid4().hex}.npz') as temporary:
+            temporary.write_bytes(pack_results(results))
+
+    def files(self) -> list[Path]:
+        """List what lies there, in a fixed order."""
+        return sorted(self.folder.glob('[0-9]*.npz'))
+
+    def read(self, path: Path) -> list[UnitResult]:
+        """Read one of the files."""
+        return unpack_results(path.read_bytes(), str(path))
+
+    def clear(self) -> None:
+        """Remove the folder with what killed processes left half-written."""
+        for path in self.folder.glob('.*.tmp.npz'):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()

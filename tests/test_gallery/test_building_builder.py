@@ -1,0 +1,217 @@
+"""Filling an index: kills, repetitions, several writers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmclsa.errors import DataError, UserError
+from mmclsa.gallery import GalleryIndex, table_to_records
+from mmclsa.gallery.building import (
+    SourceOptions,
+    build_gallery,
+    pending_units,
+    plan_units,
+    process_units,
+)
+from mmclsa.gallery.building.spool import Spool, pack_results, unpack_results
+from tests.helpers import REPO
+from tests.test_gallery.fakes import FakeEmbedder, write_scenes, write_video
+
+CHILD = """
+import sys
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import build_gallery, plan_units, sources
+from tests.test_gallery.fakes import FakeEmbedder
+
+sources.FRAMES_PER_UNIT = 10
+path, embedder = sys.argv[1], FakeEmbedder(delay=0.01)
+try:
+    index = GalleryIndex.open(path, embedder.identity, writable=True)
+except Exception:
+    index = GalleryIndex.create(path, embedder.identity)
+with index:
+    print('started', flush=True)
+    build_gallery(index, embedder, plan_units(sys.argv[2:]), batch_size=2, commit_seconds=0.0)
+"""
+
+
+def content(path: Path) -> dict:
+    """Everybody in an index: what is told of him, and his embedding."""
+    with GalleryIndex.open(path) as index:
+        records = [
+            replace(r, time=None if np.isnan(r.time) else r.time)  # NaN is not equal to itself
+            for r in table_to_records(index.records())
+        ]
+        vectors = index.embeddings(range(len(index)))
+    assert len(set(records)) == len(records)
+    return {record: tuple(vector.round(4)) for record, vector in zip(records, vectors)}
+
+
+def build(path: Path, *sources: Path, **options) -> tuple:
+    embedder = FakeEmbedder()
+    exists = (path / 'manifest.json').exists()
+    index = (
+        GalleryIndex.open(path, embedder.identity, writable=True)
+        if exists
+        else GalleryIndex.create(path, embedder.identity)
+    )
+    with index:
+        report = build_gallery(index, embedder, plan_units(sources), **options)
+    return report, embedder
+
+
+@pytest.fixture
+def footage(tmp_path) -> list[Path]:
+    write_scenes(tmp_path / 'footage' / 'stills', 20)
+    video = write_video(tmp_path / 'footage' / 'v.avi', 60)
+    return [tmp_path / 'footage' / 'stills', video]
+
+
+def test_records_and_report(tmp_path, footage):
+    report, _ = build(tmp_path / 'index', *footage, options=SourceOptions(camera='door'))
+    found = content(tmp_path / 'index')
+    assert (report.pictures, report.people, report.known) == (80, len(found), 0)
+    assert report.skipped == {}
+    assert {record.camera for record in found} == {'door'}
+    still = next(r for r in found if r.source.endswith('0003.png'))
+    assert (still.frame, still.track_id) == (0, -1)
+    assert still.time is None
+    moving = [r for r in found if r.source.endswith('v.avi')]
+    assert all(r.time == pytest.approx(r.frame / 10) for r in moving)
+    # The person who is in every scene's first quarter keeps his track.
+    corner = [r.track_id for r in moving if r.box[:2] == (0.0, 0.0)]
+    assert len(corner) == 60
+    assert len(set(corner)) < 10
+
+
+def test_again_does_nothing(tmp_path, footage):
+    build(tmp_path / 'index', *footage)
+    before = content(tmp_path / 'index')
+    report, embedder = build(tmp_path / 'index', *footage)
+    assert (report.pictures, report.known) == (0, 21)
+    assert embedder.batches == []
+    assert content(tmp_path / 'index') == before
+
+
+def test_new_pictures_alone_are_added(tmp_path, footage):
+    build(tmp_path / 'index', *footage)
+    write_scenes(footage[0], 5, first=100)
+    (footage[0] / '0100.png').rename(footage[0] / '0000a.png')  # sorts among the old ones
+    report, embedder = build(tmp_path / 'index', *footage)
+    assert sum(embedder.batches) == 5
+    assert report.known == 21
+    build(tmp_path / 'whole', *footage)
+    assert content(tmp_path / 'index') == content(tmp_path / 'whole')
+
+
+def test_killed_and_run_again(tmp_path, footage, monkeypatch):
+    """The index ends as if the build had never been killed."""
+    monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 10)
+    index = tmp_path / 'index'
+    for seconds in (0.05, 0.3):
+        child = start_child(index, *footage)
+        time.sleep(seconds)
+        child.kill()
+        child.communicate()
+    killed = len(pending_units(GalleryIndex.open(index), plan_units(footage)))
+    report, _ = build(index, *footage)
+    assert report.known == 26 - killed
+    build(tmp_path / 'whole', *footage)
+    assert content(index) == content(tmp_path / 'whole')
+
+
+def start_child(*args: object) -> subprocess.Popen:
+    child = subprocess.Popen(
+        [sys.executable, '-c', CHILD, *map(str, args)],
+        cwd=REPO,
+        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = iter(child.stdout.readline, '')  # MMDetection says something when it is imported
+    assert 'started\n' in lines, child.stderr.read()
+    return child
+
+
+def test_interrupted_build_keeps_its_work(tmp_path, footage):
+    class Impatient(FakeEmbedder):
+        def find_people(self, batch):
+            if len(self.batches) == 5:
+                raise KeyboardInterrupt
+            return super().find_people(batch)
+
+    index = GalleryIndex.create(tmp_path / 'index', FakeEmbedder().identity)
+    with index, pytest.raises(KeyboardInterrupt):
+        build_gallery(index, Impatient(), plan_units(footage), batch_size=2)
+    with GalleryIndex.open(tmp_path / 'index') as index:
+        assert len(index.shards()) == 10
+
+
+def test_second_builder_is_told(tmp_path, footage):
+    child = start_child(tmp_path / 'index', *footage)
+    child.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(UserError, match='being written by another process'):
+            build(tmp_path / 'index', *footage)
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_skipped_files_are_tried_again(tmp_path, footage):
+    path = footage[0] / '0007.png'
+    data = path.read_bytes()
+    path.write_bytes(b'')
+    report, _ = build(tmp_path / 'index', *footage)
+    assert list(report.skipped) == [str(path)]
+    path.write_bytes(data)
+    report, _ = build(tmp_path / 'index', *footage)
+    assert (report.pictures, report.skipped) == (1, {})
+    build(tmp_path / 'whole', *footage)
+    assert content(tmp_path / 'index') == content(tmp_path / 'whole')
+
+
+class TestSpool:
+    def results(self, footage):
+        return list(process_units(plan_units(footage).units, FakeEmbedder(), SourceOptions()))
+
+    def test_bytes_and_back(self, footage):
+        results = self.results(footage)
+        again = unpack_results(pack_results(results))
+        assert [r.unit for r in again] == [r.unit for r in results]
+        for one, two in zip(results, again):
+            assert np.array_equal(one.embeddings, two.embeddings)
+            assert np.array_equal(one.times, two.times, equal_nan=True)
+            assert one.num_pictures == two.num_pictures
+
+    @pytest.mark.parametrize('cut', [0, 10, 0.5, 0.99])
+    def test_broken(self, footage, cut):
+        data = pack_results(self.results(footage)[:3])
+        size = int(cut * len(data)) if isinstance(cut, float) else cut
+        with pytest.raises(DataError, match='no packed results'):
+            unpack_results(data[:size])
+
+    def test_left_over_is_taken_once(self, tmp_path, footage):
+        index, whole = tmp_path / 'index', tmp_path / 'whole'
+        build(whole, *footage)
+        GalleryIndex.create(index, FakeEmbedder().identity).close()
+        spool = Spool(index)
+        results = self.results(footage)
+        spool.write(results[:8])
+        spool.write(results[4:12])  # a process that died after the commit, before the removal
+        (spool.folder / '.1-x.abc.tmp.npz').write_bytes(b'half')
+        report, embedder = build(index, *footage)
+        assert report.known == 12
+        assert sum(embedder.batches) == 8 + 60
+        assert content(index) == content(whole)
+        assert not spool.folder.exists()

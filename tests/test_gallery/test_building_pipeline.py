@@ -1,0 +1,182 @@
+"""Decoding ahead, batches, units."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mmclsa.gallery.building import (
+    Sampling,
+    SourceOptions,
+    link_tracks,
+    plan_units,
+    process_units,
+    run_ahead,
+)
+from tests.test_gallery.fakes import FakeEmbedder, scene, write, write_scenes, write_video
+
+
+class TestRunAhead:
+    def test_order_is_kept(self):
+        def job(n):
+            time.sleep(0.01 * (n % 3))
+            return n
+
+        jobs = (lambda n=n: job(n) for n in range(30))
+        assert list(run_ahead(jobs, workers=4, ahead=5)) == list(range(30))
+
+    def test_runs_ahead_but_not_without_bound(self):
+        started = []
+        jobs = (lambda n=n: started.append(n) for n in range(100))
+        results = run_ahead(jobs, workers=1, ahead=4)
+        next(results)
+        time.sleep(0.3)
+        assert 3 <= len(started) <= 8
+        results.close()
+
+    def test_errors_come_at_their_place(self):
+        def jobs():
+            yield lambda: 1
+            yield lambda: 1 // 0
+            yield lambda: 3
+
+        results = run_ahead(jobs())
+        assert next(results) == 1
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+        def broken():
+            yield lambda: 1
+            raise KeyError('feeder')
+
+        results = run_ahead(broken())
+        assert next(results) == 1
+        with pytest.raises(KeyError, match='feeder'):
+            next(results)
+
+    def test_an_abandoned_run_leaves_no_thread(self):
+        before = threading.active_count()
+        results = run_ahead((lambda n=n: n for n in itertools.count()), ahead=3)
+        assert [next(results) for _ in range(5)] == list(range(5))
+        results.close()
+        assert threading.active_count() == before
+
+
+def people_of(results):
+    return [
+        (result.unit.source, int(frame), *box.tolist())
+        for result in results
+        for frame, box in zip(result.frames, result.boxes)
+    ]
+
+
+class TestProcessUnits:
+    def test_batch_size_does_not_change_what_is_found(self, tmp_path):
+        write_scenes(tmp_path, 7)
+        write_video(tmp_path / 'v.avi', 20)
+        units = plan_units([tmp_path]).units
+        one, many = FakeEmbedder(), FakeEmbedder()
+        first = list(process_units(units, one, SourceOptions(), batch_size=1))
+        second = list(process_units(units, many, SourceOptions(), batch_size=6))
+        assert [result.unit for result in second] == units
+        assert people_of(first) == people_of(second)
+        assert len(people_of(first)) >= 27
+        assert max(many.batches) == 6
+        assert sum(many.batches) == 27
+
+    def test_only_one_shape_in_a_batch(self, tmp_path):
+        for number, size in enumerate([(64, 96), (64, 96), (96, 64), (64, 96)]):
+            write(tmp_path / f'{number}.png', scene(number, size))
+        embedder = FakeEmbedder()
+        list(process_units(plan_units([tmp_path]).units, embedder, SourceOptions(), batch_size=8))
+        assert embedder.batches == [2, 1, 1]
+
+    def test_sampling_and_times(self, tmp_path):
+        video = write_video(tmp_path / 'v.avi', 20, fps=10)
+        options = SourceOptions(Sampling(every=4), start_time=100.0)
+        (result,) = process_units(plan_units([video]).units, FakeEmbedder(), options)
+        assert sorted(set(result.frames)) == [0, 4, 8, 12, 16]
+        assert np.allclose(result.times, 100 + result.frames / 10)
+
+    def test_units_of_a_video_give_what_the_whole_gives(self, tmp_path, monkeypatch):
+        video = write_video(tmp_path / 'v.avi', 23)
+        whole = process_units(plan_units([video]).units, FakeEmbedder(), SourceOptions())
+        monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 7)
+        units = plan_units([video]).units
+        parts = list(process_units(units, FakeEmbedder(), SourceOptions()))
+        assert len(parts) == 4
+        expected = people_of(whole)
+        assert people_of(parts) == expected
+        # A unit on its own, as after a kill, and units that come in another order.
+        alone = list(process_units(units[2:3], FakeEmbedder(), SourceOptions()))
+        assert people_of(alone) == people_of(parts[2:3])
+        back = list(process_units(units[::-1], FakeEmbedder(), SourceOptions()))
+        assert people_of(back[::-1]) == expected
+
+    def test_what_cannot_be_read_is_told_and_left_undone(self, tmp_path):
+        paths = write_scenes(tmp_path, 4)
+        units = plan_units([tmp_path]).units
+        paths[1].write_bytes(b'')
+        paths[2].unlink()
+        results = list(process_units(units, FakeEmbedder(), SourceOptions()))
+        assert [result.done for result in results] == [True, False, False, True]
+        assert 'empty or broken' in results[1].problem
+        assert 'No such file' in results[2].problem
+
+    def test_video_that_breaks_off(self, tmp_path, monkeypatch):
+        monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 30)
+        video = write_video(tmp_path / 'v.avi', 120)
+        units = plan_units([video]).units
+        data = video.read_bytes()
+        video.write_bytes(data[: len(data) // 2])
+        # The announced length comes from the plan's time, as after a fault of the disk.
+        monkeypatch.setattr(
+            'mmclsa.gallery.building.video.VideoStream.broke_off',
+            property(lambda stream: stream.position < 110),
+        )
+        results = list(process_units(units, FakeEmbedder(), SourceOptions()))
+        assert results[0].done is True
+        assert results[-1].done is False
+        assert any('breaks off' in result.problem for result in results)
+        assert sum(result.num_pictures for result in results) > 30
+
+    def test_nobody(self, tmp_path):
+        write(tmp_path / 'a.png', np.zeros((64, 64, 3), np.uint8))
+        (result,) = process_units(plan_units([tmp_path]).units, FakeEmbedder(), SourceOptions())
+        assert result.done
+        assert result.num_pictures == 1
+        assert result.boxes.shape == (0, 4)
+
+
+class TestTracks:
+    def test_two_who_cross_keep_their_tracks(self):
+        frames, boxes, vectors, truth = [], [], [], []
+        for step in range(21):
+            for person, x in ((0, 5 * step), (1, 100 - 5 * step)):
+                frames.append(step)
+                boxes.append([x, 0, x + 20, 40])
+                vectors.append([1.0, 0.6] if person == 0 else [0.6, 1.0])
+                truth.append(person)
+        vectors = np.array(vectors) / np.linalg.norm(vectors[0])
+        tracks = link_tracks(np.array(frames), np.array(boxes, float), vectors)
+        assert tracks.tolist() == truth
+
+    @pytest.mark.parametrize(('gap', 'count'), [(2, 1), (3, 1), (4, 2)])
+    def test_missed_frames(self, gap, count):
+        # A second person keeps the frames between looked at.
+        frames = np.array([0, *range(gap + 1), gap])
+        frames.sort()
+        boxes = np.array([[0, 0, 10, 20], *[[50, 0, 60, 20]] * (gap + 1), [1, 0, 11, 20]], float)
+        tracks = link_tracks(frames, boxes, np.ones((len(frames), 1)))
+        assert len(set(tracks[[0, -1]])) == count
+
+    def test_unlike_people_at_one_place_are_two(self):
+        tracks = link_tracks(np.array([0, 1]), np.array([[0, 0, 9, 9.0]] * 2), np.eye(2))
+        assert tracks.tolist() == [0, 1]
+
+    def test_nobody(self):
+        assert link_tracks(np.zeros(0, int), np.zeros((0, 4)), np.zeros((0, 0))).tolist() == []
