@@ -1,0 +1,78 @@
+"""The part of a config's test pipeline that an image alone goes through."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from mmclsa.errors import ConfigError
+
+__all__ = ['inference_pipeline', 'limit_scores']
+
+_LOADERS = ('LoadSceneImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
+_ANNOTATIONS = ('LoadPersonAnnotations', 'LoadAnnotations')
+
+
+def inference_pipeline(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Take the test pipeline of a config and leave out what loads annotations.
+
+    Args:
+        cfg: A config with a ``test_dataloader``.
+
+    Returns:
+        Configs of transforms; the first takes the decoded picture from ``img``.
+
+    Raises:
+        ConfigError: If the config has no test pipeline, or one that loads no
+            picture.
+
+    Example:
+        >>> load, pack = dict(type='LoadSceneImage'), dict(type='PackPersonSearchInputs')
+        >>> steps = [load, dict(type='LoadPersonAnnotations'), pack]
+        >>> cfg = dict(test_dataloader=dict(dataset=dict(pipeline=steps)))
+        >>> [step['type'] for step in inference_pipeline(cfg)]
+        ['LoadSceneImage', 'PackPersonSearchInputs']
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'pipeline' not in dataset and ('dataset' in dataset or 'datasets' in dataset):
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    steps = copy.deepcopy(list(dataset.get('pipeline') or []))
+    kept = [step for step in steps if _bare(step) not in _ANNOTATIONS]
+    if not kept or _bare(kept[0]) not in _LOADERS:
+        raise ConfigError(
+            'test_dataloader.dataset.pipeline of the config must begin with LoadSceneImage, but '
+            f'begins with {_bare(kept[0]) if kept else "nothing"}'
+        )
+    first = dict(type='LoadSceneImage', to_float32=kept[0].get('to_float32', False))
+    return [first, *kept[1:]]
+
+
+def limit_scores(test_cfg: Any, det_thresh: float) -> None:
+    """Let a detector drop early what would be dropped anyway.
+
+    Detections below the threshold then cost no embedding. Suppression goes
+    from the highest score down, so those above stay what they were.
+
+    Args:
+        test_cfg: The detector's; every ``score_thr`` in it is raised, in place.
+        det_thresh: New least score.
+
+    Example:
+        >>> cfg = dict(rcnn=dict(score_thr=0.05), rpn=dict(max_per_img=9))
+        >>> limit_scores(cfg, 0.5)
+        >>> cfg
+        {'rcnn': {'score_thr': 0.5}, 'rpn': {'max_per_img': 9}}
+    """
+    if not isinstance(test_cfg, dict):
+        return
+    for key, value in test_cfg.items():
+        if key == 'score_thr' and isinstance(value, (int, float)):
+            test_cfg[key] = max(value, det_thresh)
+        else:
+            limit_scores(value, det_thresh)
+
+
+def _bare(step: Mapping[str, Any]) -> str:
+    kind = step['type']
+    return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]

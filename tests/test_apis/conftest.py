@@ -1,0 +1,80 @@
+"""A narrow searcher, not trained, behind the inferencer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmclsa.apis import PersonSearchInferencer
+from mmclsa.registry import MODELS
+from tests.helpers import REPO
+from tests.test_models.builders import crop_reid_cfg
+
+CONFIG = REPO / 'configs' / 'clsa' / 'clsa_tiny_synthetic.py'
+
+
+def crop_config() -> Config:
+    """The tiny detector with a re-ID branch on crops of the original picture."""
+    cfg = Config.fromfile(CONFIG)
+    reid = crop_reid_cfg()
+    cfg.model.reid = {**reid, 'backbone': {**reid['backbone'], 'init_cfg': None}}
+    cfg.test_dataloader.dataset.pipeline = [
+        dict(type='LoadSceneImage'),
+        dict(type='KeepOriginalImage'),
+        dict(type='mmdet.Resize', scale=(128, 128), keep_ratio=True),
+        dict(type='mmdet.Pad', size=(128, 128)),
+        dict(type='LoadPersonAnnotations'),
+        dict(type='PackPersonSearchInputs'),
+    ]
+    return cfg
+
+
+def wake(detector: torch.nn.Module) -> None:
+    """Let a detector that was never trained find boxes: it is sure that nobody is anywhere."""
+    detector.train()
+    for module in detector.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 0.5
+    for _ in range(6):
+        detector._forward(torch.rand(4, 3, 96, 128) * 255)
+    for convolution in (
+        *detector.bbox_head.multi_level_conv_obj,
+        *detector.bbox_head.multi_level_conv_cls,
+    ):
+        torch.nn.init.normal_(convolution.weight, std=0.2)
+        torch.nn.init.zeros_(convolution.bias)
+
+
+@pytest.fixture(scope='session')
+def checkpoints(tmp_path_factory) -> dict[str, str]:
+    """Config and weights of both kinds of searcher, on disk."""
+    folder = tmp_path_factory.mktemp('model')
+    files = {}
+    for name, cfg in (('scene', Config.fromfile(CONFIG)), ('crop', crop_config())):
+        init_default_scope('mmclsa')
+        torch.manual_seed(0)
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        wake(model.detector)
+        files[name] = str(folder / f'{name}.py')
+        cfg.dump(files[name])
+        files[f'{name}_weights'] = str(folder / f'{name}.pth')
+        meta = dict(cfg=cfg.pretty_text)
+        torch.save(dict(state_dict=model.state_dict(), meta=meta), files[f'{name}_weights'])
+    return files
+
+
+@pytest.fixture(params=['scene', 'crop'])
+def inferencer(request, checkpoints) -> PersonSearchInferencer:
+    return PersonSearchInferencer(
+        checkpoints[request.param], checkpoints[f'{request.param}_weights'], 'cpu', det_thresh=0.25
+    )
+
+
+@pytest.fixture
+def crop_inferencer(checkpoints) -> PersonSearchInferencer:
+    return PersonSearchInferencer(
+        checkpoints['crop'], checkpoints['crop_weights'], 'cpu', det_thresh=0.25
+    )

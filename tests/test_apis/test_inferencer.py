@@ -1,0 +1,198 @@
+"""The inferencer: what it takes, what it gives, and that both agree about pixels."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmclsa.apis import PersonSearchInferencer
+from mmclsa.apis.identity import config_digest
+from mmclsa.errors import ConfigError, DataError, UserError
+from tests.test_gallery.fakes import scene, write, write_video
+
+BOX = [[10.0, 12.0, 40.0, 60.0]]
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (96, 128)) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 3)
+
+
+class TestPredictions:
+    def test_file_and_array_agree(self, inferencer, tmp_path):
+        path = write(tmp_path / 'ein Bild ü.png', picture())
+        from_file, from_array = inferencer([path, picture()])['predictions']
+        assert from_file['source'] == str(path)
+        assert from_array['source'] == ''
+        assert from_file['time'] is None
+        for key in ('bboxes', 'scores', 'embeddings'):
+            assert np.allclose(from_file[key], from_array[key], atol=1e-4)
+        assert len(from_file['scores']) > 0
+        assert np.allclose(np.linalg.norm(from_file['embeddings'], axis=1), 1, atol=1e-5)
+        json.dumps(from_file)
+
+    def test_batches_agree_with_single_pictures(self, inferencer):
+        pictures = [picture(seed) for seed in range(5)]
+        single = inferencer(pictures)['predictions']
+        batched = inferencer(pictures, batch_size=3)['predictions']
+        for one, many in zip(single, batched):
+            assert np.allclose(one['bboxes'], many['bboxes'], atol=1e-2)
+            assert np.allclose(one['embeddings'], many['embeddings'], atol=1e-4)
+
+    def test_grey_and_transparent_arrays(self, inferencer):
+        grey = picture()[..., 0]
+        alpha = np.dstack([grey] * 3 + [np.full_like(grey, 7)])
+        results = inferencer([grey, alpha], return_embeddings=False)['predictions']
+        assert results[0] == results[1]
+        assert 'embeddings' not in results[0]
+
+    def test_video_by_its_frames(self, inferencer, tmp_path):
+        video = write_video(tmp_path / 'v.avi', 12, fps=10)
+        found = inferencer(str(video), every=5, batch_size=2)['predictions']
+        assert [(p['frame'], p['time']) for p in found] == [(0, 0.0), (5, 0.5), (10, 1.0)]
+
+    def test_threshold(self, inferencer):
+        scores = inferencer(picture())['predictions'][0]['scores']
+        inferencer.det_thresh = sorted(scores)[len(scores) // 2]
+        kept = inferencer(picture())['predictions'][0]['scores']
+        assert kept == [score for score in scores if score >= inferencer.det_thresh]
+
+    def test_drawings(self, inferencer, tmp_path):
+        path = write(tmp_path / 'a.png', picture())
+        result = inferencer(path, return_vis=True, img_out_dir=tmp_path / 'out')
+        assert result['visualization'][0].shape == (96, 128, 3)
+        drawn = cv2.imread(str(tmp_path / 'out' / 'a_000000.png'))
+        assert drawn.shape == (96, 128, 3)
+        assert (drawn != picture()).any()
+
+    def test_datasamples(self, inferencer):
+        (sample,) = inferencer(picture(), return_datasamples=True)['predictions']
+        assert len(sample.pred_instances.embeddings) == len(sample.pred_instances)
+
+    def test_unknown_option(self, inferencer):
+        with pytest.raises(ValueError, match='unknown argument'):
+            inferencer(picture(), speed=3)
+
+
+class TestBoxes:
+    @pytest.mark.parametrize('orientation', range(1, 9))
+    def test_rotated_picture_and_its_box_agree(self, crop_inferencer, tmp_path, orientation):
+        """A person is described alike, however the phone was held."""
+        stored = picture()
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / 'a.png'
+        Image.fromarray(stored[..., ::-1]).save(path, exif=exif)
+        upright = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        assert (upright.shape != stored.shape) == (orientation >= 5)
+        expected = crop_inferencer.embed_boxes(upright, BOX)
+        assert np.allclose(crop_inferencer.embed_boxes(path, BOX), expected, atol=1e-5)
+        found = crop_inferencer([path, upright])['predictions']
+        assert np.allclose(found[0]['bboxes'], found[1]['bboxes'], atol=1e-3)
+
+    def test_detections_are_described_as_boxes(self, inferencer):
+        found = inferencer(picture())['predictions'][0]
+        boxes = np.array(found['bboxes'])
+        # A detection may reach out of the picture, where a given box is clipped.
+        inside = ((boxes >= 0) & (boxes <= [128, 96, 128, 96])).all(axis=1)
+        assert inside.any()
+        again = inferencer.embed_boxes(picture(), boxes[inside])
+        assert np.allclose(again, np.array(found['embeddings'])[inside], atol=1e-4)
+
+    @pytest.mark.parametrize(
+        ('box', 'words'),
+        [
+            ([200, 10, 250, 50], 'outside of its picture, 128 x 96'),
+            ([-50, 10, 0.2, 50], 'outside'),
+            ([40, 10, 20, 50], 'x1 < x2'),
+            ([0, 0, float('nan'), 5], 'x1 < x2'),
+            ([1, 2, 3], 'four numbers'),
+            ('abcd', 'four numbers'),
+        ],
+    )
+    def test_wrong_box(self, inferencer, box, words):
+        with pytest.raises(UserError, match=words):
+            inferencer.embed_boxes(picture(), [box])
+
+    def test_box_is_clipped(self, inferencer):
+        clipped = inferencer.embed_boxes(picture(), [[-30, -30, 60, 400]])
+        assert np.allclose(clipped, inferencer.embed_boxes(picture(), [[0, 0, 60, 96]]), atol=1e-5)
+
+
+class TestThreads:
+    def test_preparing_in_threads_changes_nothing(self, inferencer):
+        pictures = [picture(seed, (90 + seed, 128)) for seed in range(12)]
+        with ThreadPoolExecutor(4) as pool:
+            prepared = list(pool.map(inferencer.prepare, pictures))
+        for data, one in zip(prepared, pictures):
+            assert torch.equal(data['inputs'], inferencer.prepare(one)['inputs'])
+
+
+class TestModel:
+    def test_identity_is_of_weights_and_config(self, checkpoints, tmp_path):
+        config, weights = checkpoints['scene'], checkpoints['scene_weights']
+        identity = PersonSearchInferencer(config, weights, 'cpu').identity
+        assert identity.dims == 192
+        content = torch.load(weights, weights_only=False)
+        torch.save(dict(content, optimizer={}), tmp_path / 'same.pth')
+        # The threshold is the user's, not the model's; the file's place does not matter either.
+        same = PersonSearchInferencer(config, tmp_path / 'same.pth', 'cpu', det_thresh=0.9)
+        assert same.identity == identity
+        name = next(iter(content['state_dict']))
+        content['state_dict'][name].view(-1)[0] += 1e-3
+        torch.save(content, tmp_path / 'other.pth')
+        other = PersonSearchInferencer(config, tmp_path / 'other.pth', 'cpu').identity
+        assert other.config == identity.config
+        assert other.weights != identity.weights
+
+    def test_pipeline_is_part_of_the_config(self):
+        model = dict(type='A', train_cfg=dict(x=1))
+        one = config_digest(model, [dict(type='Resize', scale=(416, 416))])
+        assert one == config_digest(dict(type='A'), [dict(type='Resize', scale=[416, 416])])
+        assert one != config_digest(dict(type='A'), [dict(type='Resize', scale=(640, 640))])
+
+    def test_config_from_the_weights(self, checkpoints):
+        found = PersonSearchInferencer(weights=checkpoints['crop_weights'], device='cpu')
+        named = PersonSearchInferencer(checkpoints['crop'], checkpoints['crop_weights'], 'cpu')
+        assert found.identity == named.identity
+
+    def test_threshold_limits_what_is_embedded(self, checkpoints):
+        config, weights = checkpoints['scene'], checkpoints['scene_weights']
+        inferencer = PersonSearchInferencer(config, weights, 'cpu', det_thresh=0.7)
+        assert inferencer.model.detector.bbox_head.test_cfg.score_thr == 0.7
+        assert PersonSearchInferencer(config, weights, 'cpu').det_thresh == 0.5
+
+    @pytest.mark.parametrize(
+        ('options', 'words'),
+        [
+            (dict(model='none.py'), 'none.py does not exist'),
+            (dict(weights='none.pth'), 'none.pth does not exist'),
+            ({}, 'must be a config'),
+            (dict(model={'a': 1}), 'no field "model"'),
+            (dict(model={'model': {}, 'test_dataloader': {}}), 'must begin with LoadSceneImage'),
+        ],
+    )
+    def test_errors(self, options, words):
+        with pytest.raises(ConfigError, match=words):
+            PersonSearchInferencer(**options)
+
+    def test_weights_of_another_model(self, checkpoints, tmp_path):
+        torch.save({'state_dict': {'fc.weight': torch.ones(1)}}, tmp_path / 'a.pth')
+        with pytest.raises(ConfigError, match='of another model'):
+            PersonSearchInferencer(checkpoints['scene'], tmp_path / 'a.pth', 'cpu')
+
+    def test_broken_picture_names_itself(self, inferencer, tmp_path):
+        (tmp_path / 'a.png').write_bytes(b'')
+        write(tmp_path / 'b.png', scene(0))
+        with pytest.raises(DataError, match=r'a\.png'):
+            inferencer(tmp_path)
+
+    def test_not_an_input(self, inferencer):
+        with pytest.raises(UserError, match='path or an array, not int'):
+            inferencer([3])
