@@ -109,6 +109,36 @@ def test_ranks_share_the_batches_of_one_process(monkeypatch, world):
     assert [shares[i % world][i // world] for i in range(4 * world)] == whole
 
 
+class Cameras(People):
+    """Ten people: 0-5 before camera 0, 6-8 before camera 1, 9 before camera 2."""
+
+    def __init__(self):
+        super().__init__(count=10)
+        homes = [0] * 6 + [1] * 3 + [2]
+        for item in self.items[: len(self.ids)]:
+            item['cam_id'] = homes[item['instances'][0]['person_id']]
+
+
+def test_batches_of_one_camera():
+    people = Cameras()
+    sampler = IdentityBalancedSampler(people, 4, 2, seed=0, num_batches=400, same_camera=True)
+    groups = [set(batch) for batch in batches(sampler, people, 8)]
+    assert all(len(group) == 4 for group in groups)
+    kinds = Counter()
+    for group in groups:
+        first = group & {0, 1, 2, 3, 4, 5}
+        # Camera 0 fills a batch; of 1 and 2 all come, and somebody else beside them.
+        if len(first) == 4:
+            kinds[0] += 1
+        elif {6, 7, 8} <= group:
+            kinds[1] += 1
+        else:
+            assert 9 in group
+            kinds[2] += 1
+    assert abs(kinds[0] / 400 - 0.6) < 0.1
+    assert abs(kinds[1] / 400 - 0.3) < 0.1
+
+
 def test_length_is_what_comes(monkeypatch):
     people = People()
     for world, expected in ((1, 6), (2, 3), (4, 2)):

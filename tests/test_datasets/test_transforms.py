@@ -13,6 +13,7 @@ from mmclsa.datasets.transforms import (
     LoadPersonAnnotations,
     LoadSceneImage,
     PackPersonSearchInputs,
+    RandomBackground,
     RandomBoxJitter,
     RandomDownscale,
     RandomErasing,
@@ -259,6 +260,25 @@ def test_erasing_survives_boxes_outside():
     assert RandomErasing(prob=1.0)(results)['img'].shape == (80, 40, 3)
 
 
+def test_background_goes_and_the_middle_of_the_person_stays():
+    np.random.seed(0)
+    before = one_person()
+    copy = before['img'].copy()
+    for _ in range(20):
+        results = RandomBackground(prob=1.0, width=(0.6, 0.9))(dict(before))
+        picture = results['img']
+        assert picture.dtype == np.uint8
+        # The box is x 5..35, y 5..65: its middle is kept, its corners and all around are not.
+        np.testing.assert_array_equal(picture[20:50, 15:25], copy[20:50, 15:25])
+        surroundings = np.concatenate([picture[70:].reshape(-1, 3), picture[:, :5].reshape(-1, 3)])
+        original = np.concatenate([copy[70:].reshape(-1, 3), copy[:, :5].reshape(-1, 3)])
+        assert (surroundings == original).mean() < 0.05
+        # Clouds: neighbours are alike, which noise is not.
+        assert np.abs(np.diff(picture[72:].astype(int), axis=1)).mean() < 25
+    np.testing.assert_array_equal(before['img'], copy)
+    np.testing.assert_array_equal(RandomBackground(prob=0.0)(dict(before))['img'], copy)
+
+
 def test_wrong_options_are_refused():
     with pytest.raises(ConfigError, match=r'RandomDownscale.prob'):
         RandomDownscale(prob=2)
@@ -266,6 +286,8 @@ def test_wrong_options_are_refused():
         RandomBoxJitter(zoom=1)
     with pytest.raises(ConfigError, match='min_height'):
         RandomDownscale(min_height=0)
+    with pytest.raises(ConfigError, match='RandomBackground.width'):
+        RandomBackground(width=(0.9, 0.1))
     with pytest.raises(ConfigError, match='area'):
         RandomErasing(area=(0.5, 0.1))
     with pytest.raises(ConfigError, match='aspect'):
@@ -276,5 +298,6 @@ def test_reprs_name_their_settings():
     assert 'zoom=0.3' in repr(RandomBoxJitter(zoom=0.3))
     assert 'min_height=30' in repr(RandomDownscale(30))
     assert 'prob=0.1' in repr(RandomErasing(0.1))
+    assert 'prob=0.2' in repr(RandomBackground(0.2))
     assert 'to_float32=False' in repr(LoadSceneImage())
     assert repr(KeepOriginalImage()) == 'KeepOriginalImage()'

@@ -46,6 +46,10 @@ class IdentityBalancedSampler(Sampler):
             id >= 0 are drawn.
         num_persons: P, different people of a batch.
         num_instances: K, pictures of each.
+        same_camera: Fill a batch with people of one camera (``cam_id``) as far
+            as there are enough, chosen in proportion to its people. Others of
+            the same place are the hard ones to be told apart; before another
+            background anybody is.
         num_batches: Batches of an epoch in each process. None: as many as it
             takes to see about as many pictures as the data set has.
         seed: Same in all processes; None draws one and shares it.
@@ -61,6 +65,7 @@ class IdentityBalancedSampler(Sampler):
         num_persons: int,
         num_instances: int,
         num_batches: int | None = None,
+        same_camera: bool = False,
         seed: int | None = None,
         round_up: bool = True,
     ) -> None:
@@ -70,7 +75,8 @@ class IdentityBalancedSampler(Sampler):
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
         self.round_up = round_up
-        self.pictures = _pictures_by_person(dataset)
+        self.pictures, self.cameras = _pictures_by_person(dataset)
+        self.same_camera = same_camera
         if not 0 < num_persons <= len(self.pictures) or num_instances < 1:
             raise ConfigError(
                 f'IdentityBalancedSampler wants {num_persons} people with {num_instances} pictures '
@@ -82,7 +88,7 @@ class IdentityBalancedSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        people = _endless(np.array(sorted(self.pictures)), self.num_persons, rng)
+        people = self._people(rng)
         # A stream for each person, so that what one gets does not depend on the others.
         streams = {
             person: _endless(
@@ -98,6 +104,24 @@ class IdentityBalancedSampler(Sampler):
                 for _, indices in chosen:
                     yield from indices.tolist()
 
+    def _people(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Yield the people of one batch after the other, endlessly."""
+        everybody = np.array(sorted(self.pictures))
+        if not self.same_camera:
+            yield from _endless(everybody, self.num_persons, rng)
+            return
+        homes = np.array([self.cameras[person] for person in everybody.tolist()])
+        cameras, counts = np.unique(homes, return_counts=True)
+        streams = {
+            camera: _endless(everybody[homes == camera], min(self.num_persons, count), rng)
+            for camera, count in zip(cameras.tolist(), counts.tolist())
+        }
+        while True:
+            camera = int(rng.choice(cameras, p=counts / counts.sum()))
+            chosen = next(streams[camera])
+            others = rng.permutation(everybody[homes != camera])
+            yield np.concatenate([chosen, others[: self.num_persons - len(chosen)]])
+
     def __len__(self) -> int:
         return self.num_batches * self.num_persons * self.num_instances
 
@@ -106,13 +130,15 @@ class IdentityBalancedSampler(Sampler):
         self.epoch = epoch
 
 
-def _pictures_by_person(dataset: Any) -> dict[int, np.ndarray]:
-    """List the items in which each labelled person appears."""
+def _pictures_by_person(dataset: Any) -> tuple[dict[int, np.ndarray], dict[int, int]]:
+    """List the items in which each labelled person appears, and the camera of the first."""
     pictures: dict[int, list[int]] = {}
+    cameras: dict[int, int] = {}
     for index in range(len(dataset)):
-        instances = dataset.get_data_info(index)['instances']
-        people = {i['person_id'] for i in instances if not i['ignore_flag']}
+        info = dataset.get_data_info(index)
+        people = {i['person_id'] for i in info['instances'] if not i['ignore_flag']}
         for person in people:
             if person >= 0:
                 pictures.setdefault(int(person), []).append(index)
-    return {person: np.array(indices) for person, indices in pictures.items()}
+                cameras.setdefault(int(person), int(info.get('cam_id', -1)))
+    return {person: np.array(indices) for person, indices in pictures.items()}, cameras

@@ -5,6 +5,7 @@ from mmclsa.datasets.transforms.augmentation import (
     RandomDownscale,
     RandomErasing,
 )
+from mmclsa.datasets.transforms.background import RandomBackground
 from mmclsa.datasets.transforms.formatting import PackPersonSearchInputs
 from mmclsa.datasets.transforms.loading import (
     KeepOriginalImage,
@@ -17,6 +18,7 @@ __all__ = [
     'LoadPersonAnnotations',
     'LoadSceneImage',
     'PackPersonSearchInputs',
+    'RandomBackground',
     'RandomBoxJitter',
     'RandomDownscale',
     'RandomErasing',
