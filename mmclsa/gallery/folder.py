@@ -15,7 +15,7 @@ __all__ = ['claim_new_folder', 'drop_orphans']
 
 # What a writer may leave behind when it is killed, and nothing else.
 _OURS = re.compile(
-    r'(records|vectors|structure)-\d+\.(parquet|faiss)|rotation\.faiss|\.manifest\..*\.tmp\.json'
+    r'(records|columns|vectors|structure)-\d+\.(parquet|arrow|faiss)|rotation\.faiss|\.manifest\..*\.tmp\.json'
 )
 
 
@@ -40,7 +40,7 @@ def claim_new_folder(folder: Path) -> WriterLock:
         if (folder / MANIFEST).exists():
             raise ConfigError(f'There is an index in {folder} already; open it to add to it.')
         for path in folder.iterdir():
-            if path.name != 'lock' and not _OURS.fullmatch(path.name):
+            if not (path.name == 'lock' or path.suffix == '.db' or _OURS.fullmatch(path.name)):
                 raise ConfigError(
                     f'The folder {folder} must be new or empty, but it has {path.name}.'
                 )

@@ -14,13 +14,13 @@ import numpy as np
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.files import MissingFileError, check_file, reporting_write_errors, sync_folder
-from mmclsa.gallery.filters import SearchFilter, filter_mask
+from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.folder import claim_new_folder, drop_orphans
 from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelIdentity, Segment
 from mmclsa.gallery.optional import import_optional
-from mmclsa.gallery.record_files import RecordFile, one_chunk, write_records
-from mmclsa.gallery.records import GalleryRecord, conform_table, records_to_table, table_to_records
+from mmclsa.gallery.record_store import RecordStore
+from mmclsa.gallery.records import GalleryRecord, conform_table, records_to_table
 from mmclsa.gallery.vectors import check_unit_vectors
 from mmclsa.registry import INDEXES
 
@@ -72,11 +72,7 @@ class GalleryIndex:
         self._folder = folder
         self._backend = backend
         self._lock = lock
-        self._record_files: dict[str, RecordFile] = {}
-        self._committed_shards: set[str] = set()
-        self._pending_shards: set[str] = set()
-        self._pending_tables: list[pa.Table] = []
-        self._pending_joined: pa.Table | None = None
+        self._records = RecordStore(folder)
         self._take_over(manifest)
 
     @classmethod
@@ -177,11 +173,11 @@ class GalleryIndex:
         return self._folder
 
     def __len__(self) -> int:
-        return self._manifest.rows + self._pending.num_rows
+        return len(self._records)
 
     def shards(self) -> set[str]:
         """Give the finished units of work, those not yet committed included."""
-        return self._committed_shards | self._pending_shards
+        return self._records.shards()
 
     def add(
         self,
@@ -204,7 +200,7 @@ class GalleryIndex:
                 not of unit length, or the records do not fit them.
         """
         self._require_writable()
-        if shard in self._committed_shards or shard in self._pending_shards:
+        if shard is not None and self._records.has_shard(shard):
             return
         vectors = check_unit_vectors(embeddings, self.model.dims, 'embeddings')
         table = _as_table(records)
@@ -212,10 +208,7 @@ class GalleryIndex:
             raise DataError(f'{len(vectors)} embeddings came with {table.num_rows} records.')
         if len(vectors):
             self._backend.append(vectors, table)
-            self._pending_tables.append(table)
-            self._pending_joined = None
-        if shard is not None:
-            self._pending_shards.add(shard)
+        self._records.append(table, shard)
 
     def commit(self) -> None:
         """Make everything added durable, all at once.
@@ -226,19 +219,12 @@ class GalleryIndex:
                 before then, and what was added is still to be committed.
         """
         self._require_writable()
-        if not self._pending_tables and not self._pending_shards:
+        if not self._records.changed:
             return
         name = self._next_name()
         with self._committing():
-            files = {
-                'records': write_records(
-                    self._folder / f'records-{name}.parquet',
-                    self._pending_tables,
-                    self._pending_shards,
-                ),
-                **self._backend.flush(name),
-            }
-            segment = Segment(name, self._pending.num_rows, files)
+            files = {**self._records.flush(name), **self._backend.flush(name)}
+            segment = Segment(name, self._records.pending_rows, files)
             self._publish([*self._manifest.segments, segment])
         self._join_small_segments()
 
@@ -257,11 +243,13 @@ class GalleryIndex:
             self._join(0)
         for position, segment in enumerate(self._manifest.segments):
             with self._committing():
-                files = self._backend.build(segment)
-                if files != segment.files:
+                built = {**self._records.build(segment), **self._backend.build(segment)}
+                if built:
                     segments = list(self._manifest.segments)
-                    # A new name, so that the backend opens the files anew.
-                    segments[position] = Segment(self._next_name(), segment.rows, files)
+                    # A new name, so that its files are opened anew.
+                    segments[position] = Segment(
+                        self._next_name(), segment.rows, {**segment.files, **built}
+                    )
                     self._publish(segments)
 
     def search(
@@ -291,9 +279,10 @@ class GalleryIndex:
             return [[] for _ in vectors]
         if where is not None and where.passes_all:
             where = None
-        similarities, rows = self._backend.search(vectors, limit, where, lambda: self._mask(where))
-        found = rows[rows >= 0]
-        records = iter(table_to_records(self.records(found)))
+        similarities, rows = self._backend.search(
+            vectors, limit, where, lambda: self._records.mask(where or SearchFilter())
+        )
+        records = iter(self._records.records(rows[rows >= 0]))
         return [
             [
                 Hit(int(row), float(similarity), next(records))
@@ -329,21 +318,7 @@ class GalleryIndex:
         Raises:
             DataError: If there is no such row.
         """
-        pa = import_optional('pyarrow', 'gallery')
-        tables = self._tables()
-        if rows is None:
-            return one_chunk(tables)
-        numbers = self._check_rows(rows)
-        starts = np.cumsum([0, *(table.num_rows for table in tables)])
-        places = np.searchsorted(starts, numbers, side='right') - 1
-        picked, order = [], []
-        for place in np.unique(places):
-            here = np.flatnonzero(places == place)
-            picked.append(tables[place].take(pa.array(numbers[here] - starts[place])))
-            order.append(here)
-        if len(picked) <= 1:
-            return picked[0] if picked else one_chunk([])
-        return one_chunk(picked).take(pa.array(np.argsort(np.concatenate(order))))
+        return self._records.all() if rows is None else self._records.take(self._check_rows(rows))
 
     def verify(self) -> None:
         """Read every file of the index and compare it with what was written.
@@ -357,7 +332,7 @@ class GalleryIndex:
     def close(self) -> None:
         """Let go of the files and of the lock; what is not committed is lost."""
         self._backend.close()
-        self._record_files = {}
+        self._records.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -372,21 +347,6 @@ class GalleryIndex:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    @property
-    def _pending(self) -> pa.Table:
-        """Records added since the last commit."""
-        if self._pending_joined is None:
-            self._pending_joined = one_chunk(self._pending_tables)
-        return self._pending_joined
-
-    def _tables(self) -> list[pa.Table]:
-        return [*(file.table() for file in self._record_files.values()), self._pending]
-
-    def _mask(self, where: SearchFilter | None) -> np.ndarray:
-        """Which rows a filter lets through, shape (len(self),)."""
-        where = where or SearchFilter()
-        return np.concatenate([filter_mask(table, where) for table in self._tables()])
 
     def _check_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         numbers = np.asarray(rows, dtype=np.int64).reshape(-1)
@@ -427,17 +387,9 @@ class GalleryIndex:
 
     def _take_over(self, manifest: Manifest) -> None:
         """Hold what is committed, and nothing else."""
-        files = {}
-        for segment in manifest.segments:
-            old = self._record_files.get(segment.name)
-            files[segment.name] = old or RecordFile(self._folder, segment)
+        self._records.load(manifest.segments)
         self._backend.load(manifest.segments)
         self._manifest = manifest
-        self._record_files = files
-        self._committed_shards = set().union(*(file.shards for file in files.values()))
-        self._pending_tables = []
-        self._pending_joined = None
-        self._pending_shards = set()
 
     def _join_small_segments(self) -> None:
         """Keep the segments few; each row is joined log(rows) times at most."""
@@ -456,15 +408,7 @@ class GalleryIndex:
         old = self._manifest.segments[start:]
         name = self._next_name()
         with self._committing():
-            readers = [self._record_files[segment.name] for segment in old]
-            files = {
-                'records': write_records(
-                    self._folder / f'records-{name}.parquet',
-                    (table for reader in readers for table in reader.tables()),
-                    set().union(*(reader.shards for reader in readers)),
-                ),
-                **self._backend.merge(name, old),
-            }
+            files = {**self._records.merge(name, old), **self._backend.merge(name, old)}
             joined = Segment(name, sum(segment.rows for segment in old), files)
             self._publish([*self._manifest.segments[:start], joined])
 

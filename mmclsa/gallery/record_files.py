@@ -16,7 +16,7 @@ from mmclsa.gallery.records import conform_table, record_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ['RecordFile', 'one_chunk', 'write_records']
+__all__ = ['RecordFile', 'one_chunk', 'write_columns', 'write_records']
 
 _SHARDS = b'mmclsa.shards'
 _ROWS_PER_GROUP = 1 << 16
@@ -46,6 +46,25 @@ def write_records(path: Path, tables: Iterable[pa.Table], shards: Iterable[str])
     return describe_file(path)
 
 
+def write_columns(path: Path, table: pa.Table) -> FileEntry:
+    """Write records in Arrow's file format, which is mapped, not read.
+
+    Args:
+        path: The file, which is new.
+        table: What :func:`one_chunk` gave.
+
+    Returns:
+        What the manifest keeps about the file.
+
+    Raises:
+        OSError: If the disk is full.
+    """
+    ipc = import_optional('pyarrow.ipc', 'gallery')
+    with new_file(path), ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    return describe_file(path)
+
+
 def one_chunk(tables: Sequence[pa.Table]) -> pa.Table:
     """Join tables into one whose rows are quickly picked.
 
@@ -63,6 +82,9 @@ def one_chunk(tables: Sequence[pa.Table]) -> pa.Table:
 class RecordFile:
     """The records of a segment, read when they are first asked for.
 
+    Where the segment has its records a second time in Arrow's format, that
+    file is mapped and no more of it is read than is used.
+
     Args:
         folder: Folder of the index.
         segment: What the manifest says.
@@ -79,7 +101,7 @@ class RecordFile:
         arrow = import_optional('pyarrow', 'gallery')
         parquet = import_optional('pyarrow.parquet', 'gallery')
         self._path = check_file(folder, segment.files['records'])
-        self._table: pa.Table | None = None
+        self._table = _map_columns(folder, segment) if 'columns' in segment.files else None
         try:
             # The open file outlives its name when another process compacts.
             self._file = parquet.ParquetFile(arrow.memory_map(str(self._path)))
@@ -121,6 +143,20 @@ class RecordFile:
             except (pa.ArrowException, OSError) as error:
                 raise DataError(f'{self._path} is broken: {error}.') from error
             yield conform_table(table, str(self._path))
+
+
+def _map_columns(folder: Path, segment: Segment) -> pa.Table:
+    """Open the records in Arrow's format, without touching them."""
+    arrow = import_optional('pyarrow', 'gallery')
+    ipc = import_optional('pyarrow.ipc', 'gallery')
+    path = check_file(folder, segment.files['columns'])
+    try:
+        table = ipc.open_file(arrow.memory_map(str(path))).read_all()
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f'{path} is broken: {error}.') from error
+    if table.num_rows != segment.rows or not table.schema.equals(record_schema()):
+        raise DataError(f'{path} is broken: it does not hold {segment.rows} records.')
+    return table
 
 
 def _parse_shards(text: bytes) -> frozenset[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     'GalleryRecord',
     'conform_table',
+    'decode_rows',
     'record_schema',
     'records_to_table',
     'table_to_records',
@@ -121,19 +122,22 @@ def table_to_records(table: pa.Table) -> list[GalleryRecord]:
         >>> table_to_records(records_to_table([record])) == [record]
         True
     """
-    rows = conform_table(table).to_pylist()
-    return [
-        GalleryRecord(
-            source=row['source'],
-            frame=row['frame'],
-            time=row['time'],
-            box=(row['x1'], row['y1'], row['x2'], row['y2']),
-            score=row['score'],
-            camera=row['camera'],
-            track_id=row['track_id'],
-        )
-        for row in rows
-    ]
+    return decode_rows(conform_table(table))
+
+
+def decode_rows(table: pa.Table) -> list[GalleryRecord]:
+    """Read records out of a table that is known to fit the schema.
+
+    Args:
+        table: Exactly the columns of :func:`record_schema`.
+
+    Returns:
+        One record per row, same order.
+    """
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    boxes = zip(*(columns.pop(name) for name in ('x1', 'y1', 'x2', 'y2')))
+    columns['box'] = list(boxes)
+    return [GalleryRecord(**dict(zip(columns, values))) for values in zip(*columns.values())]
 
 
 def conform_table(table: pa.Table, where: str = 'the table of records') -> pa.Table:

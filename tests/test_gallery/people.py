@@ -12,6 +12,7 @@ from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelIdentity, SearchFil
 DIMS = 24
 MODEL = ModelIdentity('a' * 64, 'b' * 64, DIMS)
 BACKENDS = {
+    'milvus': {'type': 'MilvusBackend'},
     'flat-fp32': {'type': 'FaissBackend'},
     'flat-fp16': {'type': 'FaissBackend', 'storage': 'fp16'},
     'flat-int8': {'type': 'FaissBackend', 'storage': 'int8'},

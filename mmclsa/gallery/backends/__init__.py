@@ -2,5 +2,6 @@
 
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.faiss_backend import FaissBackend
+from mmclsa.gallery.backends.milvus_backend import MilvusBackend
 
-__all__ = ['FaissBackend', 'VectorBackend']
+__all__ = ['FaissBackend', 'MilvusBackend', 'VectorBackend']

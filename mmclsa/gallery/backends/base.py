@@ -107,7 +107,7 @@ class VectorBackend(ABC):
             segment: A committed segment.
 
         Returns:
-            All its files by role, the old and the new ones.
+            Files that it has now beside the old ones, by role.
 
         Raises:
             OSError: If the disk is full.

@@ -45,8 +45,8 @@ class FaissBackend(VectorBackend):
         links: For ``hnsw``: neighbours of a vector on each level.
         ef_construction: For ``hnsw``: candidates while the graph is built.
         ef_search: For ``hnsw``: candidates of a search.
-        lists: For ``ivf_pq``: number of lists; by default about four times
-            the square root of the rows.
+        lists: For ``ivf_pq``: number of lists; by default about 1.5
+            times the square root of the rows.
         probes: For ``ivf_pq``: lists that a search looks into.
         code_bytes: For ``ivf_pq``: bytes of a shortened vector, at most.
         candidates: For ``ivf_pq``: how many are compared again.
@@ -122,11 +122,10 @@ class FaissBackend(VectorBackend):
     def build(self, segment: Segment) -> Mapping[str, FileEntry]:  # noqa: D102
         wanted = self._options.kind != 'flat' and segment.rows >= self._structure_from
         if segment.optimized or not wanted:
-            return segment.files
+            return {}
         path = self._folder / f'structure-{segment.name}.faiss'
         flat = self._segments[segment.name].flat
-        built = build_structure(path, flat, self._empty, self._options)
-        return {**segment.files, 'structure': built}
+        return {'structure': build_structure(path, flat, self._empty, self._options)}
 
     def search(  # noqa: D102
         self,

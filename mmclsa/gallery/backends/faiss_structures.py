@@ -32,7 +32,7 @@ class StructureOptions:
     ef_search: int = 128
     lists: int | None = None
     probes: int = 16
-    code_bytes: int = 64
+    code_bytes: int = 96
     candidates: int = 200
 
     def __post_init__(self) -> None:
@@ -166,8 +166,8 @@ def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
 
 
 def _usual_lists(rows: int) -> int:
-    """About 4 sqrt(rows) lists, with enough rows in each to train it."""
-    wanted = 2 ** round(math.log2(4 * math.sqrt(rows)))
+    """About 1.5 sqrt(rows) lists, with enough rows in each to train it."""
+    wanted = 2 ** round(math.log2(1.5 * math.sqrt(rows)))
     return max(1, min(wanted, rows // 39))
 
 

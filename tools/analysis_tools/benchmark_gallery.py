@@ -1,0 +1,310 @@
+"""Measure the gallery index: recall, latency, memory and time to build."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# Before NumPy reads it. Both sides of the comparison get as many threads.
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+
+import numpy as np
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
+from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import atomic_write, check_writable
+
+BLOCK = 50_000
+COMMIT_EVERY = 20
+CAMERAS = 8
+TOPK = 10
+TIMED_BY_NUMPY = 5
+Report = dict[str, Any]
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--people', type=int, nargs='+', default=[1_000_000], metavar='N')
+    parser.add_argument('--kind', nargs='+', default=['ivf_pq'], help='flat, hnsw, ivf_pq')
+    parser.add_argument('--storage', default='fp16', help='fp32, fp16 or int8')
+    parser.add_argument(
+        '--options', default='{}', metavar='JSON', help='further options of the FaissBackend'
+    )
+    parser.add_argument('--dims', type=int, default=768)
+    parser.add_argument(
+        '--identities', type=int, default=20_000, help='at most; one for every 50 people'
+    )
+    parser.add_argument(
+        '--spread', type=float, default=0.7, help='distance of a person from its identity'
+    )
+    parser.add_argument('--queries', type=int, default=200)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--work-dir', default='work_dirs/benchmark_gallery')
+    parser.add_argument('--keep', action='store_true', help='keep the indexes')
+    parser.add_argument('--out', metavar='JSON', help='add the figures to this file')
+    parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
+    args = parser.parse_args()
+    if args.plot and not args.out:
+        raise ConfigError('--plot draws the figures of --out, which is not given')
+    return args
+
+
+class Crowd(NamedTuple):
+    """Unit vectors around identities, the same ones whenever they are asked for."""
+
+    dims: int
+    identities: int
+    spread: float
+    seed: int
+
+    @lru_cache(maxsize=1)  # noqa: B019
+    def centres(self) -> np.ndarray:
+        """Draw the identities."""
+        rng = np.random.default_rng([self.seed, 0])
+        return unit(rng.standard_normal((self.identities, self.dims), np.float32))
+
+    def around(self, count: int, *stream: int) -> np.ndarray:
+        """Draw people of random identities."""
+        rng = np.random.default_rng([self.seed, *stream])
+        people = rng.standard_normal((count, self.dims), np.float32)
+        people *= self.spread * self.dims**-0.5
+        people += self.centres()[rng.integers(self.identities, size=count)]
+        return unit(people)
+
+    def blocks(self, people: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Give the gallery block by block, with the number of its first row."""
+        for start in range(0, people, BLOCK):
+            yield start, self.around(min(BLOCK, people - start), 1, start // BLOCK)
+
+    def queries(self, count: int) -> np.ndarray:
+        """Draw people who are not in the gallery, of identities that are."""
+        return self.around(count, 2)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale to unit length, in place."""
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def records(start: int, stop: int) -> Any:
+    """Make records: one person a second, in one of eight cameras in turn."""
+    pa = import_optional('pyarrow', 'gallery')
+    rows = np.arange(start, stop)
+    zeros = np.zeros(len(rows))
+    sources = pa.array([f'videos/day_{number}.mp4' for number in range(1000)])
+    cameras = pa.array([f'camera {number}' for number in range(CAMERAS)])
+    columns = {
+        'source': pa.DictionaryArray.from_arrays(pa.array((rows // 10_000).astype('i4')), sources),
+        'frame': rows,
+        'time': rows.astype(float),
+        **{name: zeros + place for place, name in enumerate(('x1', 'y1', 'x2', 'y2'))},
+        'score': zeros + 0.9,
+        'camera': pa.DictionaryArray.from_arrays(pa.array((rows % CAMERAS).astype('i4')), cameras),
+        'track_id': rows // 50,
+    }
+    return pa.table(columns, schema=record_schema())
+
+
+def search_with_numpy(crowd: Crowd, people: int, queries: np.ndarray) -> tuple[np.ndarray, float]:
+    """Find the nearest rows exactly, and time it for single queries.
+
+    Returns:
+        Rows, shape (Q, 10), and the median milliseconds for one query, in
+        which every vector is compared and the ten best are partitioned off.
+    """
+    best = np.full((len(queries), 0), 0, np.float32)
+    rows = np.zeros((len(queries), 0), np.int64)
+    seconds = np.zeros(TIMED_BY_NUMPY)
+    for start, vectors in crowd.blocks(people):
+        for place, query in enumerate(queries[:TIMED_BY_NUMPY]):
+            began = time.perf_counter()
+            np.argpartition(-(vectors @ query), min(TOPK, len(vectors)) - 1)[:TOPK]
+            seconds[place] += time.perf_counter() - began
+        scores = queries @ vectors.T
+        best = np.concatenate([best, scores], axis=1)
+        numbers = np.arange(start, start + len(vectors))
+        rows = np.concatenate([rows, np.broadcast_to(numbers, scores.shape)], axis=1)
+        order = np.argsort(-best, axis=1)[:, :TOPK]
+        best, rows = np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)
+    return rows, float(np.median(seconds) * 1e3)
+
+
+def build(folder: Path, crowd: Crowd, people: int, backend: dict[str, Any]) -> Report:
+    """Build an index and say what it cost; time to draw the people is left out."""
+    began, drawing = time.perf_counter(), 0.0
+    model = ModelIdentity('0' * 64, '0' * 64, crowd.dims)
+    with GalleryIndex.create(folder, model, backend) as index:
+        started = time.perf_counter()
+        for number, (start, vectors) in enumerate(crowd.blocks(people), 1):
+            drawing += time.perf_counter() - started
+            index.add(vectors, records(start, start + len(vectors)), f'block {start}')
+            if number % COMMIT_EVERY == 0:
+                index.commit()
+            started = time.perf_counter()
+        index.optimize()
+    return {
+        'build_s': time.perf_counter() - began - drawing,
+        'disk_gib': sum(path.stat().st_size for path in folder.iterdir()) / 2**30,
+    }
+
+
+def resident(field: str) -> float:
+    """Read a figure of this process's memory in GiB; file-backed pages count."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(f'{field}:'):
+            return int(line.split()[1]) / 2**20
+    raise AssertionError(f'no {field} in /proc/self/status')
+
+
+def search_in_child(folder: Path, queries: np.ndarray, pipe: Any) -> None:
+    """Open an index and search it, in a process that does nothing else."""
+    began = time.perf_counter()
+    index = GalleryIndex.open(folder)
+    index.search(queries[:1], TOPK)
+    opened = time.perf_counter() - began
+    rows, seconds = timed_searches(index, queries, None)
+    report = {
+        'open_s': opened,
+        'median_ms': float(np.median(seconds) * 1e3),
+        'p95_ms': float(np.percentile(seconds, 95) * 1e3),
+        'peak_gib': resident('VmHWM'),
+        'anonymous_gib': resident('RssAnon'),
+    }
+    where = SearchFilter(cameras=['camera 3'], time_from=0.0, time_to=len(index) / 2)
+    filtered, seconds = timed_searches(index, queries[:50], where)
+    report['filtered_median_ms'] = float(np.median(seconds) * 1e3)
+    report['filtered_complete'] = all(len(found) == TOPK for found in filtered)
+    report['filtered_peak_gib'] = resident('VmHWM')
+    pipe.send((rows, filtered, report))
+
+
+def timed_searches(
+    index: GalleryIndex, queries: np.ndarray, where: SearchFilter | None
+) -> tuple[list[list[int]], list[float]]:
+    """Search for one query after the other, records included."""
+    rows, seconds = [], []
+    for query in queries:
+        began = time.perf_counter()
+        (hits,) = index.search(query[None], TOPK, where)
+        seconds.append(time.perf_counter() - began)
+        rows.append([hit.row for hit in hits])
+    return rows, seconds
+
+
+def measure(folder: Path, queries: np.ndarray, truth: np.ndarray) -> Report:
+    """Search an index in a process of its own."""
+    context = multiprocessing.get_context('spawn')
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=search_in_child, args=(folder, queries, sender))
+    child.start()
+    sender.close()
+    try:
+        rows, _, report = receiver.recv()
+    finally:
+        child.join()
+    found = [len(set(ours) & set(exact.tolist())) for ours, exact in zip(rows, truth)]
+    return {'recall': sum(found) / truth.size, **report}
+
+
+def run_one(args: argparse.Namespace, people: int) -> Iterator[Report]:
+    """Measure every kind on one number of people."""
+    identities = max(1, min(args.identities, people // 50))
+    crowd = Crowd(args.dims, identities, args.spread, args.seed)
+    queries = crowd.queries(args.queries)
+    truth, numpy_ms = search_with_numpy(crowd, people, queries)
+    for kind in args.kind:
+        options = json.loads(args.options)
+        backend = {'type': 'FaissBackend', 'kind': kind, 'storage': args.storage, **options}
+        folder = Path(args.work_dir) / f'{kind}_{args.storage}_{people}'
+        shutil.rmtree(folder, ignore_errors=True)
+        report: Report = {'people': people, 'backend': backend, 'seed': args.seed}
+        report.update(build(folder, crowd, people, backend))
+        report.update(measure(folder, queries, truth))
+        report.update(numpy_ms=numpy_ms, times_faster=numpy_ms / report['median_ms'])
+        if not args.keep:
+            shutil.rmtree(folder)
+        yield report
+
+
+def table(reports: list[Report]) -> str:
+    """Lay the figures out as a table of Markdown."""
+    columns = {
+        'people': lambda r: f'{r["people"]:,}',
+        'kind': lambda r: f'{r["backend"]["kind"]} {r["backend"]["storage"]}',
+        'recall@10': lambda r: f'{r["recall"]:.4f}',
+        'median ms': lambda r: f'{r["median_ms"]:.2f}',
+        'p95 ms': lambda r: f'{r["p95_ms"]:.2f}',
+        'NumPy ms': lambda r: f'{r["numpy_ms"]:.1f}',
+        'times faster': lambda r: f'{r["times_faster"]:.0f}',
+        'peak GiB': lambda r: f'{r["peak_gib"]:.2f}',
+        'of it anonymous': lambda r: f'{r["anonymous_gib"]:.2f}',
+        'filtered ms': lambda r: f'{r["filtered_median_ms"]:.2f}',
+        'build s': lambda r: f'{r["build_s"]:.0f}',
+        'disk GiB': lambda r: f'{r["disk_gib"]:.2f}',
+    }
+    rows = [list(columns), ['---:'] * len(columns)]
+    rows += [[show(report) for show in columns.values()] for report in reports]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+
+
+def draw(reports: list[Report], path: str) -> None:
+    """Plot latency and recall over the number of people."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout='constrained')
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    lines: dict[str, list[Report]] = {}
+    for report in sorted(reports, key=lambda report: report['people']):
+        name = f'{report["backend"]["kind"]} {report["backend"]["storage"]}'
+        lines.setdefault(name, []).append(report)
+    for name, points in lines.items():
+        people = [point['people'] for point in points]
+        left.plot(people, [point['median_ms'] for point in points], 'o-', label=name)
+        right.plot(people, [point['recall'] for point in points], 'o-', label=name)
+    brute = sorted({(report['people'], report['numpy_ms']) for report in reports})
+    left.plot(*zip(*brute), 'k--', label='NumPy')
+    left.set(xscale='log', yscale='log', xlabel='people', ylabel='median milliseconds a query')
+    right.set(xscale='log', ylim=(0.8, 1.005), xlabel='people', ylabel='recall@10')
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def main() -> None:
+    """Measure, print, and add to the figures kept."""
+    args = parse_args()
+    check_writable(args.work_dir)
+    kept = Path(args.out) if args.out else None
+    reports = json.loads(kept.read_text()) if kept and kept.is_file() else []
+    for people in args.people:
+        for report in run_one(args, people):
+            same = ('people', 'backend', 'seed')
+            reports = [old for old in reports if any(old[key] != report[key] for key in same)]
+            reports.append(report)
+            print(table([report]), flush=True)
+            if kept:
+                with atomic_write(kept) as temporary:
+                    temporary.write_text(json.dumps(reports, indent=1) + '\n')
+    print(table(reports))
+    if args.plot:
+        draw(reports, args.plot)
+
+
+if __name__ == '__main__':
+    run_tool(main)
