@@ -1,0 +1,81 @@
+"""Average the figures of several runs, as tools/test.py --json writes them, into a table."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+
+from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
+
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.utils.cli import run_tool
+
+FIGURES = ('detection/recall', 'detection/ap', 'mAP', 'top1')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'groups',
+        nargs='+',
+        metavar='NAME=PATTERN',
+        help='a row of the table: its name and a pattern of its runs, such as '
+        'trained=work_dirs/mot2pets/seed_*/search.json',
+    )
+    parser.add_argument(
+        '--figures', nargs='+', default=FIGURES, help='ends of the names of figures to show'
+    )
+    parser.add_argument('--markdown', action='store_true', help='print a table for a document')
+    return parser.parse_args()
+
+
+def read_group(group: str) -> tuple[str, list[dict[str, float]]]:
+    """Read the runs of one row."""
+    name, separator, pattern = group.partition('=')
+    if not separator:
+        raise ConfigError(f'a group must be NAME=PATTERN, but is {group!r}')
+    paths = sorted(glob.glob(pattern))
+    if not paths:
+        raise ConfigError(f'no file is called {pattern} (group {name})')
+    runs = []
+    for path in paths:
+        try:
+            with open(path) as file:
+                runs.append(json.load(file))
+        except ValueError as error:
+            raise DataError(f'{path} is no JSON file ({error})') from None
+    return name, runs
+
+
+def spread(runs: Sequence[Mapping[str, float]], figure: str, name: str) -> str:
+    """Give a figure's mean in percent and, of several runs, its range."""
+    values = []
+    for run in runs:
+        found = [value for key, value in run.items() if key.endswith(f'/{figure}')]
+        if len(found) != 1:
+            raise DataError(
+                f'group {name}: a run must have one figure that ends in /{figure}, but has '
+                f'{len(found)} of {sorted(run)}'
+            )
+        values.append(100 * found[0])
+    mean = f'{statistics.mean(values):.1f}'
+    return mean if len(values) == 1 else f'{mean} ({min(values):.1f}-{max(values):.1f})'
+
+
+def main() -> None:
+    """Print the table."""
+    args = parse_args()
+    rows = [['', 'runs', *args.figures]]
+    for name, runs in map(read_group, args.groups):
+        rows.append(
+            [name, str(len(runs)), *(spread(runs, figure, name) for figure in args.figures)]
+        )
+    print((GithubFlavoredMarkdownTable if args.markdown else AsciiTable)(rows).table)
+
+
+if __name__ == '__main__':
+    run_tool(main)
