@@ -286,7 +286,7 @@ def test_wrong_options_are_refused():
         RandomBoxJitter(zoom=1)
     with pytest.raises(ConfigError, match='min_height'):
         RandomDownscale(min_height=0)
-    with pytest.raises(ConfigError, match='RandomBackground.width'):
+    with pytest.raises(ConfigError, match=r'RandomBackground\.width'):
         RandomBackground(width=(0.9, 0.1))
     with pytest.raises(ConfigError, match='area'):
         RandomErasing(area=(0.5, 0.1))

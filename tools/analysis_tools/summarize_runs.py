@@ -41,14 +41,16 @@ def read_group(group: str) -> tuple[str, list[dict[str, float]]]:
     paths = sorted(glob.glob(pattern))
     if not paths:
         raise ConfigError(f'no file is called {pattern} (group {name})')
-    runs = []
-    for path in paths:
-        try:
-            with open(path) as file:
-                runs.append(json.load(file))
-        except ValueError as error:
-            raise DataError(f'{path} is no JSON file ({error})') from None
-    return name, runs
+    return name, [read_figures(path) for path in paths]
+
+
+def read_figures(path: str) -> dict[str, float]:
+    """Read the figures of one run."""
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except ValueError as error:
+        raise DataError(f'{path} is no JSON file ({error})') from None
 
 
 def spread(runs: Sequence[Mapping[str, float]], figure: str, name: str) -> str:
