@@ -1,0 +1,178 @@
+"""The tiny config, narrowed, through the commands that a user calls: kill, resume, two ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmclsa.compat import load_torch_file
+from mmclsa.registry import MODELS
+from tests.helpers import REPO, run_python
+
+CONFIG = REPO / 'configs' / 'clsa' / 'clsa_tiny_synthetic.py'
+NARROW = {
+    'train_dataloader.batch_size': 4,
+    'train_dataloader.dataset.num_scenes': 16,
+    'train_dataloader.dataset.img_size': '(128,96)',
+    'train_dataloader.dataset.num_identities': 6,
+    'model.reid.head.num_identities': 6,
+    'model.reid.head.loss_id.queue_size': 7,
+    'train_cfg.max_epochs': 3,
+    'train_cfg.val_interval': 3,
+    'val_dataloader.dataset.num_scenes': 8,
+    'val_dataloader.dataset.img_size': '(128,96)',
+    'val_dataloader.dataset.num_identities': 5,
+    'param_scheduler.1.T_max': 3,
+    'default_hooks.checkpoint.interval': 1,
+}
+OPTIONS = ['--cfg-options', *(f'{key}={value}' for key, value in NARROW.items())]
+ENV = {
+    **os.environ,
+    'OMP_NUM_THREADS': '1',
+    'PYTHON': sys.executable,
+    'PYTHONPATH': os.pathsep.join([str(REPO), os.environ.get('PYTHONPATH', '')]),
+}
+gloo = pytest.mark.skipif(torch.cuda.is_available(), reason='gloo is for machines without GPU')
+
+
+def leaf(path, text=''):
+    path.write_text(f'_base_ = [{str(CONFIG)!r}]\n{text}')
+    return path
+
+
+def train_until_killed(work_dir, config):
+    """Train, and kill -9 the process in its second epoch; return the epochs that it saved."""
+    log = work_dir.with_suffix('.log')
+    with open(log, 'w') as stream:
+        process = subprocess.Popen(
+            [sys.executable, 'tools/train.py', config, '--work-dir', str(work_dir), *OPTIONS],
+            cwd=REPO,
+            env=ENV,
+            stdout=stream,
+            stderr=stream,
+        )
+    deadline = time.time() + 240
+    while not (work_dir / 'last_checkpoint').exists():
+        assert process.poll() is None, log.read_text()[-3000:]
+        assert time.time() < deadline
+        time.sleep(0.01)
+    time.sleep(0.1)  # into the next epoch
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL, log.read_text()[-3000:]
+    return int((work_dir / 'last_checkpoint').read_text().rsplit('_', 1)[1][: -len('.pth')])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='to the bit on a CPU')
+def test_killed_and_resumed_is_the_unbroken_run_to_the_bit(tmp_path):
+    """Weights, optimizer, and the memory with its pointer, of the real model and loader."""
+    config = leaf(tmp_path / 'tiny.py')
+    saved = train_until_killed(tmp_path / 'killed', config)
+    assert 1 <= saved < 3
+    whole = run_python(
+        'tools/train.py', config, '--work-dir', tmp_path / 'whole', *OPTIONS, PYTHONPATH=str(REPO)
+    )
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    resumed = run_python(
+        'tools/train.py', config, '--work-dir', tmp_path / 'killed', '--resume', *OPTIONS,
+        PYTHONPATH=str(REPO),
+    )  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    assert f'resumed epoch: {saved}' in resumed.stdout + resumed.stderr
+    one, two = (load_torch_file(tmp_path / n / 'epoch_3.pth') for n in ('whole', 'killed'))
+    states = [dict(c['state_dict']) for c in (one, two)]
+    assert states[0].keys() == states[1].keys()
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+    memory = {name: value for name, value in states[0].items() if '.memory.' in name}
+    assert {name.rsplit('.', 1)[1] for name in memory} >= {'table', 'queue', 'queue_pointer'}
+    assert all(value.any() for name, value in memory.items() if name.endswith(('table', 'queue')))
+    moments = [c['optimizer']['state'] for c in (one, two)]
+    assert moments[0].keys() == moments[1].keys()
+    for key, moment in moments[0].items():
+        for name, value in moment.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(moments[1][key][name]))
+
+
+HOOKED = """
+custom_imports = dict(imports=['tests.test_tools.memory_hook'])
+custom_hooks = [
+    dict(type='IdentityCheckHook'),
+    dict(type='EpochSeedHook'),
+    dict(type='SameMemoryOnEveryRank', out={out!r}),
+]
+"""
+
+
+@gloo
+def test_two_ranks_hold_one_memory_after_every_step(tmp_path):
+    out = tmp_path / 'steps.json'
+    config = leaf(tmp_path / 'tiny.py', HOOKED.format(out=str(out)))
+    done = subprocess.run(
+        ['bash', 'tools/dist_train.sh', config, '2', '--work-dir', tmp_path / 'work', *OPTIONS],
+        cwd=REPO,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(out.read_text())
+    assert told['steps'] == 3 * 2  # 16 scenes, 2 ranks, batches of 4
+    assert told['buffers'] == 3 * 3, 'table, queue and pointer of three levels'
+    assert told['changes'] == told['steps'] - 1, 'the memory moves'
+    assert told['different batches'] == told['steps'], 'each rank sees scenes of its own'
+
+
+TESTING = [
+    '--cfg-options',
+    'test_dataloader.dataset.num_scenes=13',
+    'test_dataloader.dataset.num_identities=5',
+    'test_dataloader.batch_size=3',
+    'test_dataloader.dataset.img_size=(128,96)',
+]
+
+
+@gloo
+def test_two_ranks_give_the_figures_of_one(tmp_path):
+    """13 images on two ranks: one of them is shown twice and must not count twice."""
+    cfg = Config.fromfile(CONFIG)
+    init_default_scope('mmclsa')
+    torch.manual_seed(3)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'a.pth')
+    tools = {
+        'one': [sys.executable, 'tools/test.py', CONFIG, tmp_path / 'a.pth'],
+        'two': ['bash', 'tools/dist_test.sh', CONFIG, tmp_path / 'a.pth', '2'],
+    }
+    for name, command in tools.items():
+        outputs = ['--json', tmp_path / f'{name}.json', '--out', tmp_path / f'{name}.npz']
+        done = subprocess.run(
+            [*command, '--gt-boxes', '--work-dir', tmp_path / name, *outputs, *TESTING],
+            cwd=REPO,
+            env=ENV,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in tools)
+    assert one == pytest.approx(two, abs=1e-6)
+    assert one['search/all/mAP'] > 0
+    assert one['search/detection/recall'] == 1, 'ground-truth boxes: an untrained model finds none'
+    alone, joint = (np.load(tmp_path / f'{name}.npz') for name in tools)
+    assert len(np.unique(alone['image'])) == 13
+    assert (alone['image'] == joint['image']).all()
+    np.testing.assert_allclose(alone['embedding'], joint['embedding'], atol=1e-5)
