@@ -7,13 +7,16 @@ queue_size = 0  # every box of these sequences has an identity
 num_persons = 16  # P different people in a batch; ours
 num_instances = 4  # K pictures of each; ours
 
+# Consecutive frames show a person before one background: without RandomBackground and batches
+# of one camera the background is what is learnt (docs/mot2pets.md).
 train_pipeline = [
     dict(type='LoadSceneImage'),
     dict(type='LoadPersonAnnotations'),
     dict(type='mmdet.RandomFlip', prob=0.5),
-    dict(type='mmdet.PhotoMetricDistortion'),
+    dict(type='RandomBackground', prob=0.7),
     dict(type='RandomDownscale', min_height=24, prob=0.5),
     dict(type='RandomErasing', prob=0.5),
+    dict(type='RandomBoxJitter'),
     dict(type='KeepOriginalImage'),
     # The detector is frozen and does not look at crops: its input is only kept small.
     dict(type='mmdet.Resize', scale=(64, 128), keep_ratio=False),
@@ -24,12 +27,15 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(
-        type='IdentityBalancedSampler', num_persons=num_persons, num_instances=num_instances
+        type='IdentityBalancedSampler',
+        num_persons=num_persons,
+        num_instances=num_instances,
+        same_camera=True,
     ),
     dataset=dict(
         type='PersonCropDataset',
         num_identities=num_identities,
-        margin=0.1,
+        margin=0.15,
         dataset=dict(type='MOTChallengeDataset', data_root=data_root, sequences=sequences),
         pipeline=train_pipeline,
     ),
