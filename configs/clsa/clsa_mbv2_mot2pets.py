@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/mot2pets.py',
     '../_base_/models/yolox-nano_crop-reid.py',
 ]
-max_epochs = 16  # of 19 batches
+max_epochs = 22  # of 19 batches
 
 model = dict(
     reid=dict(

@@ -8,8 +8,9 @@ model = dict(
         backbone=dict(
             type='CSPDarknet',
             deepen_factor=0.33,
-            widen_factor=0.125,
-            out_indices=(2, 3, 4),
+            widen_factor=0.25,
+            # Strides 4, 8, 16: in small pictures people are small too.
+            out_indices=(1, 2, 3),
             norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
             act_cfg=dict(type='Swish'),
         ),
@@ -26,6 +27,8 @@ model = dict(
             num_classes=1,
             in_channels=32,
             feat_channels=32,
+            stacked_convs=1,
+            strides=(4, 8, 16),
             norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
             act_cfg=dict(type='Swish'),
         ),
@@ -35,14 +38,17 @@ model = dict(
     train_boxes=dict(copies=1, jitter=0.1),
     reid=dict(
         type='SceneReID',
-        strides=(8, 16, 32),
-        neck=dict(type='CLSANeck', in_channels=[32, 64, 128], out_channels=64),
+        strides=(4, 8, 16),
+        neck=dict(type='CLSANeck', in_channels=[32, 64, 128], out_channels=48),
         head=dict(
             type='MultiScaleReIDHead',
-            in_channels=64,
+            in_channels=48,
             embed_dims=64,
-            loss_id=dict(type='OIMLoss'),
+            num_stripes=4,
+            # 30, as with 256 dimensions, is too sharp for 64 and a network from scratch.
+            loss_id=dict(type='OIMLoss', scale=10),
             loss_align=dict(type='SemanticAlignmentLoss', temperature=3.0),
+            loss_contrastive=dict(type='SupervisedContrastiveLoss'),
         ),
         roi_size=(8, 4),
     ),
