@@ -423,5 +423,5 @@ def _as_table(records: Sequence[GalleryRecord] | pa.Table) -> pa.Table:
 def _build_backend(config: Mapping[str, Any]) -> VectorBackend:
     try:
         return INDEXES.build(dict(config))
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise ConfigError(f'The backend of an index must be one that exists: {error}') from error

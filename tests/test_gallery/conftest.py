@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_gallery.people import BACKENDS, MODEL, People, make_people
+from tests.test_gallery.people import BACKENDS, MODEL, People, make_people, needs_milvus
 
 
 @pytest.fixture(scope='session')
@@ -14,7 +14,9 @@ def people() -> People:
     return make_people(600)
 
 
-@pytest.fixture(params=list(BACKENDS))
+@pytest.fixture(
+    params=[pytest.param(name, marks=[needs_milvus] * (name == 'milvus')) for name in BACKENDS]
+)
 def backend(request) -> dict:
     return dict(BACKENDS[request.param])
 

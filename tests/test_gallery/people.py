@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelIdentity, SearchFilter
 
 DIMS = 24
+needs_milvus = pytest.mark.skipif(
+    not (importlib.util.find_spec('pymilvus') and importlib.util.find_spec('milvus_lite')),
+    reason='pymilvus with Milvus Lite is not installed',
+)
 MODEL = ModelIdentity('a' * 64, 'b' * 64, DIMS)
 BACKENDS = {
     'milvus': {'type': 'MilvusBackend'},

@@ -65,7 +65,7 @@ def test_exact_storage_gives_the_exact_order(folder, people):
 
 def test_split_of_adds_does_not_matter(tmp_path, people, backend):
     found = []
-    for number, commits in enumerate([[600], [1, 2, 599, 600], list(range(20, 601, 20))]):
+    for number, commits in enumerate([[600], [1, 2, 599, 600], list(range(30, 601, 30))]):
         with GalleryIndex.create(tmp_path / str(number), MODEL, backend) as index:
             fill(index, people, commits)
             before = index.search(people.vectors[:9], 10)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.faiss_segment import FaissSegment
 from mmclsa.gallery.backends.faiss_structures import StructureOptions, build_structure
@@ -68,6 +68,8 @@ class FaissBackend(VectorBackend):
             self._options = StructureOptions(kind=kind, **options)
         except TypeError as error:
             raise ConfigError(f'The FaissBackend has no such option: {error}') from error
+        if type(structure_from) is not int:
+            raise ConfigError(f'structure_from must be a whole number, not {structure_from!r}')
         self._storage = storage
         self._structure_from = structure_from
         self._segments: dict[str, FaissSegment] = {}
@@ -83,7 +85,11 @@ class FaissBackend(VectorBackend):
     ) -> None:
         self._folder = folder
         self._empty = new_flat(dims, self._storage)
-        self._rotation = Rotation.open(folder, files['rotation']) if 'rotation' in files else None
+        self._rotation = None
+        if self._storage == 'int8':
+            if 'rotation' not in files:
+                raise DataError(f'The index {folder} is broken: it has no rotation.')
+            self._rotation = Rotation.open(folder, files['rotation'])
         self._renew_pending()
 
     def load(self, segments: Sequence[Segment]) -> None:  # noqa: D102

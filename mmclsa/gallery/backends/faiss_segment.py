@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmclsa.errors import DataError
 from mmclsa.gallery.backends.faiss_structures import (
     StructureOptions,
     open_structure,
@@ -62,8 +63,10 @@ class FaissSegment:
             DataError: If a file is broken.
             MissingFileError: If one is not there.
         """
-        if 'vectors' not in segment.files:
+        if not segment.rows:
             return cls(empty)
+        if 'vectors' not in segment.files:
+            raise DataError(f'The index {folder} is broken: segment {segment.name} has no vectors.')
         flat = read_flat(check_file(folder, segment.files['vectors']), empty, segment.rows)
         structure = None
         if 'structure' in segment.files:

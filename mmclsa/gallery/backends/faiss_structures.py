@@ -154,6 +154,8 @@ def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
         quantizer, flat.d, lists, _parts(flat.d, options.code_bytes), bits,
         faiss.METRIC_INNER_PRODUCT,
     )  # fmt: skip
+    # Whoever asks for lists in a small segment gets them without a warning.
+    index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
     index.cp.spherical = True
     index.cp.niter = 10
     index.cp.seed = _SEED
@@ -195,8 +197,10 @@ def _write_index(index: Any, stream: Any, flags: int) -> None:
 
     try:
         faiss.write_index(index, faiss.PyCallbackIOWriter(write), flags)
-        stream.flush()
     except RuntimeError:
-        if failures:
-            raise failures[0] from None
-        raise
+        if not failures:
+            raise
+    # FAISS does not notice every write that fails.
+    if failures:
+        raise failures[0]
+    stream.flush()
