@@ -1,5 +1,5 @@
 # Synthetic scenes, drawn in memory: no download. Test people are none of the training people.
-num_identities = 80  # training identities
+num_identities = 400  # training identities; each is in about six scenes
 queue_size = 200  # passers-by that OIM remembers; ours
 image_size = (256, 192)  # width and height that scenes are drawn in; ours
 
@@ -17,7 +17,7 @@ test_pipeline = [
     dict(type='PackPersonSearchInputs'),
 ]
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     num_workers=1,
     # A worker takes its random state along; a new one each epoch makes resuming exact.
     persistent_workers=False,
@@ -58,8 +58,8 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='SyntheticPersonSearch',
-        num_scenes=200,
-        num_identities=40,
+        num_scenes=120,
+        num_identities=30,
         first_identity=2000,
         img_size=image_size,
         seed=2,
