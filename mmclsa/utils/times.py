@@ -1,0 +1,72 @@
+"""Points in time on the command line and in tables."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta, timezone
+
+from mmclsa.errors import ConfigError
+
+__all__ = ['format_time', 'parse_time']
+
+# Seconds since 1970 are years away from the seconds since a video's start.
+_EPOCH_FROM = 10 * 365 * 86400
+
+
+def parse_time(text: str) -> float:
+    """Read a point in time.
+
+    Args:
+        text: Seconds; ``[h:]mm:ss`` since a video's start; or an ISO date,
+            with or without time, in UTC where it has no zone.
+
+    Returns:
+        Seconds since the video's start, or since 1970.
+
+    Raises:
+        ConfigError: If it is none of these.
+
+    Example:
+        >>> parse_time('12.5'), parse_time('1:02:03'), parse_time('2009-06-11T12:00')
+        (12.5, 3723.0, 1244721600.0)
+    """
+    try:
+        seconds = float(text)
+        if math.isfinite(seconds):
+            return seconds
+    except ValueError:
+        pass
+    try:
+        if ':' in text and '-' not in text:
+            parts = [float(part) for part in text.split(':')]
+            if 2 <= len(parts) <= 3 and all(0 <= part < 60 for part in parts[1:]):
+                return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+        moment = datetime.fromisoformat(text.replace('Z', '+00:00'))
+        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(
+            f'a time must be seconds, h:mm:ss or an ISO date such as 2024-05-06T07:08:09, '
+            f'but is {text!r}'
+        ) from error
+
+
+def format_time(seconds: float) -> str:
+    """Write a point in time.
+
+    Args:
+        seconds: Since a video's start, or since 1970; NaN for unknown.
+
+    Returns:
+        ``h:mm:ss.s`` or an ISO date in UTC; empty if unknown.
+
+    Example:
+        >>> format_time(3723.0), format_time(1244721600.0), format_time(float('nan'))
+        ('1:02:03.0', '2009-06-11T12:00:00Z', '')
+    """
+    if not math.isfinite(seconds):
+        return ''
+    if seconds < _EPOCH_FROM:
+        minutes, rest = divmod(round(seconds, 1), 60)
+        return f'{int(minutes) // 60}:{int(minutes) % 60:02d}:{rest:04.1f}'
+    moment = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=round(seconds))
+    return moment.strftime('%Y-%m-%dT%H:%M:%SZ')

@@ -1,0 +1,98 @@
+"""Several processes end in the index that one makes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmclsa.gallery.building import Unit, share_of
+from tests.helpers import REPO
+from tests.test_gallery.fakes import write_scenes, write_video
+from tests.test_gallery.test_building_builder import build, content
+
+WORKER = """
+import sys
+from mmclsa.gallery.building import SourceOptions, build_in_processes, plan_units, sources
+from mmclsa.utils import run_tool
+from tests.test_gallery.fakes import FakeEmbedder
+
+sources.FRAMES_PER_UNIT = 10
+
+
+def main():
+    embedder = FakeEmbedder()
+    report, index = build_in_processes(
+        lambda: GalleryIndex.create(sys.argv[1], embedder.identity),
+        lambda: plan_units(sys.argv[2:]), embedder, embedder.identity, SourceOptions(),
+        commit_seconds=0.0)
+    if index is not None:
+        index.close()
+        print('report', report.pictures, report.people, len(report.skipped))
+    print('share', sum(embedder.batches))
+
+
+run_tool(main)
+"""
+
+
+@pytest.fixture
+def footage(tmp_path) -> list[Path]:
+    write_scenes(tmp_path / 'footage' / 'stills', 20)
+    (tmp_path / 'footage' / 'stills' / '0020.png').write_bytes(b'')
+    video = write_video(tmp_path / 'footage' / 'v.avi', 60)
+    return [tmp_path / 'footage' / 'stills', video]
+
+
+def launch(tmp_path: Path, *args: object) -> subprocess.CompletedProcess:
+    script = tmp_path / 'worker.py'
+    script.write_text(WORKER)
+    command = ['torch.distributed.run', '--standalone', '--nproc_per_node', '2', script, *args]
+    return subprocess.run(
+        [sys.executable, '-m', *map(str, command)],
+        cwd=REPO,
+        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+class TestProcesses:
+    def test_two_make_the_index_of_one(self, tmp_path, footage, monkeypatch):
+        monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 10)
+        result = launch(tmp_path, tmp_path / 'index', *footage)
+        assert result.returncode == 0, result.stderr[-3000:]
+        report, _ = build(tmp_path / 'whole', *footage)
+        assert content(tmp_path / 'index') == content(tmp_path / 'whole')
+        assert f'report 80 {report.people} 1\n' in result.stdout
+        shares = [int(line.split()[1]) for line in result.stdout.splitlines() if 'share' in line]
+        assert sum(shares) == 80
+        assert min(shares) >= 30
+        assert not (tmp_path / 'index' / 'spool').exists()
+
+    def test_first_cannot_begin(self, tmp_path):
+        result = launch(tmp_path, tmp_path / 'index', tmp_path / 'none')
+        assert result.returncode != 0
+        lines = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
+        assert lines
+        assert all('none does not exist' in line for line in lines)
+
+    @pytest.mark.parametrize('world_size', [1, 2, 3, 7])
+    def test_shares_are_all_units_once(self, world_size):
+        units = [Unit(str(n), num_frames=n % 5) for n in range(23)]
+        shares = [share_of(units, rank, world_size) for rank in range(world_size)]
+        assert [unit for share in shares for unit in share] == units
+        pictures = [sum(unit.num_frames for unit in share) for share in shares]
+        assert max(pictures) - min(pictures) <= 8
+
+    def test_more_processes_than_units(self):
+        assert [len(share_of([Unit('a')], rank, 3)) for rank in range(3)] in (
+            [1, 0, 0],
+            [0, 1, 0],
+            [0, 0, 1],
+        )

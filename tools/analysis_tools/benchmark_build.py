@@ -1,0 +1,150 @@
+"""Compare the time of a gallery build with that of its networks alone, in one run.
+
+All go over the same pictures in batches of one size, several times in turn;
+the least time of each counts. "Networks": forward passes of the detector and of
+the re-ID network on inputs that are ready. "Model": all that the model does,
+suppression and cutting people out too. "Build": decoding, preparing, model,
+tracks and a committed index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from terminaltables import AsciiTable
+
+from mmclsa.apis import PersonSearchInferencer, iterate_pictures
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.models import CropReID
+from mmclsa.utils import atomic_write, run_tool
+
+TARGET = 1.25
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file with a CropReID branch')
+    parser.add_argument('sources', nargs='+', metavar='SOURCE', help='folders, videos, lists')
+    parser.add_argument('--checkpoint', help='weights (default: as the config initialises them)')
+    parser.add_argument('--every', type=int, default=1, metavar='N', help='every N-th video frame')
+    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--threads', type=int, default=2, help='threads of PyTorch')
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--json', metavar='JSON', help='write the figures there')
+    return parser.parse_args()
+
+
+def prepare_batches(
+    inferencer: PersonSearchInferencer, args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Load and collate everything before the clock runs."""
+    pictures = [p.array for p in iterate_pictures(args.sources, Sampling(args.every))]
+    data = [inferencer.prepare(picture) for picture in pictures]
+    size = args.batch_size
+    return [inferencer.collate_fn(data[n : n + size]) for n in range(0, len(data), size)]
+
+
+def record_inputs(
+    inferencer: PersonSearchInferencer, batches: list[dict[str, Any]]
+) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
+    """Note what the detector and the re-ID network are fed with."""
+    model = inferencer.model
+    if not isinstance(model.reid, CropReID):
+        raise ConfigError('the config must have a CropReID branch')
+    crops: list[torch.Tensor] = []
+    describe = model.reid.describe_crops
+    model.reid.describe_crops = lambda x: (crops.append(x), describe(x))[1]
+    recorded = []
+    for batch in batches:
+        crops.clear()
+        inferencer.forward(batch)
+        inputs = model.data_preprocessor(batch, False)['inputs']
+        recorded.append((inputs, list(crops)))
+    del model.reid.describe_crops
+    return recorded
+
+
+def run_networks(
+    inferencer: PersonSearchInferencer, recorded: list[tuple[torch.Tensor, list[torch.Tensor]]]
+) -> None:
+    """Run the forward passes and nothing else."""
+    model = inferencer.model
+    with torch.no_grad():
+        for inputs, crops in recorded:
+            model.detector._forward(inputs)
+            for part in crops:
+                model.reid.describe_crops(part)
+
+
+def run_model(inferencer: PersonSearchInferencer, batches: list[dict[str, Any]]) -> None:
+    """Run the model on batches that are ready."""
+    for batch in batches:
+        inferencer.forward(batch)
+
+
+def run_build(inferencer: PersonSearchInferencer, args: argparse.Namespace) -> None:
+    """Build an index from the files."""
+    sampling = Sampling(args.every)
+    with TemporaryDirectory() as folder:
+        index = GalleryIndex.create(Path(folder) / 'index', inferencer.identity)
+        with index:
+            plan = plan_units(args.sources, sampling)
+            build_gallery(index, inferencer, plan, SourceOptions(sampling), args.batch_size)
+
+
+def clock(job: Callable[[], None]) -> tuple[float, float]:
+    """Measure the time on the wall and of the processors, in seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    job()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def main() -> None:
+    """Measure."""
+    args = parse_args()
+    torch.set_num_threads(args.threads)
+    inferencer = PersonSearchInferencer(args.config, args.checkpoint, 'cpu')
+    assert inferencer.identity  # digested once, before the clock runs
+    batches = prepare_batches(inferencer, args)
+    recorded = record_inputs(inferencer, batches)
+    jobs: dict[str, Callable[[], None]] = {
+        'networks': lambda: run_networks(inferencer, recorded),
+        'model': lambda: run_model(inferencer, batches),
+        'build': lambda: run_build(inferencer, args),
+    }
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
+    for _ in range(args.rounds):
+        for name, job in jobs.items():
+            times[name].append(clock(job))
+    best = {name: [min(column) for column in zip(*values)] for name, values in times.items()}
+    count = sum(len(batch['inputs']) for batch in batches)
+    people = sum(len(part) for _, crops in recorded for part in crops)
+    rows = [['', 'seconds', 'ms a picture', 'processor seconds', 'ratio', 'ratio of processor']]
+    for name, (wall, cpu) in best.items():
+        ratios = [f'{wall / best["networks"][0]:.3f}', f'{cpu / best["networks"][1]:.3f}']
+        rows.append([name, f'{wall:.3f}', f'{1000 * wall / count:.1f}', f'{cpu:.3f}', *ratios])
+    print(f'{count} pictures, {people} people, batches of {args.batch_size}, ', end='')
+    print(f'{args.threads} threads, best of {args.rounds} rounds')
+    print(AsciiTable(rows).table)
+    ratio = best['build'][0] / best['networks'][0]
+    print(f'build / networks: {ratio:.3f} (target: at most {TARGET})')
+    if args.json:
+        figures = dict(pictures=count, people=people, seconds=best, ratio=ratio, rounds=times)
+        with atomic_write(args.json) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1) + '\n')
+
+
+if __name__ == '__main__':
+    run_tool(main)

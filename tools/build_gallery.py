@@ -1,0 +1,174 @@
+"""Find and describe everybody in footage, and keep it in a searchable index."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from rich.console import Console
+
+from mmclsa.apis import PersonSearchInferencer
+from mmclsa.engine import load_config
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import (
+    BuildFile,
+    BuildReport,
+    Job,
+    Sampling,
+    SourceOptions,
+    build_gallery,
+    build_in_processes,
+    build_with_ray,
+    is_launched,
+    open_for_build,
+    pending_units,
+    plan_units,
+    print_report,
+    progress_bar,
+)
+from mmclsa.utils import run_tool
+from mmclsa.utils.times import parse_time
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='trained weights')
+    parser.add_argument(
+        'sources',
+        nargs='+',
+        metavar='SOURCE',
+        help='folder of pictures and videos (with those below it), a picture, a video, or a text '
+        'file with a path on each line',
+    )
+    parser.add_argument('--out', required=True, metavar='INDEX_DIR', help='folder of the index')
+    frames = parser.add_mutually_exclusive_group()
+    frames.add_argument('--every', type=int, default=1, metavar='N', help='every N-th video frame')
+    frames.add_argument('--fps', type=float, metavar='F', help='so many video frames a second')
+    parser.add_argument('--camera', default='', metavar='NAME', help='name of the camera')
+    parser.add_argument(
+        '--start-time',
+        metavar='T',
+        help="time of a video's first frame, such as 2024-05-06T07:08:09 (UTC), and of pictures "
+        'without a time of their own',
+    )
+    parser.add_argument(
+        '--det-thresh', type=float, help="least score of a person (default: the config's)"
+    )
+    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    parser.add_argument(
+        '--append', action='store_true', help='add to an index that another command has built'
+    )
+    parser.add_argument(
+        '--ray', metavar='ADDRESS', help='build on this Ray cluster; "local" starts one here'
+    )
+    parser.add_argument('--ray-workers', type=int, default=2, metavar='N', help='models on Ray')
+    parser.add_argument(
+        '--index',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='backend of a new index, such as type=FaissBackend kind=hnsw storage=fp16',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
+    return parser.parse_args()
+
+
+def settle(args: argparse.Namespace) -> tuple[SourceOptions, PersonSearchInferencer, BuildFile]:
+    """Load the model and note what the command is."""
+    start = None if args.start_time is None else parse_time(args.start_time)
+    options = SourceOptions(Sampling(args.every, args.fps), args.camera, start)
+    cfg = load_config(args.config, args.cfg_options)
+    inferencer = PersonSearchInferencer(cfg, args.checkpoint, args.device, args.det_thresh)
+    job = Job(
+        sources=tuple(os.path.abspath(source) for source in args.sources),
+        every=args.every,
+        fps=args.fps,
+        camera=args.camera,
+        start_time=start,
+        det_thresh=inferencer.det_thresh,
+    )
+    build = BuildFile(cfg.pretty_text, str(Path(args.checkpoint).resolve()), jobs=(job,))
+    return options, inferencer, build
+
+
+def make_inferencer(
+    config: str, checkpoint: str, device: str | None, det_thresh: float
+) -> PersonSearchInferencer:
+    """Load the model in an actor of Ray."""
+    return PersonSearchInferencer(Config.fromstring(config, '.py'), checkpoint, device, det_thresh)
+
+
+def build_here(
+    args: argparse.Namespace,
+    index: GalleryIndex,
+    inferencer: PersonSearchInferencer,
+    build: BuildFile,
+    options: SourceOptions,
+    console: Console,
+) -> BuildReport:
+    """Build in this process, or from it on Ray."""
+    plan = plan_units(args.sources, options.sampling)
+    total = sum(unit.num_frames for unit in pending_units(index, plan))
+    with progress_bar(total, console) as advance:
+        if not args.ray:
+            return build_gallery(
+                index, inferencer, plan, options, args.batch_size, on_pictures=advance
+            )
+        model = (build.config, build.checkpoint, args.device, inferencer.det_thresh)
+        return build_with_ray(
+            index,
+            partial(make_inferencer, *model),
+            plan,
+            options,
+            args.ray,
+            args.ray_workers,
+            args.batch_size,
+            gpus=float((args.device or '').startswith('cuda')),
+            on_pictures=advance,
+        )
+
+
+def main() -> None:
+    """Build."""
+    args = parse_args()
+    if args.ray and is_launched():
+        raise ConfigError('either --ray or torchrun may be used, not both')
+    if is_launched() and torch.cuda.is_available():
+        args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
+    console = Console(stderr=True)
+    options, inferencer, build = settle(args)
+    open_index = partial(
+        open_for_build, args.out, inferencer.identity, build, args.append, args.index
+    )
+    if is_launched():
+        plan_sources = partial(plan_units, args.sources, options.sampling)
+        report, index = build_in_processes(
+            open_index, plan_sources, inferencer, inferencer.identity, options, args.batch_size
+        )
+        if index is None:
+            return
+    else:
+        plan_units(args.sources, options.sampling)  # a wrong source leaves no empty index behind
+        index = open_index()
+        report = build_here(args, index, inferencer, build, options, console)
+    with index:
+        index.optimize()
+        print_report(report, len(index), console)
+
+
+if __name__ == '__main__':
+    run_tool(main)
