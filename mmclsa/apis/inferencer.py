@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,18 @@ from mmclsa.apis.identity import config_digest, weights_digest
 from mmclsa.apis.inference_pipeline import inference_pipeline, limit_scores
 from mmclsa.apis.inputs import InputsType, InputType, Picture, check_boxes, iterate_pictures
 from mmclsa.apis.inputs import load_picture as load_one
+from mmclsa.apis.queries import Boxes, choose_first, choose_queries
+from mmclsa.apis.results import SearchResult
+from mmclsa.apis.searching import (
+    GalleryInput,
+    QueryPerson,
+    fuse_embeddings,
+    open_gallery,
+    rank_people,
+)
 from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import ModelIdentity
+from mmclsa.gallery import ModelIdentity, SearchFilter
 from mmclsa.gallery.building import FoundPeople, Sampling
 from mmclsa.registry import MODELS, TRANSFORMS
 from mmclsa.utils.checkpoint import check_fits, is_url, read_checkpoint
@@ -291,10 +301,69 @@ class PersonSearchInferencer(BaseInferencer):
         sample = self.forward(self.collate_fn([data]))[0]
         return sample.query_instances.embeddings.float().cpu().numpy()
 
+    def search(
+        self,
+        query_image: InputsType,
+        query_box: Boxes | None = None,
+        gallery: GalleryInput = (),
+        topk: int = 10,
+        where: SearchFilter | None = None,
+        rerank: bool = False,
+        group_by_track: bool = False,
+        person: Sequence[int] | int | None = None,
+        out_dir: str | Path | None = None,
+    ) -> SearchResult:
+        """Look for a person.
+
+        Args:
+            query_image: A picture of the person, or several, whose embeddings
+                are averaged.
+            query_box: Where the person is, x1 y1 x2 y2 in pixels of the
+                upright picture; one for each picture. None: the most certain
+                person found.
+            gallery: An index or its folder, or pictures, folders, videos and
+                lists, which are searched without being kept. To search them
+                again, build an index.
+            topk: How many hits.
+            where: Which records may be found.
+            rerank: Order the best hits anew by the neighbours they share.
+            group_by_track: Take the best hit of each track of a video alone.
+            person: In place of a box the number of a person, from 1, in the
+                order of certainty.
+            out_dir: Write ``results.json`` and pictures there.
+
+        Returns:
+            The hits, best first.
+
+        Raises:
+            ConfigError: If the index is of another model.
+            UserError: If a picture or box is wrong, or nobody is found.
+        """
+        queries = choose_queries(self, query_image, query_box, person, choose_first)
+        feature = self.describe(queries)
+        with open_gallery(gallery, self) as index:
+            hits = rank_people(index, feature, topk, where, rerank, group_by_track)
+        result = SearchResult(queries, hits)
+        if out_dir is not None:
+            result.save(out_dir)
+        return result
+
+    def describe(self, queries: Sequence[QueryPerson]) -> np.ndarray:
+        """Describe a person who is in one or several pictures.
+
+        Args:
+            queries: The pictures, with the person's box.
+
+        Returns:
+            Shape (D,), float32, a unit vector.
+        """
+        parts = [self.embed_boxes(query.picture, query.box[None]) for query in queries]
+        return fuse_embeddings(np.concatenate(parts))
+
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
-        detector = cfg.model.get('detector') or {}
-        limit_scores(detector.get('test_cfg'), self.det_thresh)
-        model = MODELS.build(cfg.model)
+        model_cfg = copy.deepcopy(cfg.model)  # the config itself stays as it was given
+        limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
+        model = MODELS.build(model_cfg)
         if self._checkpoint is None:
             warnings.warn(
                 'No checkpoint is loaded: the model is as its config initialises it.', stacklevel=4

@@ -1,0 +1,56 @@
+"""The model that an index was built with, from what the index says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmclsa.apis.inferencer import PersonSearchInferencer
+from mmclsa.errors import ConfigError
+from mmclsa.gallery.building import BuildFile
+
+__all__ = ['inferencer_of_index']
+
+
+def inferencer_of_index(
+    index_path: str | Path,
+    config: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    device: str | None = None,
+    det_thresh: float | None = None,
+) -> PersonSearchInferencer:
+    """Load the model that an index was built with.
+
+    Args:
+        index_path: Folder of the index.
+        config: Config in place of the one that the index has in it.
+        checkpoint: Weights in place of those that it names.
+        device: Such as ``cpu`` or ``cuda:0``.
+        det_thresh: Least score of a person; None for the one of the build.
+
+    Returns:
+        The inferencer.
+
+    Raises:
+        ConfigError: If the index does not say what built it, or the weights
+            are no longer there.
+    """
+    build = BuildFile.read(index_path)
+    if build is None and (config is None or checkpoint is None):
+        raise ConfigError(
+            f'the index {index_path} has no {BuildFile.NAME}, which would name its model: give '
+            'the config and the checkpoint'
+        )
+    if build is not None and checkpoint is None and not Path(build.checkpoint).is_file():
+        raise ConfigError(
+            f'the weights {build.checkpoint} that the index {index_path} was built with are no '
+            'longer there: give the checkpoint'
+        )
+    model: str | Path | Config | None = config
+    if build is not None:
+        model = config or Config.fromstring(build.config, '.py')
+        checkpoint = checkpoint or build.checkpoint
+        if det_thresh is None and build.jobs:
+            det_thresh = build.jobs[-1].det_thresh
+    return PersonSearchInferencer(model, checkpoint, device, det_thresh)

@@ -1,0 +1,157 @@
+"""From a query to ranked hits."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex, Hit, SearchFilter
+from mmclsa.gallery.building import SourceOptions, build_gallery, plan_units
+from mmclsa.gallery.manifest import MANIFEST
+
+if TYPE_CHECKING:
+    from mmclsa.apis.inferencer import PersonSearchInferencer
+
+__all__ = ['GalleryInput', 'QueryPerson', 'fuse_embeddings', 'open_gallery', 'rank_people']
+
+GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
+RERANK_DEPTH = 200
+_MAX_DEPTH = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class QueryPerson:
+    """Somebody to look for.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR, upright.
+        box: Shape (4,), x1 y1 x2 y2 in its pixels.
+        source: The picture's file; empty for an array.
+    """
+
+    picture: np.ndarray
+    box: np.ndarray
+    source: str = ''
+
+
+def fuse_embeddings(embeddings: np.ndarray) -> np.ndarray:
+    """Make one description of several views of one person.
+
+    Args:
+        embeddings: Shape (n, D), unit vectors, n >= 1.
+
+    Returns:
+        Their mean, of unit length, shape (D,), float32.
+
+    Example:
+        >>> fuse_embeddings(np.eye(2)).round(3).tolist()
+        [0.7070000171661377, 0.7070000171661377]
+    """
+    mean = np.asarray(embeddings, np.float64).mean(axis=0)
+    length = np.linalg.norm(mean)
+    # Views that cancel out have no mean; the first is as good as any.
+    fused = mean / length if length > 1e-6 else np.asarray(embeddings[0], np.float64)
+    return fused.astype(np.float32)
+
+
+def rank_people(
+    index: GalleryIndex,
+    feature: np.ndarray,
+    topk: int = 10,
+    where: SearchFilter | None = None,
+    rerank: bool = False,
+    group_by_track: bool = False,
+) -> list[Hit]:
+    """Find the people of an index who are most like one.
+
+    Args:
+        index: The index.
+        feature: Shape (D,), a unit vector.
+        topk: How many to find.
+        where: Which records may be found.
+        rerank: Order the best 200 anew by the neighbours they share with the
+            query (k-reciprocal re-ranking); similarities stay what they are.
+        group_by_track: Take the best of each track alone.
+
+    Returns:
+        The hits, best first; fewer than ``topk`` only if there are fewer.
+
+    Raises:
+        ConfigError: If ``topk`` is below 1.
+    """
+    if topk < 1:
+        raise ConfigError(f'topk must be at least 1, but is {topk}')
+    depth = max(topk, RERANK_DEPTH) if rerank else topk
+    while True:
+        (found,) = index.search(feature[None], depth, where)
+        hits = _rerank(index, feature, found) if rerank else found
+        kept = _best_of_tracks(hits) if group_by_track else hits
+        if len(kept) >= topk or len(found) < depth or depth >= _MAX_DEPTH:
+            return kept[:topk]
+        depth *= 4
+
+
+def _rerank(index: GalleryIndex, feature: np.ndarray, hits: list[Hit]) -> list[Hit]:
+    """Order the first hits anew; those behind keep their places."""
+    functional: Any = import_module('mmclsa.evaluation.functional')
+    first = hits[:RERANK_DEPTH]
+    if len(first) < 2:
+        return hits
+    distances = functional.k_reciprocal_distances(
+        feature, index.embeddings([hit.row for hit in first])
+    )
+    order = np.argsort(distances, kind='stable')
+    return [*(first[number] for number in order), *hits[RERANK_DEPTH:]]
+
+
+def _best_of_tracks(hits: Sequence[Hit]) -> list[Hit]:
+    best: dict[Hashable, Hit] = {}
+    for hit in hits:
+        track = hit.record.track_id
+        best.setdefault((hit.record.source, track) if track >= 0 else hit.row, hit)
+    return list(best.values())
+
+
+@contextmanager
+def open_gallery(
+    gallery: GalleryInput, inferencer: PersonSearchInferencer, batch_size: int = 8
+) -> Iterator[GalleryIndex]:
+    """Give an index of whatever a gallery is.
+
+    Args:
+        gallery: An index or its folder, or pictures, folders, videos and
+            lists, of which an index is built that lasts as long as the block.
+        inferencer: The model.
+        batch_size: Pictures that go through the network at once.
+
+    Yields:
+        The index.
+
+    Raises:
+        ConfigError: If the index is of another model.
+        UserError: If a source does not exist.
+    """
+    if isinstance(gallery, GalleryIndex):
+        if difference := gallery.model.difference(inferencer.identity):
+            raise ConfigError(f'the index holds embeddings of another model: {difference}')
+        yield gallery
+    elif isinstance(gallery, (str, Path)) and (Path(gallery) / MANIFEST).is_file():
+        with GalleryIndex.open(gallery, inferencer.identity) as index:
+            yield index
+    else:
+        sources = [gallery] if isinstance(gallery, (str, Path)) else list(gallery)
+        plan = plan_units(sources)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            index = GalleryIndex.create(folder / 'index', inferencer.identity)
+            stack.enter_context(index)
+            build_gallery(index, inferencer, plan, SourceOptions(), batch_size)
+            yield index

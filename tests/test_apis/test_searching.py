@@ -1,0 +1,278 @@
+"""Queries, ranking and results, with indexes of a few vectors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmclsa.apis import (
+    PersonSearchInferencer,
+    QueryPerson,
+    SearchResult,
+    choose_queries,
+    fuse_embeddings,
+    inferencer_of_index,
+    load_scenes,
+    rank_people,
+)
+from mmclsa.errors import ConfigError, UserError
+from mmclsa.evaluation import functional
+from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelIdentity, SearchFilter
+from mmclsa.gallery.building import BuildFile, Job, open_for_build
+from tests.test_gallery.fakes import DIMS, FakeEmbedder, scene, write, write_video
+
+needs_reranking = pytest.mark.skipif(
+    not hasattr(functional, 'k_reciprocal_distances'), reason='no re-ranking yet'
+)
+IDENTITY = ModelIdentity('a' * 64, 'b' * 64, DIMS)
+
+
+def make_index(path: Path, vectors: np.ndarray, **columns: list) -> GalleryIndex:
+    """An index with a record a vector; ``frame`` tells the row."""
+    index = GalleryIndex.create(path, IDENTITY)
+    records = [
+        GalleryRecord(
+            source=columns.get('source', ['a.avi'] * len(vectors))[row],
+            frame=row,
+            time=float(row),
+            box=(0.0, 0.0, 10.0, 20.0),
+            score=0.9,
+            camera=columns.get('camera', [''] * len(vectors))[row],
+            track_id=columns.get('track_id', [-1] * len(vectors))[row],
+        )
+        for row in range(len(vectors))
+    ]
+    index.add(vectors, records)
+    return index
+
+
+def units(values: np.ndarray) -> np.ndarray:
+    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def vectors() -> np.ndarray:
+    return units(np.random.default_rng(0).normal(size=(60, DIMS)))
+
+
+class TestRanking:
+    def test_equals_sorting_all_similarities(self, tmp_path, vectors):
+        feature = units(np.arange(1, DIMS + 1.0))
+        with make_index(tmp_path / 'i', vectors) as index:
+            hits = rank_people(index, feature, 7)
+        order = np.argsort(-vectors @ feature)[:7]
+        assert [hit.record.frame for hit in hits] == order.tolist()
+        assert np.allclose([hit.similarity for hit in hits], (vectors @ feature)[order], atol=1e-6)
+
+    def test_one_hit_of_each_track(self, tmp_path, vectors):
+        tracks = [row // 20 if row < 50 else -1 for row in range(60)]
+        with make_index(tmp_path / 'i', vectors, track_id=tracks) as index:
+            hits = rank_people(index, vectors[3], 8, group_by_track=True)
+            every = rank_people(index, vectors[3], 60)
+        seen, expected = set(), []
+        for hit in every:
+            key = hit.record.track_id if hit.record.track_id >= 0 else ('row', hit.row)
+            if key not in seen:
+                expected.append(hit.row)
+            seen.add(key)
+        assert [hit.row for hit in hits] == expected[:8]
+
+    def test_a_track_is_of_its_source(self, tmp_path, vectors):
+        columns = dict(source=['a.avi', 'b.avi'] * 30, track_id=[0] * 60)
+        with make_index(tmp_path / 'i', vectors, **columns) as index:
+            hits = rank_people(index, vectors[3], 10, group_by_track=True)
+        assert sorted(hit.record.source for hit in hits) == ['a.avi', 'b.avi']
+
+    def test_filter_and_groups_still_find_as_many(self, tmp_path, vectors):
+        columns = dict(camera=['n', 's'] * 30, track_id=[row // 4 for row in range(60)])
+        with make_index(tmp_path / 'i', vectors, **columns) as index:
+            where = SearchFilter(['s'], time_from=20.0)
+            hits = rank_people(index, vectors[3], 8, where, group_by_track=True)
+        assert len(hits) == 8
+        assert all(hit.record.camera == 's' and hit.record.time >= 20 for hit in hits)
+
+    @needs_reranking
+    def test_reranking_trusts_shared_neighbours(self, tmp_path):
+        """A lone vector is as near as one of a group about the query, which goes first."""
+        rng = np.random.default_rng(1)
+        query = np.eye(DIMS)[0]
+        group = query + rng.normal(size=(30, DIMS)) * 0.12
+        lone = query + 0.28 * np.eye(DIMS)[5]
+        others = rng.normal(size=(25, DIMS)) - query
+        with make_index(tmp_path / 'i', units(np.stack([lone, *group, *others]))) as index:
+            plain = rank_people(index, units(query), 31)
+            again = rank_people(index, units(query), 31, rerank=True)
+        assert {hit.row for hit in plain} == {hit.row for hit in again} == set(range(31))
+        place = [[hit.row for hit in hits].index(0) for hits in (plain, again)]
+        assert place[1] >= place[0]
+
+    def test_topk_is_checked(self, tmp_path, vectors):
+        with make_index(tmp_path / 'i', vectors) as index, pytest.raises(ConfigError, match='topk'):
+            rank_people(index, vectors[0], 0)
+
+
+def test_fused_embedding_is_a_unit_vector_between():
+    fused = fuse_embeddings(np.eye(3, dtype=np.float32))
+    assert np.allclose(fused, 1 / np.sqrt(3))
+    assert np.allclose(fuse_embeddings(np.array([[1.0, 0], [-1.0, 0]])), [1, 0])
+
+
+class FakeInferencer(FakeEmbedder):
+    det_thresh = 0.5
+
+
+class TestQueries:
+    def test_box_for_each_picture(self, tmp_path):
+        path = write(tmp_path / 'a.png', scene(1))
+        (one,) = choose_queries(FakeInferencer(), path, [1, 2, 30, 40])
+        assert one.box.tolist() == [1, 2, 30, 40]
+        two = choose_queries(FakeInferencer(), [path, scene(2)], [[1, 2, 30, 40], [5, 5, 999, 50]])
+        assert two[1].box.tolist() == [5, 5, 96, 50]
+        with pytest.raises(UserError, match='as many boxes as query pictures, 2, not 1'):
+            choose_queries(FakeInferencer(), [path, path], [[1, 2, 3, 4]])
+
+    def test_single_person_needs_no_choice(self):
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[:32, 48:] = 255
+        (query,) = choose_queries(FakeInferencer(), picture)
+        assert query.box.tolist() == [48, 0, 96, 32]
+
+    def test_which_of_several(self, tmp_path):
+        picture = np.full((64, 96, 3), 255, np.uint8)
+        with pytest.raises(UserError, match=r'has 4 people.* 1 at 0 0 48 32 \(0.90\), 2 at 48 0'):
+            choose_queries(FakeInferencer(), picture)
+        (query,) = choose_queries(FakeInferencer(), picture, people=3)
+        assert query.box.tolist() == [0, 32, 48, 64]
+        (query,) = choose_queries(FakeInferencer(), picture, chooser=lambda *_: 2)
+        assert query.box.tolist() == [48, 0, 96, 32]
+        with pytest.raises(UserError, match='people 1 to 4, but person 5'):
+            choose_queries(FakeInferencer(), picture, people=5)
+
+    def test_nobody(self):
+        with pytest.raises(UserError, match='nobody is found'):
+            choose_queries(FakeInferencer(), np.zeros((8, 8, 3), np.uint8))
+
+
+class TestResults:
+    @pytest.fixture
+    def result(self, tmp_path) -> SearchResult:
+        picture = write(tmp_path / 'Straße 人.png', scene(1))
+        video = write_video(tmp_path / 'v.avi', 20)
+        nan = float('nan')
+        records = [
+            GalleryRecord(str(video), 17, 1.7, (0, 0, 48, 32), 0.9, 'door', 3),
+            GalleryRecord(str(picture), 0, nan, (48, 0, 96, 32), 0.8),
+            GalleryRecord(str(video), 2, 1244721600.2, (0, 0, 48, 32), 0.7),
+            GalleryRecord('gone.png', 0, nan, (0, 0, 48, 32), 0.7),
+        ]
+        hits = [Hit(n, 0.9 - n / 10, record) for n, record in enumerate(records)]
+        return SearchResult([QueryPerson(scene(1), np.array([0, 0, 48, 32]), 'q.png')], hits)
+
+    def test_file(self, result, tmp_path):
+        result.save(tmp_path / 'out ü')
+        content = json.loads((tmp_path / 'out ü' / 'results.json').read_text(encoding='utf-8'))
+        assert content['query'] == [{'image': 'q.png', 'box': [0, 0, 48, 32]}]
+        assert content['hits'][0] == {
+            'rank': 1,
+            'similarity': 0.9,
+            'source': str(tmp_path / 'v.avi'),
+            'frame': 17,
+            'time': 1.7,
+            'camera': 'door',
+            'box': [0, 0, 48, 32],
+            'score': 0.9,
+        }
+        assert content['hits'][1]['time'] is None
+        assert [hit['rank'] for hit in content['hits']] == [1, 2, 3, 4]
+
+    def test_pictures(self, result, tmp_path):
+        names = [path.name for path in result.save(tmp_path / 'out')]
+        hits = ['hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg']  # the fourth picture is gone
+        assert names == ['results.json', 'rank_list.png', *hits]
+        drawn = cv2.imread(str(tmp_path / 'out' / 'hit_001.jpg')).astype(int)
+        expected = scene(17 // 5)
+        assert np.abs(drawn[40:, 60:] - expected[40:, 60:]).mean() < 12
+
+    def test_scenes_are_those_of_the_records(self, result):
+        scenes = load_scenes([hit.record for hit in result.hits])
+        assert scenes[3] is None
+        for picture, seed in zip(scenes, (3, 1, 0)):
+            assert np.abs(picture[..., ::-1].astype(int) - scene(seed)).mean() < 8
+
+    def test_table(self, result):
+        lines = result.table().splitlines()
+        assert 'similarity' in lines[1]
+        assert '0:00:01.7' in lines[3]
+        assert 'door' in lines[3]
+        assert '2009-06-11T12:00:00Z' in lines[5]
+
+    def test_nothing_found(self, tmp_path):
+        empty = SearchResult([QueryPerson(scene(1), np.array([0, 0, 48, 32]))], [])
+        assert len(empty.save(tmp_path)) == 2
+        assert empty.to_dict()['hits'] == []
+
+
+class TestSearch:
+    """The whole way, by a model that was never trained: a picture finds itself."""
+
+    @pytest.fixture
+    def pictures(self, tmp_path) -> list[Path]:
+        rng = np.random.default_rng(3)
+        noise = [cv2.GaussianBlur(rng.integers(0, 256, (96, 128, 3), np.uint8), (0, 0), 3)]
+        noise += [np.roll(noise[0], 31, axis=1), 255 - noise[0]]
+        return [write(tmp_path / 'p' / f'{n}.png', one) for n, one in enumerate(noise)]
+
+    @pytest.mark.parametrize('kind', ['folder', 'list', 'index', 'path'])
+    def test_every_kind_of_gallery(self, crop_inferencer, pictures, tmp_path, kind):
+        gallery = {'folder': pictures[0].parent, 'list': pictures}.get(kind)
+        if gallery is None:
+            build = BuildFile('', '', jobs=(Job(()),))
+            with open_for_build(tmp_path / 'i', crop_inferencer.identity, build) as index:
+                for path in pictures:
+                    found = crop_inferencer(path)['predictions'][0]
+                    index.add(
+                        np.array(found['embeddings'], np.float32),
+                        [
+                            GalleryRecord(str(path), 0, 0.0, tuple(box), score)
+                            for box, score in zip(found['bboxes'], found['scores'])
+                        ],
+                    )
+                index.commit()
+            gallery = tmp_path / 'i' if kind == 'path' else GalleryIndex.open(tmp_path / 'i')
+        result = crop_inferencer.search(
+            pictures[2], gallery=gallery, topk=3, person=1, out_dir=tmp_path / 'out'
+        )
+        assert len(result.hits) == 3
+        best = result.hits[0]
+        assert best.record.source == str(pictures[2])
+        assert best.similarity == pytest.approx(1, abs=1e-3)
+        assert (tmp_path / 'out' / 'rank_list.png').is_file()
+
+    def test_index_of_another_model(self, crop_inferencer, tmp_path, vectors, pictures):
+        index = make_index(tmp_path / 'i', vectors)
+        with index, pytest.raises(ConfigError, match='another model'):
+            crop_inferencer.search(pictures[0], gallery=index, person=1)
+
+    def test_model_of_an_index(self, checkpoints, tmp_path):
+        names = checkpoints['scene'], checkpoints['scene_weights']
+        inferencer = PersonSearchInferencer(*names, 'cpu')
+        build = BuildFile(inferencer.cfg.pretty_text, names[1], jobs=(Job((), det_thresh=0.3),))
+        open_for_build(tmp_path / 'i', inferencer.identity, build).close()
+        again = inferencer_of_index(tmp_path / 'i', device='cpu')
+        assert again.identity == inferencer.identity
+        assert again.det_thresh == 0.3
+
+    def test_weights_that_moved(self, tmp_path):
+        build = BuildFile('', str(tmp_path / 'gone.pth'), jobs=(Job(()),))
+        open_for_build(tmp_path / 'i', IDENTITY, build).close()
+        with pytest.raises(ConfigError, match=r'gone\.pth .*no longer there'):
+            inferencer_of_index(tmp_path / 'i')
+
+    def test_index_that_does_not_say(self, tmp_path, vectors):
+        make_index(tmp_path / 'i', vectors).close()
+        with pytest.raises(ConfigError, match='give the config and the checkpoint'):
+            inferencer_of_index(tmp_path / 'i')

@@ -1,0 +1,144 @@
+"""tools/build_gallery.py and tools/search_gallery.py as a user runs them."""
+
+from __future__ import annotations
+
+import io
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmclsa.gallery import GalleryIndex
+from tests.helpers import REPO
+from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
+from tests.test_gallery.fakes import write
+
+
+@pytest.fixture
+def tool(monkeypatch, capsys, checkpoints):  # noqa: F811
+    """Run a tool in this process; the exit code, stdout and stderr."""
+
+    def run(name: str, *args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, args)])
+        monkeypatch.setattr(sys, 'stdin', io.StringIO())
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPO / 'tools' / f'{name}.py'), run_name='__main__')
+        output = capsys.readouterr()
+        return ended.value.code, output.out, output.err
+
+    def build(*args: object) -> tuple[int, str, str]:
+        model = (checkpoints['crop'], checkpoints['crop_weights'])
+        options = ('--device', 'cpu', '--det-thresh', 0.25)
+        return run('build_gallery', *model, *args, *options)
+
+    run.build = build
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        noise = cv2.GaussianBlur(rng.integers(0, 256, (96, 128, 3), np.uint8), (0, 0), 3)
+        write(tmp_path / 'mes images é' / f'{number}.png', noise)
+    return tmp_path / 'mes images é'
+
+
+def test_build_and_search(tool, tmp_path, pictures):
+    (pictures / 'broken.jpg').write_bytes(b'')
+    index = tmp_path / 'index'
+    start = ('--camera', 'door', '--start-time', '2024-05-06T07:08:09')
+    code, _, error = tool.build(pictures, '--out', index, *start)
+    assert code == 0, error
+    assert '4 pictures' in error
+    assert '1 files skipped' in error
+    assert 'broken.jpg (0 bytes) is empty or broken' in error
+    assert tool.build(pictures, '--out', index, *start)[0] == 0  # again: nothing to do
+
+    query = pictures / '2.png'
+    out = tmp_path / 'out'
+    arguments = [index, '--query', query, '--person', 1, '--topk', 3, '--out-dir', out]
+    code, table, error = tool('search_gallery', *arguments, '--device', 'cpu')
+    assert code == 0, error
+    assert '2024-05-06T07:08:09Z' in table
+    hits = json.loads((out / 'results.json').read_text())['hits']
+    assert len(hits) == 3
+    assert hits[0]['source'] == str(query)
+    assert hits[0]['similarity'] == pytest.approx(1, abs=1e-3)
+    assert hits[0]['camera'] == 'door'
+    assert (out / 'rank_list.png').is_file()
+    assert (out / 'hit_003.jpg').is_file()
+
+    # The same person twice, by her box; nobody was there so late.
+    box = [round(value) for value in hits[0]['box']]
+    several = [index, '--query', query, query, '--box', *box, '--box', *box, '--device', 'cpu']
+    code, table, _ = tool('search_gallery', *several, '--group-by-track')
+    assert code == 0
+    assert '2.png' in table
+    code, table, _ = tool('search_gallery', *several, '--from', '2024-05-07')
+    assert code == 0
+    assert '.png' not in table
+    code, table, _ = tool('search_gallery', *several, '--camera', 'elsewhere')
+    assert '.png' not in table
+
+    # Several people, and nobody who could be asked.
+    code, _, error = tool('search_gallery', index, '--query', query, '--device', 'cpu')
+    assert code == 2
+    assert 'one must be chosen' in error
+    code, _, error = tool('search_gallery', *several, '--person', 1)
+    assert code == 2
+    assert 'either --box or --person' in error
+
+
+def test_another_command_on_one_index(tool, tmp_path, pictures):
+    index = tmp_path / 'index'
+    assert tool.build(pictures / '0.png', '--out', index)[0] == 0
+    code, _, error = tool.build(pictures, '--out', index)
+    assert code == 2
+    assert 'built by another command (sources' in error
+    assert 'give --append' in error
+    assert tool.build(pictures, '--out', index, '--append')[0] == 0
+    assert tool.build(pictures, '--out', index)[0] == 0  # known by now
+    with GalleryIndex.open(index) as opened:
+        assert len(opened.shards()) == 4
+
+
+def test_another_model_is_refused(tool, tmp_path, pictures, checkpoints):  # noqa: F811
+    index = tmp_path / 'index'
+    assert tool.build(pictures / '0.png', '--out', index)[0] == 0
+    other = ('--config', checkpoints['scene'], '--checkpoint', checkpoints['scene_weights'])
+    query = ('--query', pictures / '0.png', '--person', 1)
+    code, _, error = tool('search_gallery', index, *query, *other, '--device', 'cpu')
+    assert code == 2
+    assert 'embeddings of another model' in error
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['none', '--out', 'index'], 'the source none does not exist'),
+        (['.', '--out', 'index'], 'no picture and no video'),
+        (['a.png', '--out', 'index', '--start-time', 'noon'], 'a time must be'),
+        (['a.png', '--out', 'index', '--every', '0'], 'every must be at least 1'),
+        (['a.png', '--out', 'a.png'], 'a.png'),
+        (['a.png', '--out', '.'], 'must be new or empty'),
+    ],
+)
+def test_wrong_build(tool, tmp_path, monkeypatch, arguments, words):
+    if arguments[0] == 'a.png':
+        write(tmp_path / 'a.png', np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    code, _, error = tool.build(*arguments)
+    assert code == 2
+    assert words in error.strip().splitlines()[-1]
+    assert not (tmp_path / 'index').exists()
+
+
+def test_no_index(tool, tmp_path):
+    code, _, error = tool('search_gallery', tmp_path, '--query', 'a.png')
+    assert code == 2
+    assert 'There is no index in' in error

@@ -1,0 +1,100 @@
+"""Look for a person in an index that tools/build_gallery.py has built."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmclsa.apis import (
+    FoundPeople,
+    Picture,
+    SearchResult,
+    choose_queries,
+    inferencer_of_index,
+    list_people,
+    rank_people,
+)
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.utils import check_writable, run_tool
+from mmclsa.utils.times import parse_time
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    parser.add_argument(
+        '--query', nargs='+', required=True, metavar='IMAGE', help='pictures of one person'
+    )
+    parser.add_argument(
+        '--box',
+        nargs=4,
+        type=float,
+        action='append',
+        metavar=('X1', 'Y1', 'X2', 'Y2'),
+        help='where the person is, in pixels of the upright picture; once for each picture',
+    )
+    parser.add_argument(
+        '--person',
+        type=int,
+        action='append',
+        metavar='K',
+        help='or which of the people found in the picture, from 1; once for each picture',
+    )
+    parser.add_argument('--topk', type=int, default=10)
+    parser.add_argument('--camera', nargs='+', metavar='NAME', help='only of these cameras')
+    parser.add_argument(
+        '--from',
+        dest='time_from',
+        metavar='T',
+        help='not before: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
+    )
+    parser.add_argument('--to', dest='time_to', metavar='T', help='not after')
+    parser.add_argument(
+        '--rerank', action='store_true', help='order the best by the neighbours they share'
+    )
+    parser.add_argument(
+        '--group-by-track', action='store_true', help='the best hit of each track alone'
+    )
+    parser.add_argument('--out-dir', metavar='DIR', help='write results.json and pictures there')
+    parser.add_argument('--config', help='in place of the one that the index has in it')
+    parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    return parser.parse_args()
+
+
+def ask(picture: Picture, people: FoundPeople) -> int | None:
+    """Ask on the terminal which person is meant; None where nobody can answer."""
+    if not sys.stdin.isatty():
+        return None
+    print(f'{picture.source}: {list_people(people)}')
+    while True:
+        answer = input(f'Which person (1-{len(people.scores)})? ').strip()
+        if answer.isdigit() and 1 <= int(answer) <= len(people.scores):
+            return int(answer)
+
+
+def main() -> None:
+    """Search."""
+    args = parse_args()
+    if args.box and args.person:
+        raise ConfigError('either --box or --person may be given, not both')
+    times = [None if t is None else parse_time(t) for t in (args.time_from, args.time_to)]
+    where = SearchFilter(args.camera, *times)
+    if args.out_dir:
+        check_writable(args.out_dir)
+    GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
+    inferencer = inferencer_of_index(args.index, args.config, args.checkpoint, args.device)
+    with GalleryIndex.open(args.index, inferencer.identity) as index:
+        queries = choose_queries(inferencer, args.query, args.box, args.person, ask)
+        feature = inferencer.describe(queries)
+        hits = rank_people(index, feature, args.topk, where, args.rerank, args.group_by_track)
+    result = SearchResult(queries, hits)
+    print(result.table())
+    if args.out_dir:
+        result.save(args.out_dir)
+
+
+if __name__ == '__main__':
+    run_tool(main)
