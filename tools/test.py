@@ -12,9 +12,15 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmclsa.engine import check_load_from, init_distributed, load_config, set_work_dir
+from mmclsa.engine import (
+    check_load_from,
+    check_pretrained,
+    init_distributed,
+    load_config,
+    set_work_dir,
+)
 from mmclsa.errors import ConfigError
-from mmclsa.utils import atomic_write, run_tool
+from mmclsa.utils import atomic_write, check_writable, run_tool
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
@@ -53,6 +59,17 @@ def search_metric(cfg: Config) -> dict[str, Any]:
     raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator.')
 
 
+def prepare_outputs(cfg: Config, args: argparse.Namespace) -> None:
+    """Choose what to write, and prove before the test that it can be written."""
+    if args.out or args.show_dir:
+        args.out = args.out or os.path.join(cfg.work_dir, 'predictions.npz')
+        search_metric(cfg).outfile = args.out
+    for file in filter(None, (args.out, args.json)):
+        check_writable(os.path.dirname(file) or '.')
+    if args.show_dir:
+        check_writable(args.show_dir)
+
+
 def draw(dataset: Any, args: argparse.Namespace, det_thresh: float) -> None:
     """Draw ranked results of some queries of the data set's first protocol."""
     protocol = dataset.metainfo['protocols'][0]
@@ -71,12 +88,12 @@ def main() -> None:
     cfg.load_from = args.checkpoint
     if args.gt_boxes:
         cfg.model.use_gt_boxes = True
-    if args.out or args.show_dir:
-        args.out = args.out or os.path.join(cfg.work_dir, 'predictions.npz')
-        search_metric(cfg).outfile = args.out
+    prepare_outputs(cfg, args)
+    if not args.checkpoint:
+        check_pretrained(cfg.get('model'))
     init_distributed(cfg, args.launcher)
     runner = Runner.from_cfg(cfg)
-    check_load_from(runner.model, args.checkpoint)
+    check_load_from(runner.model, args.checkpoint, whole=True)
     if not args.checkpoint:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.init_weights()

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from mmclsa.engine import (
     check_load_from,
+    check_pretrained,
     init_distributed,
     load_config,
     set_amp,
@@ -55,6 +56,7 @@ def main() -> None:
         set_amp(cfg)
     if args.resume:
         set_resume(cfg, args.resume)
+    check_pretrained(cfg.get('model'))
     init_distributed(cfg, args.launcher)
     runner = Runner.from_cfg(cfg)
     check_load_from(runner.model, cfg.get('load_from'))

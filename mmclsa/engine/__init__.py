@@ -3,6 +3,7 @@
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.launch import (
     check_load_from,
+    check_pretrained,
     init_distributed,
     load_config,
     set_amp,
@@ -13,6 +14,7 @@ from mmclsa.engine.launch import (
 __all__ = [
     'AtomicLocalBackend',
     'check_load_from',
+    'check_pretrained',
     'init_distributed',
     'load_config',
     'set_amp',

@@ -11,11 +11,18 @@ from mmengine.config import Config
 from torch import nn
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.checkpoint import check_fits, is_url, latest_checkpoint, read_checkpoint
+from mmclsa.utils.checkpoint import (
+    check_fits,
+    check_whole,
+    is_url,
+    latest_checkpoint,
+    read_checkpoint,
+)
 from mmclsa.utils.io import check_writable
 
 __all__ = [
     'check_load_from',
+    'check_pretrained',
     'init_distributed',
     'load_config',
     'set_amp',
@@ -108,19 +115,49 @@ def set_resume(cfg: Config, resume: str) -> None:
     cfg.load_from = path
 
 
-def check_load_from(model: nn.Module, path: str | None) -> None:
+def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> None:
     """Refuse a checkpoint that is none, or is of another model.
 
     Args:
         model: The model that is about to load it.
         path: The checkpoint, if there is one.
+        whole: Whether it must have all that testing needs, not just a part.
 
     Raises:
         ConfigError: If the checkpoint does not fit.
     """
     if path and not is_url(path):
-        names = (name.removeprefix('module.') for name in model.state_dict())
-        check_fits(names, read_checkpoint(path), path)
+        state = {name.removeprefix('module.'): v for name, v in model.state_dict().items()}
+        checkpoint = read_checkpoint(path)
+        check_fits(state, checkpoint, path)
+        if whole:
+            check_whole(state, checkpoint, path)
+
+
+def check_pretrained(cfg: Any, where: str = 'model') -> None:
+    """Look for the files that a model is to be initialised from.
+
+    Args:
+        cfg: Config of the model, or a part of it.
+        where: Name of the part.
+
+    Raises:
+        ConfigError: If an ``init_cfg`` of type Pretrained names a local file
+            that is not there.
+    """
+    if isinstance(cfg, (list, tuple)):
+        for place, value in enumerate(cfg):
+            check_pretrained(value, f'{where}[{place}]')
+    if not isinstance(cfg, dict):
+        return
+    path = str(cfg.get('checkpoint') or '')
+    if cfg.get('type') == 'Pretrained' and not is_url(path) and not Path(path).is_file():
+        raise ConfigError(
+            f'The weights {path} that {where} names do not exist; '
+            'docs/clsa.md tells how to get them.'
+        )
+    for name, value in cfg.items():
+        check_pretrained(value, f'{where}.{name}')
 
 
 def init_distributed(cfg: Config, launcher: str) -> None:

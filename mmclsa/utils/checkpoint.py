@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmclsa.compat import load_torch_file
 from mmclsa.errors import ConfigError
 
-__all__ = ['check_fits', 'is_url', 'latest_checkpoint', 'read_checkpoint']
+__all__ = ['check_fits', 'check_whole', 'is_url', 'latest_checkpoint', 'read_checkpoint']
 
 
 def is_url(path: str) -> bool:
@@ -79,6 +79,50 @@ def check_fits(parameters: Iterable[str], checkpoint: dict[str, Any], path: str 
             f'The checkpoint {path} is of another model: none of its {len(given)} tensors '
             f'has a name that the config expects, such as {wanted[0]}.'
         )
+
+
+def check_whole(
+    state: Mapping[str, Any],
+    checkpoint: dict[str, Any],
+    path: str | Path,
+    training_only: str = '.id_losses.',
+) -> None:
+    """Refuse a checkpoint that leaves a part of the model as it was initialised.
+
+    For testing: figures of a model that is random in part look like figures.
+
+    Args:
+        state: ``state_dict`` of the model.
+        checkpoint: What :func:`read_checkpoint` gave.
+        path: Where it came from, for the message.
+        training_only: Tensors with this in their name are not used at test
+            time: the classifiers, which belong to the training identities.
+
+    Raises:
+        ConfigError: If a tensor is missing or has another shape.
+
+    Example:
+        >>> import torch
+        >>> model = {'neck.weight': torch.ones(2, 3), 'head.id_losses.0.weight': torch.ones(9)}
+        >>> check_whole(model, {'state_dict': {'neck.weight': torch.ones(2, 3)}}, 'a.pth')
+        >>> check_whole(model, {'state_dict': {'neck.weight': torch.ones(4, 3)}}, 'a.pth')
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: ... neck.weight must have the shape (2, 3), but has (4, 3).
+    """
+    given = {name.removeprefix('module.'): v for name, v in checkpoint['state_dict'].items()}
+    wanted = {name: tensor for name, tensor in state.items() if training_only not in name}
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise ConfigError(
+            f'The checkpoint {path} lacks {len(missing)} of the {len(wanted)} tensors that the '
+            f'config expects, such as {missing[0]}.'
+        )
+    for name, tensor in wanted.items():
+        if given[name].shape != tensor.shape:
+            raise ConfigError(
+                f'The checkpoint {path} does not fit the config: {name} must have the shape '
+                f'{tuple(tensor.shape)}, but has {tuple(given[name].shape)}.'
+            )
 
 
 def latest_checkpoint(work_dir: str | Path) -> str:

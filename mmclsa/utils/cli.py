@@ -16,6 +16,7 @@ USER_ERROR_EXIT_CODE = 2
 # MMEngine's registries and PyTorch's worker processes raise an error again
 # with the same type, but with words of their own around its message.
 _REGISTRY_PREFIX = re.compile(r'^class `\w+` in \S+?\.py: ')
+_UNKNOWN_TYPE = re.compile(r'([\w.]+) is not in the (\S+) registry')
 _WORKER_PREFIX = re.compile(r'^Caught \w+ in \w+ worker process')
 
 
@@ -23,8 +24,8 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool's ``main`` and end the process with its exit code.
 
     A :class:`~mmclsa.errors.UserError` becomes one line on stderr and exit
-    code 2. Any other exception is a fault of the program and keeps its
-    traceback.
+    code 2, and so does a name in a config that no registry knows. Any other
+    exception is a fault of the program and keeps its traceback.
 
     Args:
         main: Function without arguments; returns an exit code, None means 0.
@@ -39,8 +40,14 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """
     try:
         code = main()
-    except UserError as error:
-        print(f'error: {user_message(error)}', file=sys.stderr)
+    except (UserError, KeyError) as error:
+        unknown = _UNKNOWN_TYPE.search(str(error))
+        if not isinstance(error, UserError) and not unknown:
+            raise
+        message = user_message(error)
+        if unknown:
+            message = f'The config asks for {unknown[1]}, which the registry {unknown[2]} lacks.'
+        print(f'error: {message}', file=sys.stderr)
         code = USER_ERROR_EXIT_CODE
     sys.exit(code or 0)
 

@@ -147,6 +147,11 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
             raise DataError(f'log {path}: line {number} is no JSON ({error})') from error
         if not isinstance(record, dict):
             raise DataError(f'log {path}: line {number} is no JSON object')
+        if not isinstance(record.get('step', 0), (int, float)):
+            raise DataError(
+                f'log {path}: field step of line {number} must be a number, but is '
+                f'{record["step"]!r}'
+            )
         records.append(record)
     return records
 

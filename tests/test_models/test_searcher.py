@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.structures import InstanceData
 
 from mmclsa.errors import ConfigError, UserError
 from tests.test_models.builders import (
@@ -216,6 +217,29 @@ class TestTrainingBoxes:
         searcher.loss(*batch(searcher, [scene_sample((128, 128))], True))
         assert 'loss' not in vars(searcher.detector.roi_head)
         assert not searcher.detector.backbone._forward_hooks
+
+
+@pytest.mark.parametrize('reid', ['scene', 'crop'])
+@torch.no_grad()
+def test_boxes_of_a_detector_gone_wild(reid):
+    """RoIAlign crashes the process at infinite boxes; an untrained YOLOX can give them."""
+    searcher = build_searcher('yolox', reid=reid).eval()
+    inputs, samples = batch(searcher, [scene_sample((128, 128))], False)
+    inf, nan = float('inf'), float('nan')
+    boxes = [[1.0, 2, 30, 60], [0, 0, inf, 9], [nan, 0, 9, 9], [-1e30, 0, 1e30, 9]]
+    found = InstanceData(
+        bboxes=torch.tensor(boxes), scores=torch.ones(4), labels=torch.zeros(4, dtype=torch.int64)
+    )
+    samples[0].pred_instances = found
+
+    def predict(inputs, samples, rescale):
+        searcher.detector.backbone(inputs)
+        return samples
+
+    searcher.detector.predict = predict
+    result = searcher.predict(inputs, samples)[0].pred_instances
+    assert result.bboxes.tolist() == [boxes[0], boxes[3]]
+    assert torch.isfinite(result.embeddings).all()
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from mmclsa.errors import ConfigError, DataError
+from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool
 
 
@@ -44,3 +45,13 @@ def test_exit_code_of_main(code):
 def test_a_fault_of_the_program_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_tool(lambda: fail(ZeroDivisionError()))
+
+
+def test_only_a_registrys_key_error_is_the_users(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_tool(lambda: MODELS.build({'type': 'Nothing'}))
+    assert ended.value.code == 2
+    expected = 'error: The config asks for Nothing, which the registry mmclsa::model lacks.\n'
+    assert capsys.readouterr().err == expected
+    with pytest.raises(KeyError):
+        run_tool(lambda: {}['absent'])

@@ -89,6 +89,11 @@ def main() -> None:
     sequences = read_mot_sequences(args.root, args.sequences, args.min_visibility, args.min_height)
     scenes = [scene for sequence in sequences for scene in sequence.scenes]
     queries = first_frame_queries(scenes, args.min_gap)
+    if not queries:
+        raise DataError(
+            f'{args.root}: nobody is seen in two frames that are --min-gap {args.min_gap} or more '
+            'apart, so that there is nothing to search'
+        )
     names: dict[str, str] = {}
     for sequence in sequences:
         names.update(write_frames(sequence, args.root, args.out, args.link))

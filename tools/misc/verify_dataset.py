@@ -33,7 +33,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error(f'--workers must be at least 1, but is {args.workers}')
+    return args
 
 
 def load_config(args: argparse.Namespace) -> Config:

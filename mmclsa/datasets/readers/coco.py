@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mmclsa.datasets.readers.json_file import json_box, json_field, load_json
+from mmclsa.datasets.readers.json_file import (
+    json_box,
+    json_field,
+    json_integer,
+    json_list,
+    load_json,
+)
 from mmclsa.errors import DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
 
@@ -35,16 +41,19 @@ def read_coco(ann_file: str | Path) -> list[Scene]:
         DataError: If the file is missing, broken, empty or inconsistent.
     """
     data = load_json(ann_file)
-    images = json_field(data, 'images', str(ann_file))
-    annotations = json_field(data, 'annotations', str(ann_file))
+    images = json_list(data, 'images', str(ann_file))
+    annotations = json_list(data, 'annotations', str(ann_file))
     if not images:
         raise DataError(f'{ann_file}, field images: expected at least one image, but got none')
-    grouped: dict[Any, list[dict[str, Any]]] = {
-        json_field(image, 'id', f'{ann_file}, images[{i}]'): [] for i, image in enumerate(images)
-    }
+    grouped: dict[int, list[dict[str, Any]]] = {}
+    for i, image in enumerate(images):
+        where = f'{ann_file}, images[{i}]'
+        if (image_id := _id_of(image, 'id', where)) in grouped:
+            raise DataError(f'{where}: id {image_id!r} occurs twice')
+        grouped[image_id] = []
     for i, annotation in enumerate(annotations):
         where = f'{ann_file}, annotations[{i}]'
-        image_id = json_field(annotation, 'image_id', where)
+        image_id = _id_of(annotation, 'image_id', where)
         if image_id not in grouped:
             raise DataError(f'{where}: image_id {image_id} is not among the images')
         box = json_box(annotation, where)
@@ -55,28 +64,43 @@ def read_coco(ann_file: str | Path) -> list[Scene]:
     ]
 
 
+def _id_of(record: Any, name: str, where: str) -> Any:
+    """Read an image's id, which is an integer as a rule."""
+    value = json_field(record, name, where)
+    if not isinstance(value, (int, str)):
+        raise DataError(f'{where}: {name} must be an integer or a string, but got {value!r:.60}')
+    return value
+
+
 def _scene(image: dict[str, Any], people: list[dict[str, Any]], where: str) -> Scene:
-    tracks = [person.get('track_id', -1) for person in people]
+    tracks = [json_integer(person, 'track_id', person['where'], -1) for person in people]
+    width, height = (json_integer(image, name, where, 0) or None for name in ('width', 'height'))
+    for person in people:
+        _check_inside(person, width, height)
     return Scene(
         image=str(json_field(image, 'file_name', where)),
         boxes=np.array([p['box'] for p in people], dtype=np.float64).reshape(-1, 4),
         person_ids=np.array([_person_id(p) for p in people], dtype=np.int64),
         ignore=np.array([bool(p.get('ignore') or p.get('iscrowd')) for p in people], dtype=bool),
         track_ids=np.array(tracks, dtype=np.int64) if any(t != -1 for t in tracks) else None,
-        cam_id=int(image.get('cam_id', -1)),
-        width=image.get('width'),
-        height=image.get('height'),
+        cam_id=json_integer(image, 'cam_id', where, -1),
+        width=width,
+        height=height,
         image_id=image['id'],
     )
 
 
+def _check_inside(person: dict[str, Any], width: int | None, height: int | None) -> None:
+    """Refuse a box that has nothing of the image, where its size is known."""
+    x1, y1, x2, y2 = person['box']
+    if width and height and (x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0):
+        raise DataError(
+            f'{person["where"]}: bbox {person["bbox"]} lies outside of its image, {width}x{height}'
+        )
+
+
 def _person_id(annotation: dict[str, Any]) -> int:
-    given = annotation.get('person_id')
-    if given is None:
-        return -1
-    if not isinstance(given, int):
-        raise DataError(f'{annotation["where"]}: person_id must be an integer, but got {given!r}')
-    return max(given, -1)
+    return max(json_integer(annotation, 'person_id', annotation['where'], -1), -1)
 
 
 def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchProtocol:
@@ -96,7 +120,7 @@ def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchP
             query has no match in its gallery.
     """
     data = load_json(protocol_file)
-    records = json_field(data, 'queries', str(protocol_file))
+    records = json_list(data, 'queries', str(protocol_file))
     if not records:
         raise DataError(f'{protocol_file}, field queries: expected at least one query')
     by_id = {scene.image_id: scene for scene in scenes}
@@ -111,7 +135,7 @@ def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchP
         queries.append(query)
         galleries.append([scene.image for scene in gallery])
         truths.append(truth)
-        numbers.append(int(record.get('query_id', i)))
+        numbers.append(json_integer(record, 'query_id', where, i))
     if len(set(numbers)) != len(numbers):
         raise DataError(f'{protocol_file}, field queries: a query_id occurs twice')
     everything = all(record['gallery'] == 'all' for record in records)
@@ -132,7 +156,7 @@ def _image(image_id: Any, by_id: dict[Any, Scene], where: str) -> Scene:
 
 
 def _query(record: Any, by_id: dict[Any, Scene], where: str) -> Query:
-    scene = _image(json_field(record, 'image_id', where), by_id, where)
+    scene = _image(_id_of(record, 'image_id', where), by_id, where)
     person_id = json_field(record, 'person_id', where)
     if not isinstance(person_id, int) or person_id < 0:
         raise DataError(f'{where}: person_id must be an integer >= 0, but got {person_id!r}')
@@ -145,7 +169,10 @@ def _gallery(record: Any, by_id: dict[Any, Scene], where: str) -> list[Scene]:
         return [scene for key, scene in by_id.items() if key != record['image_id']]
     if not isinstance(given, list):
         raise DataError(f'{where}: gallery must be a list of image ids or "all", but got {given!r}')
-    return [_image(image_id, by_id, where) for image_id in given]
+    return [
+        _image(_id_of({'gallery entry': image_id}, 'gallery entry', where), by_id, where)
+        for image_id in given
+    ]
 
 
 def _truth(person_id: int, gallery: list[Scene]) -> list[tuple[str, np.ndarray]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmclsa.errors import DataError
 
-__all__ = ['json_box', 'json_field', 'load_json']
+__all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json']
 
 
 def load_json(path: str | Path) -> Any:
@@ -75,3 +75,50 @@ def json_box(record: Any, where: str) -> np.ndarray:
             f'{where}: bbox must be 4 finite numbers x y w h with positive size, but got {given}'
         )
     return np.concatenate([box[:2], box[:2] + box[2:]])
+
+
+def json_list(record: Any, name: str, where: str) -> list[Any]:
+    """Read a field that is a list.
+
+    Args:
+        record: The object.
+        name: The field.
+        where: File and place, for the message.
+
+    Raises:
+        DataError: If there is no such field, or it is no list.
+
+    Example:
+        >>> json_list({'images': [1, 2]}, 'images', 'a.json')
+        [1, 2]
+    """
+    value = json_field(record, name, where)
+    if not isinstance(value, list):
+        raise DataError(f'{where}: {name} must be a list, but got {value!r:.60}')
+    return value
+
+
+def json_integer(record: Any, name: str, where: str, default: int) -> int:
+    """Read a field that is an integer.
+
+    Args:
+        record: The object.
+        name: The field.
+        where: File and place, for the message.
+        default: Value of a field that is absent or null.
+
+    Raises:
+        DataError: If it is no integer.
+
+    Example:
+        >>> json_integer({'cam_id': 3.0}, 'cam_id', 'a.json', -1)
+        3
+    """
+    value = record.get(name)
+    if value is None:
+        return default
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise DataError(f'{where}: {name} must be an integer, but got {value!r:.60}')
+    return value

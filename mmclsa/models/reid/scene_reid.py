@@ -16,6 +16,9 @@ from mmclsa.registry import MODELS
 
 __all__ = ['SceneReID']
 
+#: Pixels; farther than any picture reaches.
+_FAR = 1e5
+
 
 @MODELS.register_module()
 class SceneReID(BaseReID):
@@ -75,7 +78,8 @@ class SceneReID(BaseReID):
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
         maps = self.neck(tuple(feats))
-        rois = bbox2roi([b.float() for b in boxes])
+        # RoIAlign crashes at boxes that are astronomically far away.
+        rois = bbox2roi([b.float().clamp(-_FAR, _FAR) for b in boxes])
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
         with torch.autocast(device_type=rois.device.type, enabled=False):
             return [

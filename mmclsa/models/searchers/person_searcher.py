@@ -180,14 +180,14 @@ class PersonSearcher(BaseDetector):
     ) -> tuple[SceneBatch, list[InstanceData]]:
         with record_backbone(self.detector) as outputs:
             results = self.detector.predict(batch_inputs, batch_data_samples, rescale=True)
-        found = [result.pred_instances for result in results]
-        people = [
-            InstanceData(bboxes=get_box_tensor(f.bboxes), scores=f.scores, labels=f.labels)[
-                f.labels == self.person_label
-            ]
-            for f in found
-        ]
+        people = [self._people(result.pred_instances) for result in results]
         return SceneBatch(outputs[-1], batch_data_samples), people
+
+    def _people(self, found: InstanceData) -> InstanceData:
+        """Keep the detections of people; an untrained detector's boxes can be infinite."""
+        boxes = get_box_tensor(found.bboxes)
+        kept = (found.labels == self.person_label) & boxes.isfinite().all(dim=1)
+        return InstanceData(bboxes=boxes, scores=found.scores, labels=found.labels)[kept]
 
 
 def _truth_as_detections(sample: DetDataSample) -> InstanceData:
