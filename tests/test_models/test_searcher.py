@@ -238,7 +238,7 @@ def test_boxes_of_a_detector_gone_wild(reid):
 
     searcher.detector.predict = predict
     result = searcher.predict(inputs, samples)[0].pred_instances
-    assert result.bboxes.tolist() == [boxes[0], boxes[3]]
+    assert result.bboxes.equal(found.bboxes[[0, 3]])
     assert torch.isfinite(result.embeddings).all()
 
 
