@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,41 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.gallery.backends.base import VectorBackend
+from mmclsa.gallery.backends.base import VectorBackend, build_backend
 from mmclsa.gallery.files import MissingFileError, check_file, reporting_write_errors, sync_folder
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.folder import claim_new_folder, drop_orphans
 from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelIdentity, Segment
-from mmclsa.gallery.optional import import_optional
 from mmclsa.gallery.record_store import RecordStore
-from mmclsa.gallery.records import GalleryRecord, conform_table, records_to_table
+from mmclsa.gallery.records import GalleryRecord, Hit, as_table
 from mmclsa.gallery.vectors import check_unit_vectors
-from mmclsa.registry import INDEXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ['GalleryIndex', 'Hit']
+__all__ = ['GalleryIndex']
 
 # So many segments are left side by side before some are joined.
 _MAX_SEGMENTS = 12
 _READ_ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A record that a search found.
-
-    Attributes:
-        row: Its number in the index, in the order of adding.
-        similarity: Cosine of the angle between query and embedding.
-        record: The record.
-    """
-
-    row: int
-    similarity: float
-    record: GalleryRecord
 
 
 class GalleryIndex:
@@ -99,7 +82,7 @@ class GalleryIndex:
             UserError: If the folder cannot be written to.
         """
         config = dict(backend or {'type': 'FaissBackend'})
-        built = _build_backend(config)
+        built = build_backend(config)
         folder = Path(path)
         lock = claim_new_folder(folder)
         try:
@@ -141,7 +124,7 @@ class GalleryIndex:
             )
         lock = WriterLock(folder) if writable else None
         try:
-            return cls._open(folder, _build_backend(manifest.backend), lock)
+            return cls._open(folder, build_backend(manifest.backend), lock)
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -203,7 +186,7 @@ class GalleryIndex:
         if shard is not None and self._records.has_shard(shard):
             return
         vectors = check_unit_vectors(embeddings, self.model.dims, 'embeddings')
-        table = _as_table(records)
+        table = as_table(records)
         if table.num_rows != len(vectors):
             raise DataError(f'{len(vectors)} embeddings came with {table.num_rows} records.')
         if len(vectors):
@@ -358,7 +341,7 @@ class GalleryIndex:
         return numbers
 
     def _require_writable(self) -> None:
-        if self._lock is None:
+        if self._lock is None or not self._lock.held:
             raise ConfigError(f'The index {self._folder} was not opened for writing.')
 
     def _next_name(self) -> str:
@@ -411,17 +394,3 @@ class GalleryIndex:
             files = {**self._records.merge(name, old), **self._backend.merge(name, old)}
             joined = Segment(name, sum(segment.rows for segment in old), files)
             self._publish([*self._manifest.segments[:start], joined])
-
-
-def _as_table(records: Sequence[GalleryRecord] | pa.Table) -> pa.Table:
-    pa = import_optional('pyarrow', 'gallery')
-    if isinstance(records, pa.Table):
-        return conform_table(records)
-    return conform_table(records_to_table(records))
-
-
-def _build_backend(config: Mapping[str, Any]) -> VectorBackend:
-    try:
-        return INDEXES.build(dict(config))
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f'The backend of an index must be one that exists: {error}') from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import weakref
 from pathlib import Path
 
 from mmclsa.errors import UserError
@@ -16,7 +17,7 @@ class WriterLock:
     """An exclusive lock on a folder, which dies with its process.
 
     It is a ``flock`` on the file ``lock`` in the folder, so a killed writer
-    leaves nothing to clear away.
+    leaves nothing to clear away. Processes that the writer forks do not have it.
 
     Args:
         folder: Folder of the index.
@@ -43,6 +44,13 @@ class WriterLock:
             ) from error
         self._note_holder()
 
+        _held.add(self)
+
+    @property
+    def held(self) -> bool:
+        """Whether it has not been released, and this is the process that took it."""
+        return self._descriptor >= 0
+
     def _note_holder(self) -> None:
         """Leave a word for the next one's message; a full disk does not matter."""
         try:
@@ -58,3 +66,15 @@ class WriterLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+_held: weakref.WeakSet[WriterLock] = weakref.WeakSet()
+
+
+def _leave_locks_to_parent() -> None:
+    """Keep a forked worker from holding the lock of a writer that was killed."""
+    for lock in list(_held):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_leave_locks_to_parent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     'GalleryRecord',
+    'Hit',
+    'as_table',
     'conform_table',
     'decode_rows',
     'record_schema',
@@ -45,6 +47,21 @@ class GalleryRecord:
     score: float
     camera: str = ''
     track_id: int = -1
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A record that a search found.
+
+    Attributes:
+        row: Its number in the index, in the order of adding.
+        similarity: Cosine of the angle between query and embedding.
+        record: The record.
+    """
+
+    row: int
+    similarity: float
+    record: GalleryRecord
 
 
 def record_schema() -> pa.Schema:
@@ -123,6 +140,27 @@ def table_to_records(table: pa.Table) -> list[GalleryRecord]:
         True
     """
     return decode_rows(conform_table(table))
+
+
+def as_table(records: Sequence[GalleryRecord] | pa.Table) -> pa.Table:
+    """Bring records to a table of the schema, whatever they come as.
+
+    Args:
+        records: Records, or a table of them.
+
+    Returns:
+        A table of :func:`record_schema`.
+
+    Raises:
+        DataError: If a column is missing, has nulls or is of another type.
+
+    Example:
+        >>> as_table([GalleryRecord('a.jpg', 0, 3.0, (0, 0, 4, 9), 0.5)]).num_rows
+        1
+    """
+    arrow = import_optional('pyarrow', 'gallery')
+    is_table = isinstance(records, arrow.Table)
+    return conform_table(records if is_table else records_to_table(records))
 
 
 def decode_rows(table: pa.Table) -> list[GalleryRecord]:

@@ -8,8 +8,8 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +52,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--work-dir', default='work_dirs/benchmark_gallery')
     parser.add_argument('--keep', action='store_true', help='keep the indexes')
+    parser.add_argument(
+        '--reuse', action='store_true', help='go on with what an earlier run has left'
+    )
     parser.add_argument('--out', metavar='JSON', help='add the figures to this file')
     parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
     args = parser.parse_args()
@@ -82,10 +85,10 @@ class Crowd(NamedTuple):
         people += self.centres()[rng.integers(self.identities, size=count)]
         return unit(people)
 
-    def blocks(self, people: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Give the gallery block by block, with the number of its first row."""
+    def blocks(self, people: int) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
+        """Give the gallery block by block: number of the first row, and what draws it."""
         for start in range(0, people, BLOCK):
-            yield start, self.around(min(BLOCK, people - start), 1, start // BLOCK)
+            yield start, partial(self.around, min(BLOCK, people - start), 1, start // BLOCK)
 
     def queries(self, count: int) -> np.ndarray:
         """Draw people who are not in the gallery, of identities that are."""
@@ -127,37 +130,69 @@ def search_with_numpy(crowd: Crowd, people: int, queries: np.ndarray) -> tuple[n
     best = np.full((len(queries), 0), 0, np.float32)
     rows = np.zeros((len(queries), 0), np.int64)
     seconds = np.zeros(TIMED_BY_NUMPY)
-    for start, vectors in crowd.blocks(people):
+    for start, draw_block in crowd.blocks(people):
+        vectors = draw_block()
         for place, query in enumerate(queries[:TIMED_BY_NUMPY]):
             began = time.perf_counter()
             np.argpartition(-(vectors @ query), min(TOPK, len(vectors)) - 1)[:TOPK]
             seconds[place] += time.perf_counter() - began
         scores = queries @ vectors.T
-        best = np.concatenate([best, scores], axis=1)
-        numbers = np.arange(start, start + len(vectors))
-        rows = np.concatenate([rows, np.broadcast_to(numbers, scores.shape)], axis=1)
+        nearest = np.argpartition(-scores, min(TOPK, len(vectors)) - 1, axis=1)[:, :TOPK]
+        best = np.concatenate([best, np.take_along_axis(scores, nearest, 1)], axis=1)
+        rows = np.concatenate([rows, nearest + start], axis=1)
         order = np.argsort(-best, axis=1)[:, :TOPK]
         best, rows = np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)
     return rows, float(np.median(seconds) * 1e3)
 
 
 def build(folder: Path, crowd: Crowd, people: int, backend: dict[str, Any]) -> Report:
-    """Build an index and say what it cost; time to draw the people is left out."""
-    began, drawing = time.perf_counter(), 0.0
+    """Build an index, or go on building it, and say what it cost.
+
+    The time to draw the people is left out.
+    """
     model = ModelIdentity('0' * 64, '0' * 64, crowd.dims)
-    with GalleryIndex.create(folder, model, backend) as index:
-        started = time.perf_counter()
-        for number, (start, vectors) in enumerate(crowd.blocks(people), 1):
-            drawing += time.perf_counter() - started
-            index.add(vectors, records(start, start + len(vectors)), f'block {start}')
+    added = 0.0
+    with open_or_create(folder, model, backend) as index:
+        finished = index.shards()
+        for number, (start, draw_block) in enumerate(crowd.blocks(people), 1):
+            shard = f'block {start}'
+            if shard in finished:
+                continue
+            vectors = draw_block()
+            began = time.perf_counter()
+            index.add(vectors, records(start, start + len(vectors)), shard)
             if number % COMMIT_EVERY == 0:
                 index.commit()
-            started = time.perf_counter()
+            added += time.perf_counter() - began
+        began, worked = time.perf_counter(), time.process_time()
         index.optimize()
-    return {
-        'build_s': time.perf_counter() - began - drawing,
-        'disk_gib': sum(path.stat().st_size for path in folder.iterdir()) / 2**30,
-    }
+        return {
+            'add_s': added,
+            'optimize_s': time.perf_counter() - began,
+            'optimize_cpu_s': time.process_time() - worked,
+            'disk_gib': sum(path.stat().st_size for path in folder.iterdir()) / 2**30,
+        }
+
+
+def open_or_create(folder: Path, model: ModelIdentity, backend: dict[str, Any]) -> GalleryIndex:
+    """Open the index of a run that was stopped, or a new one."""
+    if (folder / 'manifest.json').is_file():
+        return GalleryIndex.open(folder, model, writable=True)
+    return GalleryIndex.create(folder, model, backend)
+
+
+def prepare(
+    args: argparse.Namespace, folder: Path, crowd: Crowd, people: int, backend: dict[str, Any]
+) -> Report:
+    """Build an index, or take one that an earlier run has kept."""
+    kept = folder.with_suffix('.json')
+    if args.reuse and kept.is_file():
+        return json.loads(kept.read_text())
+    if not args.reuse:
+        shutil.rmtree(folder, ignore_errors=True)
+    report = build(folder, crowd, people, backend)
+    kept.write_text(json.dumps(report))
+    return report
 
 
 def resident(field: str) -> float:
@@ -228,13 +263,14 @@ def run_one(args: argparse.Namespace, people: int) -> Iterator[Report]:
         options = json.loads(args.options)
         backend = {'type': 'FaissBackend', 'kind': kind, 'storage': args.storage, **options}
         folder = Path(args.work_dir) / f'{kind}_{args.storage}_{people}'
-        shutil.rmtree(folder, ignore_errors=True)
         report: Report = {'people': people, 'backend': backend, 'seed': args.seed}
-        report.update(build(folder, crowd, people, backend))
+        report.update(prepare(args, folder, crowd, people, backend))
         report.update(measure(folder, queries, truth))
+        report.update(load_average=os.getloadavg()[0])
         report.update(numpy_ms=numpy_ms, times_faster=numpy_ms / report['median_ms'])
         if not args.keep:
             shutil.rmtree(folder)
+            folder.with_suffix('.json').unlink()
         yield report
 
 
@@ -251,8 +287,10 @@ def table(reports: list[Report]) -> str:
         'peak GiB': lambda r: f'{r["peak_gib"]:.2f}',
         'of it anonymous': lambda r: f'{r["anonymous_gib"]:.2f}',
         'filtered ms': lambda r: f'{r["filtered_median_ms"]:.2f}',
-        'build s': lambda r: f'{r["build_s"]:.0f}',
+        'add s': lambda r: f'{r["add_s"]:.0f}',
+        'optimize s (CPU)': lambda r: f'{r["optimize_s"]:.0f} ({r["optimize_cpu_s"]:.0f})',
         'disk GiB': lambda r: f'{r["disk_gib"]:.2f}',
+        'load': lambda r: f'{r["load_average"]:.1f}',
     }
     rows = [list(columns), ['---:'] * len(columns)]
     rows += [[show(report) for show in columns.values()] for report in reports]

@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclsa.errors import ConfigError
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import FileEntry, Segment
+from mmclsa.registry import INDEXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ['VectorBackend']
+__all__ = ['VectorBackend', 'build_backend']
 
 
 class VectorBackend(ABC):
@@ -150,3 +152,21 @@ class VectorBackend(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+def build_backend(config: Mapping[str, Any]) -> VectorBackend:
+    """Build a backend from its config.
+
+    Args:
+        config: Its ``type`` and options.
+
+    Returns:
+        The backend, which has not touched anything yet.
+
+    Raises:
+        ConfigError: If there is no such backend or option.
+    """
+    try:
+        return INDEXES.build(dict(config))
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f'The backend of an index must be one that exists: {error}') from error

@@ -20,6 +20,8 @@ __all__ = ['KINDS', 'StructureOptions', 'build_structure', 'open_structure']
 KINDS = ('flat', 'hnsw', 'ivf_pq')
 _BLOCK = 1 << 16
 _SEED = 1234
+# Rows for each list, of those that the lists are trained with.
+_TRAINED_FROM = 40
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,9 @@ def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
     # Whoever asks for lists in a small segment gets them without a warning.
     index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
     index.cp.spherical = True
-    index.cp.niter = 10
+    index.cp.niter = index.pq.cp.niter = 10
     index.cp.seed = _SEED
-    size = min(flat.ntotal, max(64 * lists, 1 << 16))
+    size = min(flat.ntotal, max(_TRAINED_FROM * lists, 1 << 16))
     rows = np.random.default_rng(_SEED).choice(flat.ntotal, size, replace=False)
     index.train(flat.reconstruct_batch(np.sort(rows)))
     for block in _blocks(flat):
@@ -168,9 +170,9 @@ def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
 
 
 def _usual_lists(rows: int) -> int:
-    """About 1.5 sqrt(rows) lists, with enough rows in each to train it."""
-    wanted = 2 ** round(math.log2(1.5 * math.sqrt(rows)))
-    return max(1, min(wanted, rows // 39))
+    """About sqrt(rows) lists, with enough rows in each to train it."""
+    wanted = 2 ** round(math.log2(rows) / 2)
+    return max(1, min(wanted, rows // _TRAINED_FROM))
 
 
 def _parts(dims: int, code_bytes: int) -> int:

@@ -1,0 +1,93 @@
+"""Filters: the mask of FAISS and the expression of Milvus let the same rows through."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter, records_to_table
+from mmclsa.gallery.filters import filter_mask
+from tests.test_gallery.people import MODEL, needs_milvus, passes
+
+ODD = [
+    '',
+    'a "door"',
+    "it's",
+    'back\\slash',
+    'two\nlines',
+    'tab\t',
+    'größe 🚪',
+    '100%',
+    '{x}',
+    '\\"',
+]
+FILTERS = [
+    SearchFilter(),
+    SearchFilter(cameras=[]),
+    *(SearchFilter(cameras=[name]) for name in ODD),
+    SearchFilter(cameras=ODD[:4], sources=['été 1/clip.mp4', 'été 2/clip.mp4']),
+    SearchFilter(time_from=20.0),
+    SearchFilter(time_from=-math.inf),
+    SearchFilter(time_to=math.inf),
+    SearchFilter(time_from=20.0, time_to=20.0),
+    SearchFilter(time_from=21.0, time_to=20.0),
+    SearchFilter(cameras=np.array(["it's"]), time_to=np.float32(30)),
+]
+
+
+@pytest.fixture(scope='module')
+def odd_records() -> list[GalleryRecord]:
+    times = [math.nan, 0.0, 20.0, 1.7e9, -5.0]
+    return [
+        GalleryRecord(f'été {i % 3}/clip.mp4', i, times[i % 5], (0, 0, 1, 1), 1.0, ODD[i % 10])
+        for i in range(60)
+    ]
+
+
+def test_mask_is_what_the_conditions_say(odd_records):
+    table = records_to_table(odd_records)
+    for where in FILTERS:
+        expected = [passes(record, where) for record in odd_records]
+        assert filter_mask(table, where).tolist() == expected, where
+
+
+@needs_milvus
+def test_milvus_understands_every_name(folder, people, odd_records):
+    with GalleryIndex.create(folder, MODEL, {'type': 'MilvusBackend'}) as index:
+        index.add(people.vectors[:60], odd_records)
+        for where in FILTERS:
+            expected = {row for row, record in enumerate(odd_records) if passes(record, where)}
+            (hits,) = index.search(people.vectors[:1], 60, where)
+            assert {hit.row for hit in hits} == expected, where
+
+
+def test_a_narrow_filter_finds_all_there_are(folder, people):
+    """Also where the lists that an inverted file looks into hold too few."""
+    backend = {
+        'type': 'FaissBackend',
+        'kind': 'ivf_pq',
+        'structure_from': 100,
+        'lists': 16,
+        'probes': 1,
+        'code_bytes': 12,
+    }
+    copies = 8
+    vectors = np.concatenate([people.vectors] * copies)
+    records = people.records * copies
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        index.add(vectors, records)
+        index.optimize()
+        for where in (SearchFilter(sources=['été 3/clip.mp4']), SearchFilter(time_from=300.0)):
+            for found in index.search(people.vectors[:20], 700, where):
+                assert len(found) == min(700, sum(passes(record, where) for record in records))
+                assert all(passes(hit.record, where) for hit in found)
+                assert len({hit.row for hit in found}) == len(found)
+
+
+@pytest.mark.parametrize('options', [{'cameras': 'door'}, {'sources': 'a'}, {'time_to': math.nan}])
+def test_filters_without_meaning(options):
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        SearchFilter(**options)
