@@ -1,0 +1,260 @@
+"""Finding and describing people with exported graphs: NumPy, OpenCV and ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclsa.deploy.detections import select_people
+from mmclsa.deploy.sidecar import Sidecar
+from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.structures import FoundPeople
+from mmclsa.utils.optional import import_optional
+
+if TYPE_CHECKING:
+    from mmclsa.gallery import ModelIdentity
+
+__all__ = ['OnnxSearcher']
+
+
+class OnnxSearcher:
+    """Find and describe people with what ``tools/deployment/export_onnx.py`` wrote.
+
+    Does what a :class:`~mmclsa.apis.PersonSearchInferencer` does for a
+    gallery, without PyTorch, MMEngine, MMCV and MMDetection. Calls are safe
+    in several threads.
+
+    Args:
+        folder: Folder of the graphs.
+        det_thresh: Least score of a person, 0..1; None for the exported one.
+        threads: Threads of an operator; 0 for one a core.
+        providers: Execution providers of ONNX Runtime, the preferred first;
+            None for the CPU.
+
+    Raises:
+        DataError: If the folder holds no exported model, or a broken one.
+        ConfigError: If an argument is out of range.
+        UserError: If onnxruntime is not installed.
+
+    Example:
+        >>> searcher = OnnxSearcher('work_dirs/onnx')  # doctest: +SKIP
+        >>> (people,) = searcher([cv2.imread('street.jpg')])  # doctest: +SKIP
+        >>> people.boxes, people.scores, people.embeddings  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        det_thresh: float | None = None,
+        threads: int = 0,
+        providers: Sequence[str] | None = None,
+    ) -> None:
+        self._sidecar = Sidecar.read(folder)
+        self.det_thresh = self._sidecar.det_thresh if det_thresh is None else det_thresh
+        if not 0 <= self.det_thresh <= 1:
+            raise ConfigError(f'det_thresh must lie in 0..1, but is {self.det_thresh}')
+        self._sessions = {
+            role: _open(self._sidecar.graph(folder, role), threads, providers)
+            for role in self._sidecar.graphs
+        }
+
+    @property
+    def detects(self) -> bool:
+        """Whether people can be found; else boxes must be given."""
+        return self._sidecar.detection is not None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The digests of config and weights, and the length of an embedding."""
+        # Here, because the gallery imports more than finding people needs.
+        from mmclsa.gallery import ModelIdentity
+
+        return ModelIdentity(**self._sidecar.model)
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> list[FoundPeople]:
+        """Find and describe the people of pictures.
+
+        Args:
+            pictures: Shape (H, W, 3) each, uint8, BGR, any sizes.
+
+        Returns:
+            Their people, the most certain first.
+
+        Raises:
+            ConfigError: If the detector was not exported.
+        """
+        return self.find_people([self.prepare(picture) for picture in pictures])
+
+    def prepare(self, picture: np.ndarray) -> dict[str, Any]:
+        """Make a picture ready for the network.
+
+        Args:
+            picture: Shape (H, W, 3), uint8, BGR.
+
+        Returns:
+            ``inputs``, shape (3, h, w), float32, and what else
+            :meth:`find_people` needs.
+
+        Raises:
+            UserError: If it is no such picture.
+        """
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise UserError(
+                'a picture must be a uint8 array of shape (H, W, 3), not '
+                f'{picture.dtype} of shape {picture.shape}'
+            )
+        if not picture.size:
+            raise UserError(f'a picture must have pixels, but its shape is {picture.shape}')
+        inputs, factors = self._sidecar.letterbox.apply(picture)
+        return dict(inputs=inputs, picture=np.ascontiguousarray(picture), factors=factors)
+
+    def find_people(self, batch: Sequence[dict[str, Any]]) -> list[FoundPeople]:
+        """Detect and describe the people of prepared pictures.
+
+        Args:
+            batch: What :meth:`prepare` gave; those of one shape go through
+                the network together.
+
+        Returns:
+            Their people, the most certain first.
+
+        Raises:
+            ConfigError: If the detector was not exported.
+        """
+        detection = self._sidecar.detection
+        if detection is None:
+            raise ConfigError(
+                'the exported model cannot find people, as its detector was not exported: use '
+                'embed_boxes, or export a model with YOLOX'
+            )
+        results: dict[int, FoundPeople] = {}
+        for numbers in _of_one_shape(batch):
+            items = [batch[number] for number in numbers]
+            boxes, scores, *stages = self._run('detector', _stack(items))
+            kept = [
+                select_people(b, s, self.det_thresh, detection.iou_thr, detection.max_people)
+                for b, s in zip(boxes, scores)
+            ]
+            found = [b[k] / item['factors'] for b, k, item in zip(boxes, kept, items)]
+            described = self._describe(items, found, stages)
+            for number, b, s, k, e in zip(numbers, found, scores, kept, described):
+                results[number] = FoundPeople(b, s[k], e)
+        return [results[number] for number in range(len(batch))]
+
+    def embed_boxes(
+        self, picture: np.ndarray, boxes: Sequence[Sequence[float]] | np.ndarray
+    ) -> np.ndarray:
+        """Describe people whose boxes are known.
+
+        Args:
+            picture: Shape (H, W, 3), uint8, BGR.
+            boxes: Shape (n, 4), x1 y1 x2 y2 in its pixels.
+
+        Returns:
+            Shape (n, D), float32, unit vectors.
+
+        Raises:
+            UserError: If a box has no pixel in common with the picture.
+        """
+        inside = _clip_boxes(boxes, picture)
+        item = self.prepare(picture)
+        stages: list[np.ndarray] = []
+        if self._sidecar.reid == 'scenes':
+            role = 'detector' if self.detects else 'backbone'
+            stages = self._run(role, _stack([item]))[2 if self.detects else 0 :]
+        return self._describe([item], [inside], stages)[0]
+
+    def embed_crops(self, crops: np.ndarray) -> np.ndarray:
+        """Describe people that were cut out already.
+
+        Args:
+            crops: Shape (n, 3, height, width) of the exported crop size,
+                float32, BGR in 0..255.
+
+        Returns:
+            Shape (n, D), float32, unit vectors.
+
+        Raises:
+            ConfigError: If the model describes boxes of scenes, not crops.
+        """
+        if self._sidecar.reid != 'crops':
+            raise ConfigError('the exported model describes boxes of scenes: use embed_boxes')
+        step = self._sidecar.max_crops
+        parts = [
+            self._run('reid', crops[start : start + step])[0]
+            for start in range(0, len(crops), step)
+        ]
+        return np.concatenate([np.zeros((0, self._sidecar.model['dims']), np.float32), *parts])
+
+    def _describe(
+        self,
+        items: Sequence[dict[str, Any]],
+        boxes: Sequence[np.ndarray],
+        stages: Sequence[np.ndarray],
+    ) -> list[np.ndarray]:
+        """Describe boxes in original pixels, one array a picture."""
+        counts = [len(b) for b in boxes]
+        if not sum(counts):
+            return [np.zeros((0, self._sidecar.model['dims']), np.float32) for _ in boxes]
+        if self._sidecar.reid == 'crops':
+            crops = [self._cut(item['picture'], b) for item, b in zip(items, boxes) if len(b)]
+            embeddings = self.embed_crops(np.concatenate(crops))
+        else:
+            scaled = [b * item['factors'] for item, b in zip(items, boxes)]
+            owner = np.repeat(np.arange(len(boxes), dtype=np.float32), counts)[:, None]
+            rois = np.concatenate([owner, np.concatenate(scaled)], axis=1).astype(np.float32)
+            (embeddings,) = self._run('reid', *stages, rois)
+        return np.split(embeddings, np.cumsum(counts)[:-1])
+
+    def _cut(self, picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        height, width = picture.shape[:2]
+        inside = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
+        return self._run('cut', picture, inside)[0]
+
+    def _run(self, role: str, *arrays: np.ndarray) -> list[np.ndarray]:
+        session = self._sessions[role]
+        names = [node.name for node in session.get_inputs()]
+        return session.run(None, dict(zip(names, arrays)))
+
+
+def _open(path: Path, threads: int, providers: Sequence[str] | None) -> Any:
+    runtime = import_optional('onnxruntime', 'deploy')
+    wanted = list(providers or ['CPUExecutionProvider'])
+    known = runtime.get_available_providers()
+    if unknown := [name for name in wanted if name not in known]:
+        raise ConfigError(f'providers must be among {", ".join(known)}, but has {unknown[0]!r}')
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:  # its errors share no base class
+        reason = ' '.join(str(error).split())
+        raise DataError(f'ONNX Runtime cannot load the graph {path} ({reason})') from error
+
+
+def _of_one_shape(batch: Sequence[dict[str, Any]]) -> list[list[int]]:
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, item in enumerate(batch):
+        groups.setdefault(item['inputs'].shape, []).append(number)
+    return list(groups.values())
+
+
+def _stack(items: Sequence[dict[str, Any]]) -> np.ndarray:
+    return np.stack([item['inputs'] for item in items])
+
+
+def _clip_boxes(boxes: Sequence[Sequence[float]] | np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Clip boxes to their picture, and refuse those outside."""
+    given = np.asarray(boxes, np.float32).reshape(-1, 4)
+    height, width = picture.shape[:2]
+    inside = np.clip(given, 0, np.array([width, height, width, height], np.float32))
+    empty = ~((inside[:, 2:] - inside[:, :2]) > 0).all(1)
+    if empty.any():
+        raise UserError(
+            f'a box must have x1 < x2, y1 < y2 and lie in its picture of {width} x {height} '
+            f'pixels, not {given[empty][0].tolist()}'
+        )
+    return inside

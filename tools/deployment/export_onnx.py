@@ -1,0 +1,47 @@
+"""Export a trained searcher as ONNX graphs, and check them in ONNX Runtime."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmclsa.apis import PersonSearchInferencer
+from mmclsa.utils import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='trained weights; without, the model as it is initialised'
+    )
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the graphs')
+    parser.add_argument(
+        '--det-thresh',
+        type=float,
+        help="least score of a person that the exported model has (default: the config's)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Export."""
+    args = parse_args()
+    inferencer = PersonSearchInferencer(args.config, args.checkpoint, 'cpu', args.det_thresh)
+    # Here, because a wrong argument shall be told before onnx is missed.
+    from mmclsa.deploy.export import export_searcher
+
+    sidecar = export_searcher(inferencer, args.out)
+    print(f'{args.out}: {", ".join(graph.file for graph in sidecar.graphs.values())}')
+    print(
+        f'Largest difference of an embedding from PyTorch: {sidecar.about["embedding_error"]:.2g}'
+    )
+    if sidecar.detection is None:
+        print(
+            f'The detector {type(inferencer.model.detector).__name__} was not exported: '
+            'boxes must come from elsewhere.'
+        )
+
+
+if __name__ == '__main__':
+    run_tool(main)
