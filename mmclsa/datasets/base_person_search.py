@@ -230,13 +230,15 @@ class BasePersonSearchDataset(BaseDetDataset):
         return items
 
     def _queries_by_image(self) -> dict[str, list[dict[str, Any]]]:
-        """Group the queries by image; all protocols share one query list."""
+        """Group the queries of all protocols by image; they share one query list."""
         queries: dict[str, list[dict[str, Any]]] = {}
-        if self.protocols:
-            first = self.protocols[0]
-            for query, image, box in zip(first.query_ids, first.query_images, first.query_boxes):
-                entry = dict(bbox=[float(v) for v in box], query_id=int(query))
-                queries.setdefault(first.images[image], []).append(entry)
+        known: set[int] = set()
+        for task in self.protocols:
+            for query, image, box in zip(task.query_ids, task.query_images, task.query_boxes):
+                if int(query) not in known:
+                    entry = dict(bbox=[float(v) for v in box], query_id=int(query))
+                    queries.setdefault(task.images[image], []).append(entry)
+                    known.add(int(query))
         return queries
 
     def filter_data(self) -> list[dict[str, Any]]:

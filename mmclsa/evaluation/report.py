@@ -1,15 +1,42 @@
-"""Results as a table and as JSON."""
+"""Results as tables and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from terminaltables import AsciiTable
 
-from mmclsa.evaluation.functional import DetectionResult, SearchResult
+from mmclsa.evaluation.functional import DetectionResult, SearchResult, Stratum
 
-__all__ = ['format_results', 'results_to_json']
+__all__ = ['format_results', 'format_strata', 'result_names', 'results_to_json', 'strata_to_json']
+
+CMC_LENGTH = 50
+
+
+def result_names(results: Sequence[SearchResult], cbgm: bool = True) -> list[str]:
+    """Name results: the protocol's name, and what sets the result apart.
+
+    Args:
+        results: One for each protocol and setting.
+        cbgm: Whether to put ``_cbgm`` behind the names of results with CBGM.
+
+    Returns:
+        ``<protocol>[_cbgm][@<det_thresh>]``, the threshold only where an
+        earlier result has the name already.
+
+    Raises:
+        ValueError: If two results have the same name all the same.
+    """
+    names: list[str] = []
+    for result in results:
+        name = result.name + ('_cbgm' if cbgm and result.flags.cbgm else '')
+        if name in names:
+            name += f'@{result.flags.det_thresh:g}'
+        if name in names:
+            raise ValueError(f'two results are called {name}')
+        names.append(name)
+    return names
 
 
 def format_results(
@@ -25,19 +52,60 @@ def format_results(
         Several lines.
     """
     rows = [['protocol', 'queries', 'mAP', 'top-1', 'top-5', 'top-10']]
-    for result in results:
+    for name, result in zip(result_names(results), results):
         figures = [f'{100 * value:.2f}' for value in result.figures().values()]
-        rows.append([result.name, str(len(result.ranks)), *figures])
+        rows.append([name, str(result.num_counted), *figures])
     lines = [AsciiTable(rows, title='person search').table]
     if detection is not None:
         table = [['recall', 'AP'], [f'{100 * detection.recall:.2f}', f'{100 * detection.ap:.2f}']]
         lines.append(AsciiTable(table, title='detection').table)
-    lines.extend(f'flags: {flags}' for flags in sorted({_describe(r) for r in results}))
+    lines.extend(f'flags: {flags}' for flags in dict.fromkeys(_describe(r) for r in results))
+    lines.extend(
+        f'note: {name}: {note}'
+        for name, result in zip(result_names(results), results)
+        for note in result.notes
+    )
     return '\n'.join(lines)
 
 
 def _describe(result: SearchResult) -> str:
     return ', '.join(f'{name}={value}' for name, value in result.flags.describe().items())
+
+
+def format_strata(title: str, strata: Mapping[str, Sequence[Stratum]]) -> str:
+    """Print figures by bin as a table, in percent.
+
+    Args:
+        title: What the bins are of.
+        strata: Bins by name of the protocol.
+
+    Returns:
+        Several lines.
+    """
+    rows = [['protocol', 'from', 'to', 'queries', 'matches', 'recall', 'mAP', 'top-1']]
+    for name, bins in strata.items():
+        for stratum in bins:
+            figures = (stratum.recall, stratum.mAP, stratum.top1)
+            shown = [f'{100 * value:.2f}' if stratum.queries else '-' for value in figures]
+            bounds = [f'{stratum.low:g}', f'{stratum.high:g}']
+            rows.append([name, *bounds, str(stratum.queries), str(stratum.matches), *shown])
+    return AsciiTable(rows, title=title).table
+
+
+def strata_to_json(strata: Sequence[Stratum]) -> list[dict[str, Any]]:
+    """Arrange bins for a JSON file; the last one's ``high`` is null."""
+    return [
+        {
+            'low': stratum.low,
+            'high': None if stratum.high == float('inf') else stratum.high,
+            'queries': stratum.queries,
+            'matches': stratum.matches,
+            'recall': stratum.recall,
+            'mAP': stratum.mAP,
+            'top1': stratum.top1,
+        }
+        for stratum in strata
+    ]
 
 
 def results_to_json(
@@ -48,24 +116,31 @@ def results_to_json(
     """Arrange results for a JSON file.
 
     Args:
-        results: One for each protocol and setting of CBGM.
+        results: One for each protocol and setting.
         detection: Figures of detection, if there are any.
         labelled_recall: Recall over people with an identity.
 
     Returns:
-        For each protocol (with ``_cbgm`` behind its name where CBGM was on)
-        ``mAP``, ``top1``, ``top5``, ``top10``, ``per_query_ap`` and
-        ``flags``; ``detection`` with ``recall``, ``ap``, ``labeled_recall``.
+        For each result, by :func:`result_names`, ``mAP``, ``top1``, ``top5``,
+        ``top10``, ``per_query_ap`` (null for a query that is left out),
+        ``per_query_rank`` (0 if nothing right was found), ``cmc``, ``gallery_size``, ``flags`` and
+        ``notes``; ``detection`` with ``recall``, ``ap``, ``labeled_recall``.
         All figures in [0, 1].
     """
-    report: dict[str, Any] = {
-        result.name + ('_cbgm' if result.flags.cbgm else ''): {
+    report: dict[str, Any] = {}
+    for name, result in zip(result_names(results), results):
+        precisions: list[float | None] = list(result.average_precisions.tolist())
+        if result.counted is not None:
+            precisions = [p if kept else None for p, kept in zip(precisions, result.counted)]
+        report[name] = {
             **result.figures(),
-            'per_query_ap': result.average_precisions.tolist(),
+            'per_query_ap': precisions,
+            'per_query_rank': result.ranks.tolist(),
+            'cmc': result.cmc(CMC_LENGTH).tolist(),
+            'gallery_size': result.gallery_size,
             'flags': result.flags.describe(),
+            'notes': list(result.notes),
         }
-        for result in results
-    }
     if detection is not None:
         report['detection'] = dict(recall=detection.recall, ap=detection.ap)
         if labelled_recall is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,14 @@ __all__ = ['Context', 'Predictions']
 
 ARRAYS = ('image', 'bbox', 'score', 'embedding', 'query_image', 'query_bbox', 'query_embedding')
 CONTEXT_ARRAYS = ('context_query', 'context_bbox', 'context_embedding')
+TRUTH_ARRAYS = ('gt_image', 'gt_bbox', 'gt_embedding')
+OPTIONAL_ARRAYS = {
+    'query_id': 'query_ids',
+    'predicted_image': 'predicted_images',
+    'gt_image': 'truth_images',
+    'gt_bbox': 'truth_boxes',
+    'gt_embedding': 'truth_embeddings',
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +58,17 @@ class Predictions:
         query_images: Shape (Q,), strings, in protocol order.
         query_boxes: Shape (Q, 4).
         query_embeddings: Shape (Q, D).
-        context: The people around the queries, needed for CBGM only.
+        context: The people around the queries, for CBGM only; None to take
+            them from the detections.
+        query_ids: Number of each query in the data set's list of queries,
+            shape (Q,), int64, ascending; None for 0..Q-1.
+        predicted_images: Every image that was looked at, shape (P,), strings,
+            so that one without detections can be told from one that was
+            skipped; None if that is not known.
+        truth_images: Key of each ground-truth box's image, shape (G,); None
+            if the boxes were not described.
+        truth_boxes: Shape (G, 4), or None.
+        truth_embeddings: Shape (G, D), or None.
     """
 
     images: np.ndarray
@@ -61,6 +79,11 @@ class Predictions:
     query_boxes: np.ndarray
     query_embeddings: np.ndarray
     context: Context | None = None
+    query_ids: np.ndarray | None = None
+    predicted_images: np.ndarray | None = None
+    truth_images: np.ndarray | None = None
+    truth_boxes: np.ndarray | None = None
+    truth_embeddings: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_shapes()
@@ -68,6 +91,8 @@ class Predictions:
             _check_numbers(name, array, images)
         if self.context is not None:
             _check_owners(self.context.queries, len(self.query_images))
+        if self.query_ids is not None and (np.diff(self.query_ids) <= 0).any():
+            raise UserError('query_id must be ascending, each number once')
 
     def _check_shapes(self) -> None:
         n, q, dims = len(self.images), len(self.query_images), self.embeddings.shape[-1]
@@ -84,6 +109,15 @@ class Predictions:
                 ('context_bbox', self.context.boxes, (m, 4)),
                 ('context_embedding', self.context.embeddings, (m, dims)),
             ]
+        if self.query_ids is not None:
+            expected.append(('query_id', self.query_ids, (q,)))
+        if self.truth_images is not None:
+            g = len(self.truth_images)
+            for name, part, size in (
+                ('bbox', self.truth_boxes, 4),
+                ('embedding', self.truth_embeddings, dims),
+            ):
+                expected.append((f'gt_{name}', np.zeros(0) if part is None else part, (g, size)))
         for name, array, shape in expected:
             if array.shape != shape:
                 raise UserError(f'{name} must have the shape {shape}, but has {array.shape}')
@@ -104,7 +138,46 @@ class Predictions:
                 ('context_bbox', self.context.boxes, images),
                 ('context_embedding', self.context.embeddings, images),
             ]
+        if self.truth_images is not None:
+            assert self.truth_boxes is not None  # for mypy: the shapes are checked
+            assert self.truth_embeddings is not None
+            numbers += [
+                ('gt_bbox', self.truth_boxes, self.truth_images),
+                ('gt_embedding', self.truth_embeddings, self.truth_images),
+            ]
         return numbers
+
+    def query_rows(self, query_ids: np.ndarray) -> np.ndarray:
+        """Find the rows of queries by their number; -1 where there is none.
+
+        Args:
+            query_ids: Shape (K,), int64.
+
+        Returns:
+            Shape (K,), int64.
+        """
+        known = np.arange(len(self.query_images)) if self.query_ids is None else self.query_ids
+        rows = np.searchsorted(known, query_ids)
+        inside = rows < len(known)
+        rows[~inside] = -1
+        rows[inside] = np.where(known[rows[inside]] == query_ids[inside], rows[inside], -1)
+        return rows
+
+    def with_truth_boxes(self) -> Predictions:
+        """Take the ground-truth boxes for detections, each with score 1.
+
+        Raises:
+            UserError: If they have no embeddings here.
+        """
+        if self.truth_images is None or self.truth_boxes is None or self.truth_embeddings is None:
+            raise UserError(f'the upper bound needs the arrays {", ".join(TRUTH_ARRAYS)}')
+        return replace(
+            self,
+            images=self.truth_images,
+            boxes=self.truth_boxes,
+            scores=np.ones(len(self.truth_images)),
+            embeddings=self.truth_embeddings,
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Predictions:
@@ -125,14 +198,30 @@ class Predictions:
         for name in ARRAYS:
             if name not in arrays:
                 raise DataError(f'{path} must have an array {name!r}, but has {sorted(arrays)}')
-        present = [name for name in CONTEXT_ARRAYS if name in arrays]
-        if present and len(present) < len(CONTEXT_ARRAYS):
-            raise DataError(f'{path} has {present} but needs all of {list(CONTEXT_ARRAYS)}')
-        context = Context(*(arrays[name] for name in CONTEXT_ARRAYS)) if present else None
+        for group in (CONTEXT_ARRAYS, TRUTH_ARRAYS):
+            present = [name for name in group if name in arrays]
+            if present and len(present) < len(group):
+                raise DataError(f'{path} has {present} but needs all of {list(group)}')
         try:
-            return cls(*(arrays[name] for name in ARRAYS), context=context)
+            return cls.of(arrays)
         except UserError as error:
             raise DataError(f'{path}: {error}') from None
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Predictions:
+        """Make predictions of the arrays of ``predictions.npz``, by their names.
+
+        Raises:
+            UserError: If one is missing or they do not fit together.
+        """
+        for name in ARRAYS:
+            if name not in arrays:
+                raise UserError(f'the predictions lack the array {name!r}')
+        context = None
+        if CONTEXT_ARRAYS[0] in arrays:
+            context = Context(*(arrays[name] for name in CONTEXT_ARRAYS))
+        optional = {field: arrays.get(name) for name, field in OPTIONAL_ARRAYS.items()}
+        return cls(*(arrays[name] for name in ARRAYS), context, **optional)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by their names in ``predictions.npz``."""
@@ -144,7 +233,8 @@ class Predictions:
         if self.context is not None:
             people = (self.context.queries, self.context.boxes, self.context.embeddings)
             arrays.update(zip(CONTEXT_ARRAYS, people))
-        return arrays
+        optional = {name: getattr(self, field) for name, field in OPTIONAL_ARRAYS.items()}
+        return arrays | {name: array for name, array in optional.items() if array is not None}
 
 
 def _check_numbers(name: str, array: np.ndarray, images: np.ndarray) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mmclsa.structures import Context, Predictions, Query, Scene, SearchProtocol
@@ -68,6 +70,8 @@ def make_predictions(seed, scenes, task, per_image=5, dims=3, spread=2):
     names = np.array([task.images[i] for i in task.query_images])
     embeddings = rng.integers(-spread, spread + 1, (count, dims)).astype(np.float32)
     query_embeddings = rng.integers(-spread, spread + 1, (asked, dims)).astype(np.float32)
+    embeddings[~embeddings.any(axis=1), 0] = 1
+    query_embeddings[~query_embeddings.any(axis=1), 0] = 1
     extra = rng.integers(0, 3, asked)
     owners = np.repeat(np.arange(asked), 1 + extra)
     people = rng.integers(-spread, spread + 1, (len(owners), dims)).astype(np.float32)
@@ -81,6 +85,21 @@ def make_predictions(seed, scenes, task, per_image=5, dims=3, spread=2):
         query_boxes=task.query_boxes,
         query_embeddings=query_embeddings,
         context=Context(owners, np.zeros((len(owners), 4)), people),
+    )
+
+
+def continuous(seed, predictions):
+    """The same predictions with embeddings that never tie."""
+    rng = np.random.default_rng(seed + 2)
+    context = predictions.context
+    queries = rng.normal(size=predictions.query_embeddings.shape)
+    people = rng.normal(size=context.embeddings.shape)
+    people[np.flatnonzero(np.diff(context.queries, prepend=-1))] = queries
+    return replace(
+        predictions,
+        embeddings=rng.normal(size=predictions.embeddings.shape),
+        query_embeddings=queries,
+        context=replace(context, embeddings=people),
     )
 
 

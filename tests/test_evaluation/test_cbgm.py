@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -18,7 +17,7 @@ from mmclsa.evaluation.functional import (
 )
 from mmclsa.evaluation.functional.cbgm import most_similar_images
 from mmclsa.evaluation.functional.geometry import aligned_iou
-from tests.test_evaluation.cases import make_case
+from tests.test_evaluation.cases import continuous, make_case
 from tests.test_evaluation.reference import reference_ap
 
 
@@ -81,14 +80,7 @@ def literal_cbgm(protocol, predictions, query, k1, k2, det_thresh=0.5):
 @given(seed=st.integers(0, 2**20), listed=st.booleans())
 def test_search_with_cbgm_equals_the_literal_loop(seed, listed):
     _, protocol, predictions = make_case(seed, listed=listed)
-    rng = np.random.default_rng(seed)
-    context = predictions.context
-    predictions = replace(
-        predictions,
-        embeddings=rng.normal(size=predictions.embeddings.shape),
-        query_embeddings=rng.normal(size=predictions.query_embeddings.shape),
-        context=replace(context, embeddings=rng.normal(size=context.embeddings.shape)),
-    )
+    predictions = continuous(seed, predictions)
     result = evaluate_search(protocol, predictions, SearchFlags(cbgm=True, k1=4, k2=2))
     for query in range(len(protocol)):
         similarities = literal_cbgm(protocol, predictions, query, 4, 2)

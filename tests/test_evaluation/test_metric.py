@@ -10,15 +10,15 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 
-from mmclsa.errors import ConfigError, DataError
+from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.evaluation.functional import SearchFlags, evaluate_detection, evaluate_search
 from mmclsa.evaluation.metrics import PersonSearchMetric
 from mmclsa.registry import METRICS
-from mmclsa.structures import Predictions
+from mmclsa.structures import Predictions, Query, SearchProtocol
 from tests.test_evaluation.cases import make_predictions, make_task
 from tests.test_evaluation.test_detection import found_in
 
-SEED = 5
+SEED = 3
 
 
 @pytest.fixture(scope='module')
@@ -28,8 +28,8 @@ def case():
 
 def make_metric_case():
     """Scenes, two tasks on the same queries, predictions and the model's data samples."""
-    scenes, protocol = make_task(SEED, images=9, queries=5)
-    predictions = make_predictions(SEED, scenes, protocol)
+    scenes, protocol = make_task(SEED, images=12, queries=8)
+    predictions = make_predictions(SEED, scenes, protocol, per_image=8)
     samples = []
     for scene in scenes:
         rows = predictions.images == scene.image
@@ -70,6 +70,7 @@ def test_figures_are_those_of_the_functions(case):
     figures = run(meta, samples)
     (protocol,) = meta['protocols']
     expected = evaluate_search(protocol, predictions).figures()
+    assert 0.1 < expected['mAP'] < 0.9
     for name, value in expected.items():
         assert figures[f'search/random/{name}'] == pytest.approx(value, abs=1e-12)
     detection = evaluate_detection(meta['scenes'], found_in(meta['scenes'], predictions))
@@ -93,7 +94,7 @@ def test_scenes_that_come_twice_count_once(case):
 def test_cbgm_takes_the_context_from_the_detections(case):
     meta, _, samples = case
     figures = run(meta, samples, cbgm=True, k1=3, k2=2)
-    assert make_metric(meta, cbgm=True).flags == SearchFlags(cbgm=True)
+    assert make_metric(meta, cbgm=True).flags == [SearchFlags(cbgm=True)]
     assert 0 <= figures['search/random/mAP'] <= 1
     assert figures['search/detection/ap'] == run(meta, samples)['search/detection/ap']
 
@@ -108,9 +109,65 @@ def test_predictions_are_saved_and_give_the_same_figures(case, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['p.npz']
 
 
+def test_flags_and_several_thresholds(case):
+    meta, predictions, samples = case
+    figures = run(meta, samples, det_thresh=[0.5, 0.7], similarity='cosine')
+    for thresh, name in ((0.5, 'random'), (0.7, 'random@0.7')):
+        flags = SearchFlags(det_thresh=thresh, similarity='cosine')
+        expected = evaluate_search(meta['protocols'][0], predictions, flags)
+        value = figures[f'search/{name}/mAP']
+        assert value == pytest.approx(expected.mean_average_precision, abs=1e-12)
+    preset = make_metric(meta, preset='gfn', dataset='prw')
+    assert preset.detection_thresh == 0.5
+    assert preset.flags == [SearchFlags(similarity='cosine')]
+    with pytest.raises(ConfigError, match=r"duplicates must be one of legacy.*'once'"):
+        make_metric(meta, duplicates='once')
+    with pytest.raises(ConfigError, match='no such search flag'):
+        make_metric(meta, cgbm=True)
+    with pytest.raises(ConfigError, match="device 'tpu' cannot be used"):
+        make_metric(meta, device='tpu')
+
+
+def test_a_task_on_some_of_the_queries(case, tmp_path):
+    """Alone, or beside the task on all of them."""
+    meta, predictions, samples = case
+    (protocol,) = meta['protocols']
+    some = part_of(protocol, [1, 4, 6])
+    alone = run(dict(meta, protocols=[some]), samples, outfile=str(tmp_path / 'p.npz'))
+    both = run(dict(meta, protocols=[some, protocol]), samples)
+    assert alone['search/part/mAP'] == both['search/part/mAP']
+    assert both['search/random/mAP'] == run(meta, samples)['search/random/mAP']
+    expected = evaluate_search(protocol, predictions).average_precisions[[1, 4, 6]]
+    assert alone['search/part/mAP'] == pytest.approx(expected.mean(), abs=1e-12)
+    saved = Predictions.load(tmp_path / 'p.npz')
+    assert saved.query_ids.tolist() == [1, 4, 6]
+    assert evaluate_search(some, saved).average_precisions == pytest.approx(expected)
+    with pytest.raises(UserError, match='query 0 of protocol random has no embedding'):
+        evaluate_search(protocol, saved)
+
+
+def part_of(protocol, numbers):
+    return SearchProtocol.build(
+        'part',
+        protocol.images,
+        [
+            Query(
+                protocol.images[protocol.query_images[n]],
+                protocol.query_boxes[n],
+                int(protocol.person_ids[n]),
+                int(protocol.cam_ids[n]),
+            )
+            for n in numbers
+        ],
+        [[(protocol.images[i], box) for i, box in zip(*protocol.truth(n))] for n in numbers],
+        [[protocol.images[i] for i in protocol.gallery(n)] for n in numbers],
+        query_ids=numbers,
+    )
+
+
 def test_a_missing_scene_or_query_is_named(case):
     meta, _, samples = case
-    with pytest.raises(DataError, match=r'image 8\.jpg was not predicted: 8 of 9'):
+    with pytest.raises(DataError, match=r'image 11\.jpg was not predicted: 11 of 12'):
         run(meta, samples[:-1])
     without = [dict(s, query_instances=None) for s in samples]
     with pytest.raises(DataError, match='query 0 of protocol random has no embedding'):

@@ -16,8 +16,9 @@ from mmclsa.evaluation.functional import (
     evaluate_search,
     match_threshold,
 )
+from mmclsa.evaluation.functional.flags import CHOICES
 from mmclsa.structures import Predictions, Query, SearchProtocol
-from tests.test_evaluation.cases import make_case
+from tests.test_evaluation.cases import continuous, make_case
 from tests.test_evaluation.reference import box_iou, reference_ap, reference_search
 
 SEEDS = st.integers(0, 2**20)
@@ -39,14 +40,31 @@ def same(one, other):
     np.testing.assert_array_equal(one.ranks, other.ranks)
 
 
-@FEW
-@given(seed=SEEDS, listed=st.booleans())
-def test_equals_the_literal_loop(seed, listed):
+FLAGS = st.builds(
+    SearchFlags,
+    det_thresh=st.sampled_from([0.2, 0.5, 0.7]),
+    **{
+        name: st.sampled_from(CHOICES[name])
+        for name in (
+            'iou_rule', 'duplicates', 'camera', 'query_feature', 'missing_query', 'similarity',
+        )
+    },
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=SEEDS, listed=st.booleans(), flags=FLAGS)
+def test_equals_the_literal_loop(seed, listed, flags):
     _, protocol, predictions = make_case(seed, listed=listed)
-    result = evaluate_search(protocol, predictions)
-    precisions, ranks = reference_search(protocol, predictions)
+    if flags.similarity != 'dot':
+        predictions = continuous(seed, predictions)  # Normalised, whole numbers tie no more.
+    result = evaluate_search(protocol, predictions, flags)
+    precisions, ranks, counted = reference_search(protocol, predictions, flags)
     np.testing.assert_allclose(result.average_precisions, precisions, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(result.ranks, ranks)
+    kept = precisions[counted]
+    mean = kept.mean() if len(kept) else 0.0
+    assert result.mean_average_precision == pytest.approx(mean, abs=1e-12)
 
 
 @FEW
@@ -73,11 +91,7 @@ def test_order_of_images_in_the_predictions_does_not_matter(seed):
 def test_order_of_detections_does_not_move_ap_without_ties(seed, listed):
     _, protocol, predictions = make_case(seed, listed=listed)
     rng = np.random.default_rng(seed)
-    predictions = replace(
-        predictions,
-        embeddings=rng.normal(size=predictions.embeddings.shape),
-        query_embeddings=rng.normal(size=predictions.query_embeddings.shape),
-    )
+    predictions = continuous(seed, predictions)
     rows = rng.permutation(len(predictions.scores))
     one = evaluate_search(protocol, predictions)
     other = evaluate_search(protocol, take(predictions, rows))
@@ -225,5 +239,6 @@ def test_a_task_of_another_data_set_is_refused():
     )
     with pytest.raises(UserError, match='query 0 of protocol hand has no embedding'):
         evaluate_search(task, none)
-    with pytest.raises(UserError, match='context_'):
-        evaluate_search(task, predictions, SearchFlags(cbgm=True))
+    zeros = replace(predictions, query_embeddings=np.zeros((1, 1)))
+    with pytest.raises(UserError, match='query 0 in image q must have an embedding'):
+        evaluate_search(task, zeros)

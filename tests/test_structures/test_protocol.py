@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
+from mmclsa.errors import ConfigError
 from mmclsa.structures import Query, SearchProtocol, offsets_of
 
 BOX = np.array([1.0, 2.0, 11.0, 22.0])
@@ -65,3 +66,49 @@ def test_an_unknown_image_is_a_key_error(queries):
 
 def test_offsets_of_nothing():
     assert offsets_of([]).tolist() == [0]
+
+
+def test_the_camera_rule_can_be_changed_and_taken_back(queries):
+    cams = np.array([0, 1, 1, 0])
+    truths = [[('b', BOX), ('d', BOX)], [('a', BOX)]]
+    for galleries in (None, [['b', 'd', 'c'], ['a', 'b']]):
+        plain = SearchProtocol.build(
+            'task', ['a', 'b', 'c', 'd'], queries, truths, galleries, image_cams=cams
+        )
+        cross = plain.with_camera_rule('cross')
+        assert set(cross.gallery(0).tolist()) == {1, 2}
+        assert cross.truth(0)[0].tolist() == [1]
+        assert cross.truth_counts().tolist() == [1, 1]
+        assert cross.with_camera_rule('cross') is cross
+        assert cross.with_camera_rule('all') is plain
+        assert plain.with_camera_rule('protocol') is plain
+        built = SearchProtocol.build(
+            'task', plain.images, queries, truths, galleries, image_cams=cams, cross_camera=True
+        )
+        assert built.truth(0)[0].tolist() == [1]
+        assert built.with_camera_rule('all').truth(0)[0].tolist() == [1, 3]
+
+
+def test_cameras_must_be_known_to_be_crossed(queries):
+    plain = SearchProtocol.build('task', ['a', 'c'], queries, [[], []])
+    with pytest.raises(ConfigError, match='camera of every image'):
+        plain.with_camera_rule('cross')
+
+
+def test_excluded_images_are_not_searched(queries):
+    task = SearchProtocol.build(
+        'task', ['a', 'b', 'c', 'd'], queries, [[], []], excluded=[['b', 'd'], []]
+    )
+    assert task.gallery(0).tolist() == [2]
+    assert task.gallery(1).tolist() == [0, 1, 3]
+    assert task.gallery_size == 2.0
+
+
+def test_truths_are_counted_once_or_as_often_as_listed(queries):
+    truths = [[('b', BOX), ('b', BOX), ('d', BOX)], []]
+    task = SearchProtocol.build(
+        'task', ['a', 'b', 'c', 'd'], queries, truths, [['b', 'b', 'd'], ['a']]
+    )
+    assert task.truth_counts().tolist() == [3, 0]
+    assert task.truth_counts(distinct=True).tolist() == [2, 0]
+    assert task.truth_counts(wanted=np.array([True, False, False])).tolist() == [1, 0]

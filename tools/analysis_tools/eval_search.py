@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,70 +14,161 @@ from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
 from mmclsa.datasets.readers.prw import prw_protocols, read_prw
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.device import product_on
 from mmclsa.evaluation.functional import (
+    PRESETS,
     DetectionResult,
     SearchFlags,
+    SearchResult,
+    by_height,
+    by_height_ratio,
     evaluate_detection,
-    evaluate_search,
+    evaluate_searches,
+    flags_for_thresholds,
 )
-from mmclsa.evaluation.report import format_results, results_to_json
+from mmclsa.evaluation.functional.flags import CHOICES
+from mmclsa.evaluation.report import (
+    format_results,
+    format_strata,
+    result_names,
+    results_to_json,
+    strata_to_json,
+)
 from mmclsa.structures import Predictions, Scene, SearchProtocol
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write
+
+Loaded = tuple[list[Scene], list[SearchProtocol]]
+
+
+def load_cuhk_sysu(root: Path, args: argparse.Namespace) -> Loaded:
+    """Read CUHK-SYSU's test scenes and tasks."""
+    return read_cuhk_sysu(root, 'test'), cuhk_sysu_protocols(root, args.protocol)
+
+
+def load_prw(root: Path, args: argparse.Namespace) -> Loaded:
+    """Read PRW's test scenes and tasks."""
+    scenes = read_prw(root, 'test')
+    return scenes, prw_protocols(root, args.protocol, scenes)
+
+
+def load_coco(root: Path, args: argparse.Namespace) -> Loaded:
+    """Read COCO annotations and protocol files."""
+    scenes = read_coco(root / args.ann_file)
+    files = [root / name for name in args.protocol or ['protocol.json']]
+    return scenes, [coco_protocol(file, scenes) for file in files]
+
+
+#: How each data set is read; a new one is a line here.
+LOADERS: Mapping[str, Callable[[Path, argparse.Namespace], Loaded]] = {
+    'cuhk_sysu': load_cuhk_sysu,
+    'prw': load_prw,
+    'coco': load_coco,
+}
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('predictions', help='predictions.npz; docs/evaluation.md has the format')
-    parser.add_argument('--dataset', choices=('cuhk_sysu', 'prw', 'coco'), required=True)
+    parser.add_argument('--dataset', choices=tuple(LOADERS), required=True)
     parser.add_argument('--data-root', required=True, help='folder of the data set')
     parser.add_argument(
         '--protocol',
         nargs='+',
         metavar='NAME_OR_FILE',
         help='gallery_50 ... gallery_4000, full, occlusion, resolution (default: every file '
-        'there); regular, multi_view (default: both); for coco a file (default: protocol.json)',
+        'there); regular, multi_view (default: both), prw_mini; for coco files (default: '
+        'protocol.json)',
     )
     parser.add_argument(
         '--ann-file', default='annotations.json', help='for coco, below the data root'
     )
-    parser.add_argument('--cbgm', action='store_true', help='context bipartite graph matching')
-    parser.add_argument('--det-thresh', type=float, default=0.5, help='score to be searched')
+    parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, cuda:1, ...')
+    parser.add_argument(
+        '--upper-bound',
+        action='store_true',
+        help='also search among the ground-truth boxes (needs gt_* in the predictions)',
+    )
+    parser.add_argument(
+        '--by-height', action='store_true', help='also print figures by height of the match'
+    )
     parser.add_argument('--out', metavar='OUT.json', help='write the figures there')
+    add_flags(parser.add_argument_group('flags', 'what is not given is as in the preset'))
     return parser.parse_args()
 
 
-def load(args: argparse.Namespace) -> tuple[list[Scene], list[SearchProtocol]]:
+def add_flags(group: Any) -> None:
+    """Add the options that change figures; those not given stay out of the namespace."""
+    group.add_argument('--preset', choices=tuple(PRESETS), default='seqnet')
+    group.add_argument(
+        '--det-thresh', type=float, nargs='+', help='scores from which detections are searched'
+    )
+    group.add_argument('--detection-thresh', type=float, help='for detection recall and AP')
+    names = dict.fromkeys(name for names in (CHOICES, SearchFlags().__dict__) for name in names)
+    for name in names:
+        value = getattr(SearchFlags(), name)
+        option = '--' + name.replace('_', '-')
+        if name in CHOICES:
+            group.add_argument(option, choices=CHOICES[name], default=argparse.SUPPRESS)
+        elif isinstance(value, bool):
+            group.add_argument(option, action='store_true', default=argparse.SUPPRESS)
+        elif name != 'det_thresh':
+            kind = float if isinstance(value, float) else int
+            group.add_argument(option, type=kind, metavar='N', default=argparse.SUPPRESS)
+
+
+def flags_of(args: argparse.Namespace) -> list[SearchFlags]:
+    """Make the flags, one for each detection threshold."""
+    changes = {
+        name: value
+        for name, value in vars(args).items()
+        if name in SearchFlags.__dataclass_fields__ and name != 'det_thresh'
+    }
+    return flags_for_thresholds(args.preset, args.dataset, args.det_thresh, changes)
+
+
+def load(args: argparse.Namespace) -> Loaded:
     """Read the annotated scenes and the protocols."""
     root = Path(args.data_root)
     if not root.is_dir():
         raise ConfigError(f'--data-root must be a folder, but {root} is none')
-    if args.dataset == 'cuhk_sysu':
-        return read_cuhk_sysu(root, 'test'), cuhk_sysu_protocols(root, args.protocol)
-    if args.dataset == 'prw':
-        scenes = read_prw(root, 'test')
-        return scenes, prw_protocols(root, args.protocol, scenes)
-    scenes = read_coco(root / args.ann_file)
-    files = [root / name for name in args.protocol or ['protocol.json']]
-    return scenes, [coco_protocol(file, scenes) for file in files]
+    return LOADERS[args.dataset](root, args)
 
 
 def detection_figures(
-    scenes: Sequence[Scene], predictions: Predictions
+    scenes: Sequence[Scene], predictions: Predictions, thresh: float
 ) -> tuple[DetectionResult, float]:
     """Compute detection recall and AP, and the recall of people with identity."""
     order = np.argsort(predictions.images, kind='stable')
     names = predictions.images[order]
-    places = [
-        np.searchsorted(names, s.image, side=side) for s in scenes for side in ('left', 'right')
-    ]
+    keys = np.array([scene.image for scene in scenes])
+    starts = np.searchsorted(names, keys, side='left')
+    stops = np.searchsorted(names, keys, side='right')
     found = []
-    for start, stop in zip(places[::2], places[1::2]):
+    for start, stop in zip(starts, stops):
         rows = order[start:stop]
         found.append((predictions.boxes[rows], predictions.scores[rows]))
-    labelled = evaluate_detection(scenes, found, labelled_only=True)
-    return evaluate_detection(scenes, found), labelled.recall
+    labelled = evaluate_detection(scenes, found, thresh, labelled_only=True)
+    return evaluate_detection(scenes, found, thresh), labelled.recall
+
+
+def search(
+    args: argparse.Namespace, protocols: Sequence[SearchProtocol], predictions: Predictions
+) -> tuple[list[SearchResult], list[SearchProtocol]]:
+    """Search with every threshold, and among the ground truth where that is asked for."""
+    make_product = product_on(args.device)
+    results: list[SearchResult] = []
+    tasks: list[SearchProtocol] = []
+    for flags in flags_of(args):
+        results += evaluate_searches(protocols, predictions, flags, make_product=make_product)
+        tasks += protocols
+    if args.upper_bound:
+        bound = predictions.with_truth_boxes()
+        for result in evaluate_searches(protocols, bound, flags_of(args)[0]):
+            results.append(result.renamed(f'{result.name}_gt_boxes'))
+        tasks += protocols
+    return results, tasks
 
 
 def main() -> None:
@@ -84,12 +176,25 @@ def main() -> None:
     args = parse_args()
     predictions = Predictions.load(args.predictions)
     scenes, protocols = load(args)
-    flags = SearchFlags(det_thresh=args.det_thresh, cbgm=args.cbgm)
-    results = [evaluate_search(protocol, predictions, flags) for protocol in protocols]
-    detection, labelled_recall = detection_figures(scenes, predictions)
+    results, tasks = search(args, protocols, predictions)
+    thresh = args.detection_thresh
+    if thresh is None:
+        thresh = PRESETS[args.preset].detection_thresh
+    detection, labelled_recall = detection_figures(scenes, predictions, thresh)
     print(format_results(results, detection))
+    tasks = [task.with_camera_rule(r.flags.camera) for task, r in zip(tasks, results)]
+    names = result_names(results)
+    heights = {n: by_height(r, t) for n, r, t in zip(names, results, tasks)}
+    ratios = {n: by_height_ratio(r, t) for n, r, t in zip(names, results, tasks)}
+    if args.by_height:
+        print(format_strata('by height of the match, pixels', heights))
+        print(format_strata('by height of the query over that of the match', ratios))
     if args.out:
         report = results_to_json(results, detection, labelled_recall)
+        report['detection']['score_thresh'] = thresh
+        for name in names:
+            report[name]['by_height'] = strata_to_json(heights[name])
+            report[name]['by_height_ratio'] = strata_to_json(ratios[name])
         with atomic_write(args.out) as temporary:
             temporary.write_text(json.dumps(report, indent=2) + '\n')
 

@@ -18,10 +18,12 @@ from mmclsa.datasets.readers.json_file import (
     json_list,
     load_json,
 )
-from mmclsa.errors import DataError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
 
 __all__ = ['coco_protocol', 'read_coco']
+
+EXCLUSIONS = ('same_camera', 'same_track')
 
 
 def read_coco(ann_file: str | Path) -> list[Scene]:
@@ -108,7 +110,10 @@ def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchP
 
     Args:
         protocol_file: The JSON file. A query's ``gallery`` is a list of image
-            ids or ``"all"``, which is every image but the query's own.
+            ids or ``"all"``, which is every image but the query's own. An
+            ``exclude`` beside ``queries`` lists ``same_camera`` and
+            ``same_track``: gallery images of the query's camera, or those
+            that show the query's own track there, are left out.
         scenes: The scenes.
 
     Returns:
@@ -116,37 +121,74 @@ def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchP
         an image counts once, at the first box. Ignored boxes never match.
 
     Raises:
-        DataError: If the file is missing, broken, empty or inconsistent, or a
-            query has no match in its gallery.
+        DataError: If the file is missing, broken, empty or inconsistent, a
+            query has no match in its gallery, or its gallery has its own
+            image.
     """
     data = load_json(protocol_file)
     records = json_list(data, 'queries', str(protocol_file))
     if not records:
         raise DataError(f'{protocol_file}, field queries: expected at least one query')
+    exclude = _exclude(data, str(protocol_file))
     by_id = {scene.image_id: scene for scene in scenes}
-    queries, galleries, truths, numbers = [], [], [], []
+    queries, galleries, truths, excluded, numbers = [], [], [], [], []
     for i, record in enumerate(records):
         where = f'{protocol_file}, queries[{i}]'
         query = _query(record, by_id, where)
-        gallery = _gallery(record, by_id, where)
+        own = _image(record['image_id'], by_id, where)
+        skipped = _same_track(own, query, scenes, where) if 'same_track' in exclude else set()
+        gallery = [s for s in _gallery(record, by_id, where) if s.image not in skipped]
         truth = _truth(query.person_id, gallery)
-        if not truth:
+        cameras = {scene.cam_id for scene in gallery if scene.image in dict(truth)}
+        if not truth or ('same_camera' in exclude and cameras <= {query.cam_id}):
             raise DataError(f'{where}: no gallery image shows person_id {query.person_id}')
         queries.append(query)
         galleries.append([scene.image for scene in gallery])
         truths.append(truth)
+        excluded.append(sorted(skipped - {query.image}))
         numbers.append(json_integer(record, 'query_id', where, i))
     if len(set(numbers)) != len(numbers):
         raise DataError(f'{protocol_file}, field queries: a query_id occurs twice')
     everything = all(record['gallery'] == 'all' for record in records)
-    return SearchProtocol.build(
+    task = SearchProtocol.build(
         str(data.get('name') or Path(protocol_file).stem),
         [scene.image for scene in scenes],
         queries,
         truths,
         galleries=None if everything else galleries,
         image_cams=np.array([scene.cam_id for scene in scenes], dtype=np.int64),
+        excluded=excluded if everything and any(excluded) else None,
     )
+    try:
+        return task.with_camera_rule('cross') if 'same_camera' in exclude else task
+    except ConfigError as error:
+        raise DataError(f'{protocol_file}, field exclude: {error}') from None
+
+
+def _exclude(data: dict[str, Any], where: str) -> list[str]:
+    exclude = data.get('exclude', [])
+    if not isinstance(exclude, list) or not set(exclude) <= set(EXCLUSIONS):
+        raise DataError(
+            f'{where}, field exclude: expected a list of some of {list(EXCLUSIONS)}, but got '
+            f'{exclude!r}'
+        )
+    return exclude
+
+
+def _same_track(own: Scene, query: Query, scenes: Sequence[Scene], where: str) -> set[str]:
+    """Name the images of the query's camera that show the query's own track."""
+    mine = np.flatnonzero(own.person_ids == query.person_id)
+    if own.track_ids is None or not len(mine) or own.track_ids[mine[0]] < 0:
+        raise DataError(
+            f'{where}: exclude has "same_track", but person_id {query.person_id} has no track_id '
+            f'in image {own.image}'
+        )
+    track = own.track_ids[mine[0]]
+    return {
+        scene.image
+        for scene in scenes
+        if scene.cam_id == own.cam_id and scene.track_ids is not None and track in scene.track_ids
+    }
 
 
 def _image(image_id: Any, by_id: dict[Any, Scene], where: str) -> Scene:
@@ -169,6 +211,10 @@ def _gallery(record: Any, by_id: dict[Any, Scene], where: str) -> list[Scene]:
         return [scene for key, scene in by_id.items() if key != record['image_id']]
     if not isinstance(given, list):
         raise DataError(f'{where}: gallery must be a list of image ids or "all", but got {given!r}')
+    if record['image_id'] in given:
+        raise DataError(
+            f"{where}: the gallery has the query's own image {record['image_id']}; leave it out"
+        )
     return [
         _image(_id_of({'gallery entry': image_id}, 'gallery entry', where), by_id, where)
         for image_id in given

@@ -21,6 +21,8 @@ __all__ = ['camera_of', 'prw_protocols', 'read_prw']
 ANNOTATION_KEYS = ('box_new', 'anno_file', 'anno_previous')
 UNLABELLED = -2
 PROTOCOLS = ('regular', 'multi_view')
+MINI = 'prw_mini'
+QUERY_FILES = {MINI: 'prwmini_query_info.txt'}
 
 
 def camera_of(image: str) -> int:
@@ -105,8 +107,7 @@ def read_prw(data_root: str | Path, split: str) -> list[Scene]:
     return scenes
 
 
-def _read_queries(root: Path) -> list[Query]:
-    path = root / 'query_info.txt'
+def _read_queries(path: Path) -> list[Query]:
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:
@@ -137,12 +138,14 @@ def prw_protocols(
     names: Sequence[str] | None = None,
     scenes: Sequence[Scene] | None = None,
 ) -> list[SearchProtocol]:
-    """Make PRW's two retrieval tasks.
+    """Make PRW's retrieval tasks.
 
     Args:
         data_root: Folder with ``query_info.txt``.
-        names: 'regular' (every other test frame) and 'multi_view' (frames of
-            other cameras only); None for both.
+        names: 'regular' (every other test frame), 'multi_view' (frames of
+            other cameras only), 'prw_mini' (the queries of
+            ``prwmini_query_info.txt`` against every other test frame); None
+            for the first two.
         scenes: The test scenes, if they were read already.
 
     Returns:
@@ -155,30 +158,46 @@ def prw_protocols(
     """
     root = Path(data_root)
     for name in names or ():
-        if name not in PROTOCOLS:
-            raise DataError(f'unknown PRW protocol {name!r}: expected one of {PROTOCOLS}')
+        if name not in (*PROTOCOLS, MINI):
+            raise DataError(f'unknown PRW protocol {name!r}: expected one of {(*PROTOCOLS, MINI)}')
     scenes = read_prw(root, 'test') if scenes is None else scenes
+    everybody = _read_queries(root / 'query_info.txt')
+    return [_protocol(root, name, scenes, everybody) for name in (names or PROTOCOLS)]
+
+
+def _protocol(
+    root: Path, name: str, scenes: Sequence[Scene], everybody: Sequence[Query]
+) -> SearchProtocol:
+    """Make one task; its queries are numbered by their lines in query_info.txt."""
+    path = root / QUERY_FILES.get(name, 'query_info.txt')
+    queries = everybody if name in PROTOCOLS else _read_queries(path)
     images = [scene.image for scene in scenes]
-    queries, known = _read_queries(root), set(images)
+    known, numbers = set(images), {_identity(query): n for n, query in enumerate(everybody)}
     for query in queries:
         if query.image not in known:
-            raise DataError(f'{root / "query_info.txt"}: frame {query.image} is no test frame')
-    return [
-        SearchProtocol.build(
-            name,
-            images,
-            queries,
-            _truths(queries, scenes, cross_camera=name == 'multi_view'),
-            image_cams=np.array([scene.cam_id for scene in scenes]),
-            cross_camera=name == 'multi_view',
-            cbgm_sizes=(30, 4),
-        )
-        for name in (names or PROTOCOLS)
-    ]
+            raise DataError(f'{path}: frame {query.image} is no test frame')
+        if _identity(query) not in numbers:
+            raise DataError(f'{path}: the query in frame {query.image} is not in query_info.txt')
+    return SearchProtocol.build(
+        name,
+        images,
+        queries,
+        _truths(queries, scenes),
+        query_ids=[
+            n if name in PROTOCOLS else numbers[_identity(query)] for n, query in enumerate(queries)
+        ],
+        image_cams=np.array([scene.cam_id for scene in scenes]),
+        cross_camera=name == 'multi_view',
+        cbgm_sizes=(30, 4),
+    )
+
+
+def _identity(query: Query) -> tuple[str, int, tuple[float, ...]]:
+    return query.image, query.person_id, tuple(query.box.tolist())
 
 
 def _truths(
-    queries: Sequence[Query], scenes: Sequence[Scene], cross_camera: bool
+    queries: Sequence[Query], scenes: Sequence[Scene]
 ) -> list[list[tuple[str, np.ndarray]]]:
     """List, for each query, the other frames that show the person."""
     shown: dict[int, list[tuple[Scene, np.ndarray]]] = {}
@@ -190,7 +209,7 @@ def _truths(
         [
             (scene.image, box)
             for scene, box in shown.get(query.person_id, [])
-            if scene.image != query.image and not (cross_camera and scene.cam_id == query.cam_id)
+            if scene.image != query.image
         ]
         for query in queries
     ]

@@ -2,26 +2,41 @@
 
 from mmclsa.evaluation.functional.average_precision import average_precision
 from mmclsa.evaluation.functional.cbgm import context_match
+from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.detection import (
     DetectionResult,
     evaluate_detection,
     mutual_best_matches,
 )
-from mmclsa.evaluation.functional.search import (
-    SearchFlags,
-    SearchResult,
-    evaluate_search,
-    match_threshold,
-)
+from mmclsa.evaluation.functional.expansion import expand_query
+from mmclsa.evaluation.functional.flags import SearchFlags
+from mmclsa.evaluation.functional.hits import match_threshold
+from mmclsa.evaluation.functional.presets import PRESETS, Preset, flags_for_thresholds, preset_flags
+from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
+from mmclsa.evaluation.functional.results import Hits, SearchResult
+from mmclsa.evaluation.functional.search import evaluate_search, evaluate_searches
+from mmclsa.evaluation.functional.strata import Stratum, by_height, by_height_ratio
 
 __all__ = [
+    'PRESETS',
     'DetectionResult',
+    'Hits',
+    'Preset',
     'SearchFlags',
     'SearchResult',
+    'Stratum',
     'average_precision',
+    'by_height',
+    'by_height_ratio',
+    'context_from_detections',
     'context_match',
     'evaluate_detection',
     'evaluate_search',
+    'evaluate_searches',
+    'expand_query',
+    'flags_for_thresholds',
+    'k_reciprocal_distances',
     'match_threshold',
     'mutual_best_matches',
+    'preset_flags',
 ]

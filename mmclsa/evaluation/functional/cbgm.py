@@ -5,7 +5,28 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ['context_match', 'most_similar_images']
+__all__ = ['context_match', 'most_similar', 'most_similar_images']
+
+
+def most_similar(similarities: np.ndarray, count: int) -> np.ndarray:
+    """List the most similar, best first; equally similar ones in their order.
+
+    Args:
+        similarities: Shape (N,).
+        count: How many, at most.
+
+    Returns:
+        Shape (min(count, N),), places.
+
+    Example:
+        >>> most_similar(np.array([0.1, 0.9, 0.8, 0.9]), 3).tolist()
+        [1, 3, 2]
+    """
+    kept = np.arange(len(similarities))
+    if count < len(similarities):
+        # Only those that can be among them are sorted.
+        kept = np.flatnonzero(similarities >= np.partition(similarities, -count)[-count])
+    return kept[np.argsort(-similarities[kept], kind='stable')][:count]
 
 
 def most_similar_images(similarities: np.ndarray, images: np.ndarray, k1: int) -> np.ndarray:
@@ -14,7 +35,8 @@ def most_similar_images(similarities: np.ndarray, images: np.ndarray, k1: int) -
     Args:
         similarities: Shape (N,).
         images: Image number of each detection, shape (N,).
-        k1: Number of detections.
+        k1: Number of detections; of equally similar ones the last are taken,
+            as a stable ascending sort would.
 
     Returns:
         Distinct image numbers, ascending.
@@ -23,7 +45,8 @@ def most_similar_images(similarities: np.ndarray, images: np.ndarray, k1: int) -
         >>> most_similar_images(np.array([0.1, 0.9, 0.8]), np.array([4, 7, 7]), 2).tolist()
         [7]
     """
-    return np.unique(images[np.argsort(similarities, kind='stable')[-k1:]])
+    last = len(similarities) - 1
+    return np.unique(images[last - most_similar(similarities[::-1], k1)])
 
 
 def context_match(context: np.ndarray, gallery: np.ndarray) -> tuple[int, float] | None:

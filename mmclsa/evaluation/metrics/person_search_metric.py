@@ -10,10 +10,16 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmclsa.errors import ConfigError, DataError
-from mmclsa.evaluation.functional import SearchFlags, evaluate_detection, evaluate_search
+from mmclsa.errors import ConfigError
+from mmclsa.evaluation.device import product_on
+from mmclsa.evaluation.functional import (
+    PRESETS,
+    evaluate_detection,
+    evaluate_searches,
+    flags_for_thresholds,
+)
 from mmclsa.evaluation.metrics.records import collect_predictions, record_of, records_by_image
-from mmclsa.evaluation.report import format_results
+from mmclsa.evaluation.report import format_results, result_names
 from mmclsa.registry import METRICS
 from mmclsa.structures import Predictions, SearchProtocol
 from mmclsa.utils.io import atomic_write
@@ -39,34 +45,47 @@ class PersonSearchMetric(BaseMetric):
     the order of the images, on batches, or on the number of processes.
 
     Args:
-        det_thresh: Detections below this score are not searched.
-        cbgm: Re-score the best images by context bipartite graph matching.
-        k1: Of CBGM; None for the protocol's default.
-        k2: Likewise.
+        det_thresh: Detections below this score are not searched; several
+            thresholds give ``search/<protocol>@<threshold>/...`` for all but
+            the first. None for the preset's.
+        preset: Whose choices to make, e.g. ``alignps``; see
+            :func:`~mmclsa.evaluation.functional.preset_flags`.
+        dataset: For the preset: ``cuhk_sysu``, ``prw`` or another.
         detection_thresh: Detections below this score take no part in the
             detection figures.
         outfile: Write the predictions there (``predictions.npz``).
+        device: Where similarities are computed: ``cpu``, or PyTorch's name of
+            a device.
         collect_device: As for ``mmengine.evaluator.BaseMetric``.
         prefix: Likewise.
+        flags: Any other of :class:`~mmclsa.evaluation.functional.SearchFlags`,
+            e.g. ``cbgm=True``; over the preset's.
+
+    Raises:
+        ConfigError: If there is no such flag, choice, preset or device.
     """
 
     default_prefix = 'search'
 
     def __init__(
         self,
-        det_thresh: float = 0.5,
-        cbgm: bool = False,
-        k1: int | None = None,
-        k2: int | None = None,
-        detection_thresh: float = 0.01,
+        det_thresh: float | Sequence[float] | None = None,
+        preset: str = 'seqnet',
+        dataset: str = 'coco',
+        detection_thresh: float | None = None,
         outfile: str | None = None,
+        device: str = 'cpu',
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        **flags: Any,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.flags = SearchFlags(det_thresh=det_thresh, cbgm=cbgm, k1=k1, k2=k2)
-        self.detection_thresh = detection_thresh
+        self.flags = flags_for_thresholds(preset, dataset, det_thresh, flags)
+        self.detection_thresh = (
+            PRESETS[preset].detection_thresh if detection_thresh is None else detection_thresh
+        )
         self.outfile = outfile
+        self.make_product = product_on(device)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep what the figures need of a batch.
@@ -99,32 +118,25 @@ class PersonSearchMetric(BaseMetric):
             )
         scenes = self.dataset_meta['scenes']
         records = records_by_image(results, scenes)
-        context = self.flags.det_thresh if self.flags.cbgm else None
-        predictions = collect_predictions(records, _widest(protocols), context)
+        predictions = collect_predictions(records, protocols)
         if self.outfile:
             save_predictions(self.outfile, predictions)
-        searched = [evaluate_search(p, predictions, self.flags) for p in protocols]
+        searched = [
+            result
+            for flags in self.flags
+            for result in evaluate_searches(
+                protocols, predictions, flags, make_product=self.make_product
+            )
+        ]
         found = [(record['boxes'], record['scores']) for record in records]
         detection = evaluate_detection(scenes, found, self.detection_thresh)
         print_log('\n' + format_results(searched, detection), logger='current')
         figures = {
-            f'{result.name}/{name}': value
-            for result in searched
-            for name, value in result.figures().items()
+            f'{name}/{figure}': value
+            for name, result in zip(result_names(searched, cbgm=False), searched)
+            for figure, value in result.figures().items()
         }
         return figures | {
             'detection/recall': detection.recall,
             'detection/ap': detection.ap,
         }
-
-
-def _widest(protocols: Sequence[SearchProtocol]) -> SearchProtocol:
-    """Choose the protocol that lists every query of the data set."""
-    widest = max(protocols, key=len)
-    expected = np.arange(len(widest))
-    if not np.array_equal(widest.query_ids, expected):
-        raise DataError(
-            f'protocol {widest.name} must list the queries 0..{len(widest) - 1} in order, since '
-            'no other protocol of the data set lists them all'
-        )
-    return widest

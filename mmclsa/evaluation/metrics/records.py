@@ -9,14 +9,9 @@ import numpy as np
 import torch
 
 from mmclsa.errors import DataError
-from mmclsa.evaluation.functional.geometry import pairwise_iou
-from mmclsa.structures import Context, Predictions, Scene, SearchProtocol
+from mmclsa.structures import Predictions, Scene, SearchProtocol
 
 __all__ = ['collect_predictions', 'record_of', 'records_by_image']
-
-# A detection that overlaps the query's box by more is the query itself; the peers'
-# non-maximum suppression has the same threshold.
-SAME_PERSON_IOU = 0.4
 
 
 def _to_numpy(values: Any) -> np.ndarray:
@@ -76,38 +71,51 @@ def records_by_image(
 
 
 def collect_predictions(
-    records: Sequence[Mapping[str, Any]], protocol: SearchProtocol, det_thresh: float | None = None
+    records: Sequence[Mapping[str, Any]], protocols: Sequence[SearchProtocol]
 ) -> Predictions:
     """Join records into predictions.
 
     Args:
         records: Of :func:`records_by_image`.
-        protocol: A task with the data set's queries.
-        det_thresh: Score from which a detection in a query's own image is
-            part of its context; None for no context.
+        protocols: The tasks, on one list of queries; each may have only some
+            of them.
 
     Returns:
-        The predictions.
+        The predictions, with the queries that some task has.
 
     Raises:
         DataError: If a query's embedding is missing.
     """
     lengths = [len(record['scores']) for record in records]
     owners = {int(q): record for record in records for q in record['query_ids']}
-    queries = [_query_embedding(owners, int(q), protocol) for q in protocol.query_ids]
-    embeddings = np.concatenate([record['embeddings'] for record in records])
-    predictions = dict(
-        images=np.repeat([record['image'] for record in records], lengths),
+    queries = _queries(protocols)
+    numbers = np.array(sorted(queries), dtype=np.int64)
+    embeddings = [_query_embedding(owners, number, queries[number][0]) for number in numbers]
+    images = [record['image'] for record in records]
+    return Predictions(
+        images=np.repeat(images, lengths),
         boxes=np.concatenate([record['boxes'] for record in records]),
         scores=np.concatenate([record['scores'] for record in records]),
-        embeddings=embeddings,
-        query_images=np.array([protocol.images[i] for i in protocol.query_images]),
-        query_boxes=protocol.query_boxes,
-        query_embeddings=np.stack(queries),
+        embeddings=np.concatenate([record['embeddings'] for record in records]),
+        query_images=np.array([queries[number][1] for number in numbers]),
+        query_boxes=np.stack([queries[number][2] for number in numbers]),
+        query_embeddings=np.stack(embeddings),
+        query_ids=numbers,
+        predicted_images=np.array(images),
     )
-    if det_thresh is not None:
-        predictions['context'] = _contexts(owners, queries, protocol, det_thresh)
-    return Predictions(**predictions)
+
+
+def _queries(
+    protocols: Sequence[SearchProtocol],
+) -> dict[int, tuple[SearchProtocol, str, np.ndarray]]:
+    """Find a task, the image and the box of each query by its number."""
+    return {
+        int(number): (protocol, protocol.images[image], box)
+        for protocol in protocols
+        for number, image, box in zip(
+            protocol.query_ids, protocol.query_images, protocol.query_boxes
+        )
+    }
 
 
 def _query_embedding(
@@ -120,24 +128,3 @@ def _query_embedding(
         )
     place = int(np.flatnonzero(owners[query]['query_ids'] == query)[0])
     return owners[query]['query_embeddings'][place]
-
-
-def _contexts(
-    owners: Mapping[int, Mapping[str, Any]],
-    queries: Sequence[np.ndarray],
-    protocol: SearchProtocol,
-    det_thresh: float,
-) -> Context:
-    """Put each query before the other people of its image, best score first."""
-    numbers, boxes, embeddings = [], [], []
-    for position, (number, box, own) in enumerate(
-        zip(protocol.query_ids, protocol.query_boxes, queries)
-    ):
-        record = owners[int(number)]
-        other = pairwise_iou(record['boxes'], box[None])[:, 0] < SAME_PERSON_IOU
-        kept = np.flatnonzero(other & (record['scores'] >= det_thresh))
-        kept = kept[np.argsort(-record['scores'][kept], kind='stable')]
-        numbers.append(np.full(1 + len(kept), position))
-        boxes.append(np.concatenate([box[None], record['boxes'][kept]]))
-        embeddings.append(np.concatenate([own[None], record['embeddings'][kept]]))
-    return Context(np.concatenate(numbers), np.concatenate(boxes), np.concatenate(embeddings))

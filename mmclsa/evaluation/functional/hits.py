@@ -1,0 +1,131 @@
+"""Right detections, and how many detections come before each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmclsa.evaluation.functional.flags import SearchFlags
+from mmclsa.evaluation.functional.gallery import Gallery
+from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges
+from mmclsa.evaluation.functional.results import Hits
+from mmclsa.evaluation.functional.segments import Segments
+from mmclsa.structures import SearchProtocol
+
+__all__ = ['find_hits', 'match_threshold']
+
+
+def match_threshold(boxes: np.ndarray, max_thresh: float = 0.5, rule: str = 'wh10') -> np.ndarray:
+    """Compute the IoU that a detection needs, lower for small people.
+
+    Args:
+        boxes: Ground truth, shape (..., 4), x1 y1 x2 y2 in pixels.
+        max_thresh: The most that is asked for.
+        rule: ``wh10``, or ``fixed`` for ``max_thresh`` whatever the size.
+
+    Returns:
+        ``min(max_thresh, w h / ((w + 10) (h + 10)))``, shape (...).
+
+    Example:
+        >>> match_threshold(np.array([0, 0, 10, 10])).item()
+        0.25
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if rule == 'fixed':
+        return np.full(boxes.shape[:-1], max_thresh)
+    width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
+    return np.minimum(max_thresh, width * height / ((width + 10) * (height + 10)))
+
+
+def find_hits(
+    segments: Segments,
+    similarities: np.ndarray,
+    protocol: SearchProtocol,
+    gallery: Gallery,
+    flags: SearchFlags,
+) -> Hits:
+    """Find the right detections of a chunk of queries and their places.
+
+    Args:
+        segments: The chunk's pairs.
+        similarities: Of each pair, shape (P,).
+        protocol: The task.
+        gallery: What is searched.
+        flags: The IoU rule, and how repeated images count.
+
+    Returns:
+        The hits, in ascending order of query.
+    """
+    rows, truths, repeats = _distinct_truths(segments.queries, protocol)
+    images = protocol.truth_images[truths]
+    entries = segments.places[rows, images]
+    there = entries >= 0
+    rows, truths, repeats, images = rows[there], truths[there], repeats[there], images[there]
+    pairs, owners = _on_person(entries[there], images, truths, segments, protocol, gallery, flags)
+    # Of equally similar detections the first: lexsort is stable.
+    order = np.lexsort((-similarities[pairs], owners))
+    best = order[np.diff(owners[order], prepend=-1) != 0]
+    pairs, owners = pairs[best], owners[best]
+    places, at_least = _count(segments, similarities, rows[owners], pairs)
+    weights = repeats[owners] if flags.duplicates == 'double' else np.ones_like(owners)
+    return Hits(
+        queries=segments.queries[rows[owners]],
+        truths=truths[owners],
+        similarities=similarities[pairs],
+        places=places,
+        at_least=at_least,
+        weights=weights,
+    )
+
+
+def _distinct_truths(
+    queries: np.ndarray, protocol: SearchProtocol
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List row, number and repetitions of each image that shows a query's person."""
+    starts = protocol.truth_offsets[queries]
+    lengths = protocol.truth_offsets[queries + 1] - starts
+    rows = np.repeat(np.arange(len(queries)), lengths)
+    truths = expand_ranges(starts, lengths)
+    keys = rows * len(protocol.images) + protocol.truth_images[truths]
+    _, first, repeats = np.unique(keys, return_index=True, return_counts=True)
+    return rows[first], truths[first], repeats
+
+
+def _on_person(
+    entries: np.ndarray,
+    images: np.ndarray,
+    truths: np.ndarray,
+    segments: Segments,
+    protocol: SearchProtocol,
+    gallery: Gallery,
+    flags: SearchFlags,
+) -> tuple[np.ndarray, np.ndarray]:
+    """List the pairs that lie on the person of a truth, and which truth that is."""
+    lengths = gallery.lengths[images]
+    owners = np.repeat(np.arange(len(images)), lengths)
+    candidates = gallery.members(images)
+    pairs = segments.entry_starts[entries][owners] + candidates - gallery.starts[images][owners]
+    boxes = protocol.truth_boxes[truths]
+    needed = match_threshold(boxes, flags.max_iou_thresh, flags.iou_rule)
+    kept = aligned_iou(gallery.boxes[candidates], boxes[owners]) >= needed[owners]
+    return pairs[kept], owners[kept]
+
+
+def _count(
+    segments: Segments, similarities: np.ndarray, rows: np.ndarray, pairs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count the detections before each hit, and those at least as similar."""
+    places = np.empty(len(pairs), dtype=np.int64)
+    at_least = np.empty(len(pairs), dtype=np.int64)
+    cuts = np.flatnonzero(np.diff(rows, prepend=-1, append=-1))
+    for start, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist()):
+        part = segments.row(rows[start])
+        own = similarities[part]
+        ascending = np.sort(own)
+        values = similarities[pairs[start:stop]]
+        at_least[start:stop] = len(own) - np.searchsorted(ascending, values, side='left')
+        places[start:stop] = len(own) - np.searchsorted(ascending, values, side='right')
+    for hit in np.flatnonzero(at_least - places > 1):
+        # Equally similar ones keep the order of the gallery.
+        before = slice(int(segments.starts[rows[hit]]), int(pairs[hit]))
+        places[hit] += np.count_nonzero(similarities[before] == similarities[pairs[hit]])
+    return places + 1, at_least

@@ -1,0 +1,41 @@
+"""What a reader of the figures should know about their inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmclsa.evaluation.functional.gallery import Gallery
+from mmclsa.structures import SearchProtocol
+
+__all__ = ['notes_of']
+
+
+def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> tuple[str, ...]:
+    """Count what is not as it should be.
+
+    Args:
+        protocol: The task.
+        gallery: What is searched.
+        known: Which queries have a feature, shape (Q,), bool.
+
+    Returns:
+        Sentences; none if all is well.
+    """
+    used = np.ones(len(protocol.images), dtype=bool)
+    own = 0
+    if protocol.gallery_images is not None and protocol.gallery_offsets is not None:
+        used[:] = False
+        used[protocol.gallery_images] = True
+        asked = np.repeat(protocol.query_images, np.diff(protocol.gallery_offsets))
+        own = int(np.count_nonzero(protocol.gallery_images == asked))
+    counts = (
+        (np.count_nonzero(used & (gallery.lengths == 0)), 'gallery images have no detection'),
+        (
+            np.count_nonzero(~gallery.embeddings.any(axis=1)),
+            'detections have an embedding of zeros',
+        ),
+        (own, 'queries have their own image in the gallery'),
+        (np.count_nonzero(protocol.truth_counts() == 0), 'queries match nobody in the gallery'),
+        (np.count_nonzero(~known), 'queries have no detection in their image'),
+    )
+    return tuple(f'{count} {what}' for count, what in counts if count)

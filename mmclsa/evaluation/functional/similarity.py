@@ -1,0 +1,100 @@
+"""Similarities of pairs, by the cheaper of two ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mmclsa.evaluation.functional.gallery import Gallery
+from mmclsa.evaluation.functional.geometry import expand_ranges
+from mmclsa.evaluation.functional.segments import Segments
+from mmclsa.structures import SearchProtocol
+
+__all__ = ['Product', 'ProductMaker', 'Similarities', 'numpy_product']
+
+#: From features (R, D) to similarities (R, N) with a fixed gallery.
+Product = Callable[[np.ndarray], np.ndarray]
+#: From the gallery's embeddings (N, D) to a product with them.
+ProductMaker = Callable[[np.ndarray], Product]
+
+# Below this share of the gallery a query's own detections are cheaper than all of them.
+DENSE_SHARE = 0.1
+
+
+def numpy_product(gallery: np.ndarray) -> Product:
+    """Make the product with a gallery (N, D) on the CPU.
+
+    Example:
+        >>> numpy_product(np.eye(2))(np.array([[1.0, 2.0]])).tolist()
+        [[1.0, 2.0]]
+    """
+    return lambda features: features @ gallery.T
+
+
+def is_dense(protocol: SearchProtocol) -> bool:
+    """Tell whether a query is compared with a good part of all detections."""
+    if protocol.gallery_images is None:
+        return True
+    everything = max(len(protocol), 1) * max(len(protocol.images), 1)
+    return len(protocol.gallery_images) > DENSE_SHARE * everything
+
+
+class Similarities:
+    """Similarities of some queries with the gallery, computed once if dense.
+
+    Args:
+        features: Of the chunk's queries, shape (C, D).
+        gallery: What is searched.
+        product: Matrix product with the gallery's embeddings.
+    """
+
+    def __init__(self, features: np.ndarray, gallery: Gallery, product: Product) -> None:
+        self.features = features
+        self.gallery = gallery
+        self.product = product
+        self._matrix: np.ndarray | None = None
+
+    def of(self, segments: Segments, rows: np.ndarray, dense: bool) -> np.ndarray:
+        """Compute the similarity of each pair.
+
+        Args:
+            segments: The pairs.
+            rows: Which of ``features`` belongs to each row of the segments.
+            dense: Compare the queries with every detection, and choose.
+
+        Returns:
+            Shape (P,), an array of its own.
+        """
+        if not dense:
+            return self._by_image(segments, rows)
+        if self._matrix is None:
+            self._matrix = self.product(self.features)
+        similarities = np.empty(len(segments.members), dtype=self._matrix.dtype)
+        for row, source in enumerate(rows):
+            part = segments.row(row)
+            np.take(self._matrix[source], segments.members[part], out=similarities[part])
+        return similarities
+
+    def _by_image(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
+        """Multiply each image's detections with the queries that search it."""
+        order = np.argsort(segments.entry_images, kind='stable')
+        images = segments.entry_images[order]
+        features = self.features[rows]
+        sources = segments.entry_rows[order]
+        lengths = self.gallery.lengths[images]
+        flat = np.empty(len(segments.members), dtype=features.dtype)
+        cuts = np.flatnonzero(np.diff(images, prepend=-1, append=-1))
+        position = 0
+        for start, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist()):
+            image = images[start]
+            first, count = self.gallery.starts[image], self.gallery.lengths[image]
+            if count:
+                block = (
+                    features[sources[start:stop]] @ self.gallery.embeddings[first : first + count].T
+                )
+                flat[position : position + block.size] = block.ravel()
+                position += block.size
+        similarities = np.empty_like(flat)
+        similarities[expand_ranges(segments.entry_starts[order], lengths)] = flat
+        return similarities

@@ -1,0 +1,156 @@
+"""Search figures by the size of the match: what matching across scales is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmclsa.evaluation.functional.results import SearchResult
+from mmclsa.structures import SearchProtocol
+
+__all__ = ['HEIGHT_EDGES', 'RATIO_EDGES', 'Stratum', 'by_height', 'by_height_ratio']
+
+#: Pixels.
+HEIGHT_EDGES = (64.0, 128.0, 256.0)
+#: Height of the query over height of the match.
+RATIO_EDGES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Figures on the matches of one bin.
+
+    Attributes:
+        low: Least value of the bin.
+        high: The bin ends before this value; infinity for the last.
+        queries: Queries with a match in the bin; the means are over them.
+        matches: Gallery entries in the bin that show the person.
+        recall: Share of the matches that a right detection was found for.
+        mAP: Mean average precision.
+        top1: Share of queries whose most similar detection is right.
+    """
+
+    low: float
+    high: float
+    queries: int
+    matches: int
+    recall: float
+    mAP: float  # noqa: N815 - what everybody calls it
+    top1: float
+
+
+def by_height(
+    result: SearchResult, protocol: SearchProtocol, edges: Sequence[float] = HEIGHT_EDGES
+) -> list[Stratum]:
+    """Split the figures by the height of the match.
+
+    In each bin only the matches in it are to be found. Right detections of
+    other heights are taken out of the ranking, so that they are neither right
+    nor wrong; all else stays. A query without a match in the bin is left out.
+
+    Args:
+        result: Of :func:`evaluate_search`, with hits.
+        protocol: Its task.
+        edges: Where bins begin, in pixels, ascending.
+
+    Returns:
+        One more than there are edges.
+
+    Example:
+        >>> from mmclsa.evaluation.functional.results import Hits
+        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
+        >>> task = SearchProtocol.build('none', [], [], [])
+        >>> [stratum.high for stratum in by_height(none, task)]
+        [64.0, 128.0, 256.0, inf]
+    """
+    return _strata(result, protocol, _heights(protocol.truth_boxes), edges)
+
+
+def by_height_ratio(
+    result: SearchResult, protocol: SearchProtocol, edges: Sequence[float] = RATIO_EDGES
+) -> list[Stratum]:
+    """Split the figures by the query's height over the match's.
+
+    A ratio of 4 is a query four times as tall as the match. Counted as in
+    :func:`by_height`.
+
+    Args:
+        result: Of :func:`evaluate_search`, with hits.
+        protocol: Its task.
+        edges: Where bins begin, ascending.
+
+    Returns:
+        One more than there are edges.
+
+    Example:
+        >>> from mmclsa.evaluation.functional.results import Hits
+        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
+        >>> task = SearchProtocol.build('none', [], [], [])
+        >>> len(by_height_ratio(none, task, edges=[1.0]))
+        2
+    """
+    queries = _heights(protocol.query_boxes)
+    owners = np.repeat(np.arange(len(protocol)), np.diff(protocol.truth_offsets))
+    ratios = queries[owners] / np.maximum(_heights(protocol.truth_boxes), 1e-9)
+    return _strata(result, protocol, ratios, edges)
+
+
+def _heights(boxes: np.ndarray) -> np.ndarray:
+    return boxes[:, 3] - boxes[:, 1]
+
+
+def _strata(
+    result: SearchResult, protocol: SearchProtocol, values: np.ndarray, edges: Sequence[float]
+) -> list[Stratum]:
+    bins = np.searchsorted(np.asarray(edges), values, side='right')
+    bounds = [0.0, *edges, np.inf]
+    return [
+        _stratum(result, protocol, bins == number, low, high)
+        for number, (low, high) in enumerate(zip(bounds, bounds[1:]))
+    ]
+
+
+def _stratum(
+    result: SearchResult, protocol: SearchProtocol, wanted: np.ndarray, low: float, high: float
+) -> Stratum:
+    """Evaluate the matches that are wanted, shape (T,), bool."""
+    assert result.hits is not None  # evaluate_search keeps them
+    hits, count = result.hits, len(protocol)
+    kept = wanted[hits.truths]
+    truths = protocol.truth_counts(distinct=result.flags.duplicates == 'dedup', wanted=wanted)
+    taken_out = hits.found_at_least(~kept)
+    searched = np.maximum(hits.at_least - taken_out, 1)
+    precisions = hits.weights * hits.found_at_least(kept) / searched
+    owners = hits.queries[kept]
+    sums = np.bincount(owners, weights=precisions[kept], minlength=count)
+    found = np.bincount(owners, weights=hits.weights[kept], minlength=count)
+    # Right detections of other bins that stand before the best one do not count.
+    first = np.zeros(count, dtype=bool)
+    places = hits.places - _others_before(hits.queries, hits.places, hits.weights * ~kept)
+    first[hits.queries[kept & (places == 1)]] = True
+    asked = truths > 0
+    if result.counted is not None:
+        asked &= result.counted
+    queries, matches = int(asked.sum()), int(truths[asked].sum())
+    return Stratum(
+        low=low,
+        high=high,
+        queries=queries,
+        matches=matches,
+        recall=float(found[asked].sum() / matches) if matches else 0.0,
+        mAP=float((sums[asked] / truths[asked]).mean()) if queries else 0.0,
+        top1=float(first[asked].mean()) if queries else 0.0,
+    )
+
+
+def _others_before(queries: np.ndarray, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum, for each hit, the weights of the same query's hits at earlier places."""
+    order = np.lexsort((places, queries))
+    running = np.cumsum(weights[order]) - weights[order]
+    new_query = np.diff(queries[order], prepend=-1) != 0
+    start = np.maximum.accumulate(np.where(new_query, np.arange(len(order)), 0))
+    before = np.empty(len(order), dtype=running.dtype)
+    before[order] = running - running[start] if len(order) else running
+    return before
