@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,17 @@ from mmclsa.errors import DataError, UserError
 
 __all__ = ['Context', 'Predictions']
 
-ARRAYS = ('image', 'bbox', 'score', 'embedding', 'query_image', 'query_bbox', 'query_embedding')
+# Which attribute each array of predictions.npz becomes.
+REQUIRED = {
+    'image': 'images',
+    'bbox': 'boxes',
+    'score': 'scores',
+    'embedding': 'embeddings',
+    'query_image': 'query_images',
+    'query_bbox': 'query_boxes',
+    'query_embedding': 'query_embeddings',
+}
+ARRAYS = tuple(REQUIRED)
 CONTEXT_ARRAYS = ('context_query', 'context_bbox', 'context_embedding')
 TRUTH_ARRAYS = ('gt_image', 'gt_bbox', 'gt_embedding')
 OPTIONAL_ARRAYS = {
@@ -220,16 +231,14 @@ class Predictions:
         context = None
         if CONTEXT_ARRAYS[0] in arrays:
             context = Context(*(arrays[name] for name in CONTEXT_ARRAYS))
-        optional = {field: arrays.get(name) for name, field in OPTIONAL_ARRAYS.items()}
-        return cls(*(arrays[name] for name in ARRAYS), context, **optional)
+        given: dict[str, Any] = {
+            field: arrays.get(name) for name, field in (REQUIRED | OPTIONAL_ARRAYS).items()
+        }
+        return cls(context=context, **given)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by their names in ``predictions.npz``."""
-        values: Sequence[np.ndarray] = (
-            self.images, self.boxes, self.scores, self.embeddings,
-            self.query_images, self.query_boxes, self.query_embeddings,
-        )  # fmt: skip
-        arrays = dict(zip(ARRAYS, values))
+        arrays: dict[str, np.ndarray] = {n: getattr(self, f) for n, f in REQUIRED.items()}
         if self.context is not None:
             people = (self.context.queries, self.context.boxes, self.context.embeddings)
             arrays.update(zip(CONTEXT_ARRAYS, people))

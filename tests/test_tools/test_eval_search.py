@@ -10,6 +10,7 @@ import pytest
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.cuhk_sysu import read_cuhk_sysu
 from mmclsa.errors import UserError
+from mmclsa.evaluation.functional import SearchFlags
 from mmclsa.testing import make_fake_coco
 from tests.helpers import REPO, assert_user_error, run_python
 
@@ -182,3 +183,10 @@ def test_a_skipped_image_is_named(tmp_path, run_tool_here):
 
 def read_pool():
     return [scene.image for scene in read_cuhk_sysu(GOLDEN / 'root', 'test')]
+
+
+def test_every_flag_is_an_option():
+    """A flag that the tool does not know could not be compared from a file."""
+    source = (REPO / TOOL).read_text()
+    for name in SearchFlags.__dataclass_fields__:
+        assert f"'--{name.replace('_', '-')}'" in source

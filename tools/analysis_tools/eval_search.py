@@ -98,32 +98,48 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+#: Options that become a flag of SearchFlags where they are given.
+FLAGS: Mapping[str, Mapping[str, Any]] = {
+    '--iou-rule': dict(choices=CHOICES['iou_rule'], help='IoU that makes a detection right'),
+    '--max-iou-thresh': dict(type=float, metavar='IOU', help='the most that either rule asks'),
+    '--duplicates': dict(choices=CHOICES['duplicates'], help='gallery images listed twice'),
+    '--camera': dict(choices=CHOICES['camera'], help='which cameras are searched'),
+    '--query-feature': dict(
+        choices=CHOICES['query_feature'], help='embedding of the own box or of a detection on it'
+    ),
+    '--missing-query': dict(choices=CHOICES['missing_query'], help='queries without match'),
+    '--similarity': dict(choices=CHOICES['similarity'], help='how embeddings are compared'),
+    '--cbgm': dict(action='store_true', help='context bipartite graph matching'),
+    '--k1': dict(type=int, metavar='N', help='of CBGM: detections whose images are re-scored'),
+    '--k2': dict(type=int, metavar='N', help='of CBGM: people around the query, itself included'),
+    '--cbgm-value': dict(choices=CHOICES['cbgm_value'], help='what the partner is given'),
+    '--expand': dict(type=int, metavar='N', help='alpha query expansion by N detections'),
+    '--expand-alpha': dict(type=float, metavar='POWER', help='power of the similarity'),
+    '--rerank': dict(action='store_true', help='k-reciprocal re-ranking'),
+    '--rerank-depth': dict(type=int, metavar='N', help='how many detections are re-ranked'),
+    '--rerank-k1': dict(type=int, metavar='N', help='neighbours that must be mutual'),
+    '--rerank-k2': dict(type=int, metavar='N', help='neighbours that are averaged over'),
+    '--rerank-weight': dict(type=float, metavar='W', help='share of the original distance'),
+}
+
+
 def add_flags(group: Any) -> None:
     """Add the options that change figures; those not given stay out of the namespace."""
-    group.add_argument('--preset', choices=tuple(PRESETS), default='seqnet')
+    group.add_argument(
+        '--preset', choices=tuple(PRESETS), default='seqnet', help='whose choices to make'
+    )
     group.add_argument(
         '--det-thresh', type=float, nargs='+', help='scores from which detections are searched'
     )
     group.add_argument('--detection-thresh', type=float, help='for detection recall and AP')
-    names = dict.fromkeys(name for names in (CHOICES, SearchFlags().__dict__) for name in names)
-    for name in names:
-        value = getattr(SearchFlags(), name)
-        option = '--' + name.replace('_', '-')
-        if name in CHOICES:
-            group.add_argument(option, choices=CHOICES[name], default=argparse.SUPPRESS)
-        elif isinstance(value, bool):
-            group.add_argument(option, action='store_true', default=argparse.SUPPRESS)
-        elif name != 'det_thresh':
-            kind = float if isinstance(value, float) else int
-            group.add_argument(option, type=kind, metavar='N', default=argparse.SUPPRESS)
+    for option, settings in FLAGS.items():
+        group.add_argument(option, default=argparse.SUPPRESS, **settings)
 
 
 def flags_of(args: argparse.Namespace) -> list[SearchFlags]:
     """Make the flags, one for each detection threshold."""
     changes = {
-        name: value
-        for name, value in vars(args).items()
-        if name in SearchFlags.__dataclass_fields__ and name != 'det_thresh'
+        name: value for name, value in vars(args).items() if f'--{name.replace("_", "-")}' in FLAGS
     }
     return flags_for_thresholds(args.preset, args.dataset, args.det_thresh, changes)
 

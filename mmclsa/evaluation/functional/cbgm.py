@@ -22,7 +22,7 @@ def most_similar(similarities: np.ndarray, count: int) -> np.ndarray:
         >>> most_similar(np.array([0.1, 0.9, 0.8, 0.9]), 3).tolist()
         [1, 3, 2]
     """
-    kept = np.arange(len(similarities))
+    kept: np.ndarray = np.arange(len(similarities))
     if count < len(similarities):
         # Only those that can be among them are sorted.
         kept = np.flatnonzero(similarities >= np.partition(similarities, -count)[-count])
