@@ -31,9 +31,9 @@ def test_a_worker_measures_a_task_of_true_size(run_tool_here):
 
 def test_prw_has_both_camera_rules(tool):
     predictions, (regular, multi_view), _ = tool['prw'](0, share=0.2)
-    assert (len(regular), len(regular.images)) == (2057, 6112)
-    assert regular.gallery_size == 6111
-    assert multi_view.gallery_size == pytest.approx(6112 * 5 / 6, rel=0.01)
+    assert (len(regular), len(regular.images)) == (2057, 1222)
+    assert regular.gallery_size == 1221
+    assert multi_view.gallery_size == pytest.approx(1222 * 5 / 6, rel=0.01)
     assert len(predictions.scores) == 5400
 
 

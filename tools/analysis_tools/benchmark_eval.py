@@ -145,9 +145,11 @@ def prw(seed: int, cbgm: bool = False, share: float = 1.0) -> Task:
     """PRW's sizes: 2,057 queries, 6,112 images, 27,000 detections, 6 cameras.
 
     Its 450 people are queried several times; here each query has a person of its
-    own, in 11 images, since that is what 23,000 labelled boxes allow.
+    own, in 11 images, since that is what 23,000 labelled boxes allow. ``share``
+    makes the gallery smaller, the queries stay.
     """
-    world = World(6112, int(27000 * share), 2057, 11, 6, np.random.default_rng(seed))
+    sizes = (int(6112 * share), int(27000 * share), 2057, max(int(11 * share), 1), 6)
+    world = World(*sizes, np.random.default_rng(seed))
     made = make(world)
     tasks = [protocol(made, None), protocol(made, None, cross=True)]
     return made.predictions, tasks, SearchFlags(cbgm=cbgm)

@@ -200,12 +200,14 @@ def _chunks(
     tasks: Sequence[SearchProtocol], gallery: Gallery, count: int, pairs: int
 ) -> Iterator[tuple[int, int]]:
     """Cut the queries so that a chunk has no more than so many pairs."""
-    per_query = 1.0
+    # The table of places has a small number for each image, whether it is searched or not.
+    images, found = len(tasks[0].images), len(gallery.images)
+    per_query = max(1.0, images / 8)
     for task in tasks:
-        share = task.gallery_size / max(len(task.images), 1)
-        per_query = max(per_query, len(gallery.images) * (1.0 if is_dense(task) else share))
-    # The table of places has a number for each query and image.
-    per_query = max(per_query, len(tasks[0].images) / 8)
+        if is_dense(task):
+            per_query = max(per_query, images, found)
+        else:
+            per_query = max(per_query, found * task.gallery_size / max(images, 1))
     step = max(int(pairs // per_query), 1)
     for low in range(0, count, step):
         yield low, min(low + step, count)
