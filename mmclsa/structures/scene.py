@@ -24,6 +24,8 @@ class Scene:
         width: Pixels, or None if the annotation does not say.
         height: Likewise.
         image_id: The image's number in the annotation file, where it has one.
+        ignore_regions: Polygons, shape (k, 2) each, x y in pixels, within
+            which nobody is annotated.
     """
 
     image: str
@@ -35,3 +37,4 @@ class Scene:
     width: int | None = None
     height: int | None = None
     image_id: int | None = None
+    ignore_regions: tuple[np.ndarray, ...] = ()

@@ -7,15 +7,23 @@ CVPR 2017.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmclsa.datasets.readers.mat_file import mat_field, mat_string
+from mmclsa.datasets.readers.ssm import (
+    SearchEntry,
+    build_task,
+    label_box,
+    make_scenes,
+    read_boxes,
+    read_pool,
+    read_search_entries,
+    read_training_people,
+)
 from mmclsa.errors import DataError
-from mmclsa.structures import Query, Scene, SearchProtocol
+from mmclsa.structures import Scene, SearchProtocol
 
 __all__ = ['cuhk_sysu_protocols', 'protocol_names', 'read_cuhk_sysu']
 
@@ -26,75 +34,6 @@ SUBSETS = {
 }
 TEST_FOLDER = Path('annotation', 'test', 'train_test')
 SUBSET_FOLDER = Path('annotation', 'test', 'subset')
-
-
-def _corners(xywh: np.ndarray) -> np.ndarray:
-    """Turn int boxes x y w h of shape (..., 4) into float64 x1 y1 x2 y2."""
-    boxes = np.asarray(xywh, dtype=np.float64).reshape(-1, 4).copy()
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
-
-
-def _read_boxes(root: Path) -> dict[str, np.ndarray]:
-    """Read the boxes x y w h of every image, without those of no size."""
-    path = root / 'annotation' / 'Images.mat'
-    table = mat_field(path, 'Img').ravel()
-    boxes = {}
-    for name, _, people in table:
-        rows = [np.asarray(person[0], dtype=np.float64).ravel() for person in people.ravel()]
-        image = mat_string(name)
-        if any(len(row) != 4 or not np.isfinite(row).all() for row in rows):
-            raise DataError(f'{path}, field box of {image}: a box must be 4 finite numbers x y w h')
-        found = np.array(rows, dtype=np.int64).reshape(-1, 4)
-        boxes[image] = found[(found[:, 2] > 0) & (found[:, 3] > 0)]
-    if not boxes:
-        raise DataError(f'{path}, field Img: expected at least one image, but got none')
-    return boxes
-
-
-def _read_pool(root: Path) -> list[str]:
-    return [
-        mat_string(name) for name in mat_field(root / 'annotation' / 'pool.mat', 'pool').ravel()
-    ]
-
-
-def _label(
-    ids: dict[str, np.ndarray],
-    boxes: dict[str, np.ndarray],
-    image: str,
-    box: np.ndarray,
-    person_id: int,
-    source: Path,
-) -> None:
-    """Give a person's id to the box of an image that equals theirs exactly."""
-    if image not in boxes:
-        raise DataError(f'{source} lists image {image}, which Images.mat does not have')
-    same = np.flatnonzero((boxes[image] == np.asarray(box).ravel()).all(axis=1))
-    if len(same) == 0:
-        warnings.warn(
-            f'{source}: no box of {image} equals {np.asarray(box).ravel().tolist()} of person '
-            f'{person_id}; the person stays unlabelled there',
-            stacklevel=2,
-        )
-        return
-    ids[image][same[0]] = person_id
-
-
-def _label_train(root: Path, boxes: dict[str, np.ndarray], ids: dict[str, np.ndarray]) -> None:
-    path = root / TEST_FOLDER / 'Train.mat'
-    for person_id, item in enumerate(mat_field(path, 'Train').ravel()):
-        record = item.ravel()[0] if isinstance(item, np.ndarray) else item
-        for scene in record[2].ravel():
-            _label(ids, boxes, mat_string(scene[0]), scene[1], person_id, path)
-
-
-def _label_test(root: Path, boxes: dict[str, np.ndarray], ids: dict[str, np.ndarray]) -> None:
-    path, table = _read_protocol_table(root, 'gallery_50')
-    for person_id, item in enumerate(table):
-        appearances = [item['Query'].ravel()[0], *item['Gallery'].ravel()]
-        for appearance in appearances:
-            if appearance[1].size:
-                _label(ids, boxes, mat_string(appearance[0]), appearance[1], person_id, path)
 
 
 def read_cuhk_sysu(data_root: str | Path, split: str) -> list[Scene]:
@@ -115,7 +54,8 @@ def read_cuhk_sysu(data_root: str | Path, split: str) -> list[Scene]:
     root = Path(data_root)
     if split not in ('train', 'test'):
         raise DataError(f"split must be 'train' or 'test', but got {split!r}")
-    boxes, pool = _read_boxes(root), _read_pool(root)
+    boxes = read_boxes(root / 'annotation' / 'Images.mat')
+    pool = _read_pool(root)
     unknown = [image for image in pool if image not in boxes]
     if unknown:
         raise DataError(
@@ -124,20 +64,21 @@ def read_cuhk_sysu(data_root: str | Path, split: str) -> list[Scene]:
         )
     ids = {image: np.full(len(found), -1, dtype=np.int64) for image, found in boxes.items()}
     if split == 'train':
-        _label_train(root, boxes, ids)
+        path = root / TEST_FOLDER / 'Train.mat'
+        people = read_training_people(path)
         images = sorted(set(boxes) - set(pool))
     else:
-        _label_test(root, boxes, ids)
+        path, _ = _protocol_file(root, 'gallery_50')
+        people = [list(entry.appearances()) for entry in _entries(root, 'gallery_50')]
         images = pool
-    return [
-        Scene(
-            image=image,
-            boxes=_corners(boxes[image]),
-            person_ids=ids[image],
-            ignore=np.zeros(len(boxes[image]), dtype=bool),
-        )
-        for image in images
-    ]
+    for person_id, appearances in enumerate(people):
+        for image, box in appearances:
+            label_box(ids, boxes, image, box, person_id, path)
+    return make_scenes(images, boxes, ids)
+
+
+def _read_pool(root: Path) -> list[str]:
+    return read_pool(root / 'annotation' / 'pool.mat')
 
 
 def _protocol_file(root: Path, name: str) -> tuple[Path, str]:
@@ -151,9 +92,8 @@ def _protocol_file(root: Path, name: str) -> tuple[Path, str]:
     return root / TEST_FOLDER / f'TestG{size}.mat', f'TestG{size}'
 
 
-def _read_protocol_table(root: Path, name: str) -> tuple[Path, np.ndarray]:
-    path, variable = _protocol_file(root, name)
-    return path, mat_field(path, variable).ravel()
+def _entries(root: Path, name: str) -> list[SearchEntry]:
+    return read_search_entries(*_protocol_file(root, name))
 
 
 def protocol_names(data_root: str | Path) -> list[str]:
@@ -192,41 +132,23 @@ def cuhk_sysu_protocols(
 
 
 def _read_protocol(root: Path, name: str, pool: list[str]) -> SearchProtocol:
-    path, table = _read_protocol_table(root, 'gallery_50' if name == 'full' else name)
-    known = set(pool)
-    queries, truths, galleries = [], [], []
-    for number, item in enumerate(table):
-        image, box = item['Query'].ravel()[0].tolist()[:2]
-        entries = [(mat_string(e[0]), e[1]) for e in item['Gallery'].ravel()]
-        for entry in (mat_string(image), *(i for i, _ in entries)):
-            if entry not in known:
-                raise DataError(f'{path}, query {number}: image {entry} is not in pool.mat')
-        queries.append(Query(mat_string(image), _corners(box)[0], number))
-        truths.append([(i, _corners(b)[0]) for i, b in entries if b.size])
-        galleries.append([i for i, _ in entries])
-        if not truths[-1]:
-            raise DataError(f'{path}, query {number}: no gallery image shows the person')
-    return SearchProtocol.build(
-        name,
-        pool,
-        queries,
-        truths,
-        galleries=None if name == 'full' else galleries,
-        query_ids=_query_ids(root, name, queries),
-    )
+    source = 'gallery_50' if name == 'full' else name
+    path, _ = _protocol_file(root, source)
+    entries = _entries(root, source)
+    numbers = _query_ids(root, name, entries)
+    return build_task(name, path, entries, pool, numbers, whole_pool=name == 'full')
 
 
-def _query_ids(root: Path, name: str, queries: list[Query]) -> list[int]:
+def _query_ids(root: Path, name: str, entries: list[SearchEntry]) -> list[int]:
     """Find the subsets' queries among TestG50's; the others share its order."""
     if name not in SUBSETS:
-        return list(range(len(queries)))
-    _, table = _read_protocol_table(root, 'gallery_50')
-    place = {}
-    for number, item in enumerate(table):
-        image, box = item['Query'].ravel()[0].tolist()[:2]
-        place[(mat_string(image), *_corners(box)[0].tolist())] = number
+        return list(range(len(entries)))
+    place = {
+        (entry.image, *entry.box.tolist()): number
+        for number, entry in enumerate(_entries(root, 'gallery_50'))
+    }
     try:
-        return [place[(q.image, *q.box.tolist())] for q in queries]
+        return [place[(entry.image, *entry.box.tolist())] for entry in entries]
     except KeyError as error:
         raise DataError(
             f'{_protocol_file(root, name)[0]}: query {error.args[0]} is not one of TestG50.mat'

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmclsa.evaluation.functional.average_precision import average_precision
 from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.evaluation.functional.polygons import box_polygon_iou
 from mmclsa.structures import Scene
 
 __all__ = ['DetectionResult', 'evaluate_detection', 'mutual_best_matches']
@@ -81,7 +82,8 @@ def evaluate_detection(
     Returns:
         The figures; both 0 if there is nobody to find. Detections that match
         an ignored box (``scene.ignore``) better than any person count neither
-        way.
+        way, and neither do wrong ones whose IoU with one of
+        ``scene.ignore_regions`` is above 0.1 (the rule of PoseTrack21).
 
     Example:
         >>> scene = Scene('a.jpg', np.array([[0.0, 0, 10, 20]]), np.array([0]), np.array([False]))
@@ -96,7 +98,10 @@ def evaluate_detection(
         kept = confidence >= score_thresh
         boxes, confidence = boxes[kept], confidence[kept]
         counted = ~_on_ignored(scene, boxes, iou_thresh)
-        labels.append(mutual_best_matches(scene.boxes[wanted], boxes[counted], iou_thresh))
+        boxes, confidence = boxes[counted], confidence[counted]
+        right = mutual_best_matches(scene.boxes[wanted], boxes, iou_thresh)
+        counted = right | ~_in_region(scene, boxes)
+        labels.append(right[counted])
         scores.append(confidence[counted])
         num_truths += int(wanted.sum())
     if not labels or num_truths == 0:
@@ -106,6 +111,14 @@ def evaluate_detection(
         recall=float(all_labels.sum() / num_truths),
         ap=average_precision(all_labels, all_scores, num_truths),
     )
+
+
+def _in_region(scene: Scene, boxes: np.ndarray, iou_thresh: float = 0.1) -> np.ndarray:
+    """Tell which boxes overlap a region where nobody is annotated."""
+    inside = np.zeros(len(boxes), dtype=bool)
+    for polygon in scene.ignore_regions:
+        inside |= box_polygon_iou(boxes, polygon) > iou_thresh
+    return inside
 
 
 def _on_ignored(scene: Scene, boxes: np.ndarray, iou_thresh: float) -> np.ndarray:
