@@ -143,7 +143,8 @@ def _names(split: str, count: int) -> list[str]:
 
 def _posetrack(scenes: Sequence[FakeScene]) -> dict[str, Any]:
     """Make the contents of a JSON file."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes):
         image: dict[str, Any] = dict(id=10 * number, file_name=scene.name, vid_id=f'{number % 2}')
         if number == 0:

@@ -13,7 +13,6 @@ from mmclsa.errors import DataError, UserError
 from mmclsa.evaluation.functional.geometry import aligned_iou
 from mmclsa.evaluation.functional.search import SearchFlags, evaluate_search, match_threshold
 from mmclsa.structures import Predictions, SearchProtocol
-from mmclsa.structures.predictions import ARRAYS
 from mmclsa.visualization.canvas import write_picture
 from mmclsa.visualization.rank_lists import RankedPerson, draw_rank_list
 
@@ -71,7 +70,8 @@ def rank_query(
         ([1, 0], [True, False])
     """
     kept = _searched(predictions, protocol, query, det_thresh)
-    feature = predictions.query_embeddings[protocol.query_ids[query]]
+    (row,) = predictions.query_rows(protocol.query_ids[query : query + 1])
+    feature = predictions.query_embeddings[row]
     similarity = predictions.embeddings[kept] @ feature
     order = np.argsort(-similarity, kind='stable')
     kept, similarity = kept[order], similarity[order]
@@ -193,11 +193,7 @@ def _as_predictions(source: str | Path | Predictions | Mapping[str, np.ndarray])
         return source
     if isinstance(source, (str, Path)):
         return Predictions.load(source)
-    missing = [name for name in ARRAYS if name not in source]
-    if missing:
-        raise DataError(f'the predictions lack the array {missing[0]!r}')
-    images, boxes, scores, embeddings, *queries = (np.asarray(source[name]) for name in ARRAYS)
-    return Predictions(images, boxes, scores, embeddings, queries[0], queries[1], queries[2])
+    return Predictions.of(source)
 
 
 def _title(protocol: SearchProtocol, query: int, hits: RankedHits, precision: float) -> str:

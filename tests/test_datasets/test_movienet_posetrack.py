@@ -208,3 +208,43 @@ def test_base_config_ends_in_data_samples(tmp_path, monkeypatch, name, maker):
         packed = kind(**settings)[1]
         assert packed['inputs'].shape[0] == 3
         assert ('query_instances' in packed['data_samples']) == mode
+
+
+@pytest.mark.parametrize(
+    ('name', 'maker', 'read', 'tasks'),
+    [
+        ('movienet_ps', make_fake_movienet, read_movienet, movienet_protocols),
+        (
+            'posetrack21',
+            make_fake_posetrack21,
+            read_posetrack21,
+            lambda root: [posetrack21_protocol(root, read_posetrack21(root, 'test'))],
+        ),
+    ],
+)
+def test_perfect_predictions_are_evaluated_as_such(
+    tmp_path, run_tool_here, name, maker, read, tasks
+):
+    root = maker(tmp_path / 'data', images=False)
+    scenes, protocols = read(root, 'test'), tasks(root)
+    people = np.concatenate([s.person_ids for s in scenes])
+    eye = np.eye(people.max() + 2)
+    np.savez(
+        tmp_path / 'p.npz',
+        image=np.repeat([s.image for s in scenes], [len(s.boxes) for s in scenes]),
+        bbox=np.concatenate([s.boxes for s in scenes]),
+        score=np.ones(len(people)),
+        embedding=eye[people],
+        query_image=np.array([protocols[0].images[i] for i in protocols[0].query_images]),
+        query_bbox=protocols[0].query_boxes,
+        query_embedding=eye[protocols[0].person_ids],
+    )
+    out = tmp_path / 'out.json'
+    run_tool_here(
+        'tools/analysis_tools/eval_search.py', tmp_path / 'p.npz', '--dataset', name,
+        '--data-root', root, '--out', out,
+    )  # fmt: skip
+    report = json.loads(out.read_text())
+    for protocol in protocols:
+        assert report[protocol.name]['mAP'] == report[protocol.name]['top1'] == 1.0
+    assert report['detection']['recall'] == report['detection']['ap'] == 1.0

@@ -126,7 +126,7 @@ def test_wrong_arguments(tmp_path):
         save_rank_lists(found, task, load_black, tmp_path, top=0)
     arrays = found.arrays()
     del arrays['score']
-    with pytest.raises(DataError, match="lack the array 'score'"):
+    with pytest.raises(UserError, match="lack the array 'score'"):
         save_rank_lists(arrays, task, load_black, tmp_path)
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='Cannot write into the folder'):

@@ -12,6 +12,8 @@ import numpy as np
 
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
+from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
+from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21
 from mmclsa.datasets.readers.prw import prw_protocols, read_prw
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.device import product_on
@@ -59,10 +61,26 @@ def load_coco(root: Path, args: argparse.Namespace) -> Loaded:
     return scenes, [coco_protocol(file, scenes) for file in files]
 
 
+def load_movienet_ps(root: Path, args: argparse.Namespace) -> Loaded:
+    """Read MovieNet-PS's test scenes and tasks."""
+    scenes = read_movienet(root, 'test', names=args.protocol)
+    return scenes, movienet_protocols(root, args.protocol)
+
+
+def load_posetrack21(root: Path, args: argparse.Namespace) -> Loaded:
+    """Read PoseTrack21's test scenes and its one task."""
+    if args.protocol not in (None, ['val']):
+        raise ConfigError(f'--protocol of posetrack21 must be val, but is {args.protocol}')
+    scenes = read_posetrack21(root, 'test')
+    return scenes, [posetrack21_protocol(root, scenes)]
+
+
 #: How each data set is read; a new one is a line here.
 LOADERS: Mapping[str, Callable[[Path, argparse.Namespace], Loaded]] = {
     'cuhk_sysu': load_cuhk_sysu,
     'prw': load_prw,
+    'movienet_ps': load_movienet_ps,
+    'posetrack21': load_posetrack21,
     'coco': load_coco,
 }
 
@@ -78,7 +96,8 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar='NAME_OR_FILE',
         help='gallery_50 ... gallery_4000, full, occlusion, resolution (default: every file '
-        'there); regular, multi_view (default: both), prw_mini; for coco files (default: '
+        'there); regular, multi_view (default: both), prw_mini; gallery_2000, gallery_4000, '
+        'gallery_10000 (default: every file there); val; for coco files (default: '
         'protocol.json)',
     )
     parser.add_argument(
