@@ -46,6 +46,9 @@ class SearchFilter:
                     f'{name} of a SearchFilter must be several names, not the text '
                     f'"{getattr(self, name)}"'
                 )
+            if getattr(self, name) is not None:
+                # Filters are compared and kept, so they must not change.
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ('time_from', 'time_to'):
             value = getattr(self, name)
             if value is not None and math.isnan(value):

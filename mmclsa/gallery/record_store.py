@@ -21,6 +21,8 @@ __all__ = ['RecordStore']
 
 # From so many rows on, records are mapped instead of read into memory.
 _MAPPED_FROM = 1_000_000
+# Whoever searches with a filter mostly does so more than once.
+_MASKS_KEPT = 4
 
 
 class RecordStore:
@@ -37,6 +39,7 @@ class RecordStore:
         self._forget_pending()
 
     def _forget_pending(self) -> None:
+        self._masks: dict[SearchFilter, np.ndarray] = {}
         self._tables: list[pa.Table] = []
         self._joined: pa.Table | None = None
         self._shards: set[str] = set()
@@ -96,6 +99,7 @@ class RecordStore:
         if table.num_rows:
             self._tables.append(table)
             self._joined = None
+            self._masks.clear()
         if shard is not None:
             self._shards.add(shard)
 
@@ -193,7 +197,12 @@ class RecordStore:
         Returns:
             Shape (rows,), bool.
         """
-        return np.concatenate([filter_mask(table, where) for table in self._all_tables()])
+        if where not in self._masks:
+            parts = [filter_mask(table, where) for table in self._all_tables()]
+            while len(self._masks) >= _MASKS_KEPT:
+                del self._masks[next(iter(self._masks))]
+            self._masks[where] = np.concatenate(parts)
+        return self._masks[where]
 
     def close(self) -> None:
         """Let go of the files."""

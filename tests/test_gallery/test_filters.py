@@ -87,6 +87,19 @@ def test_a_narrow_filter_finds_all_there_are(folder, people):
                 assert len({hit.row for hit in found}) == len(found)
 
 
+def test_a_filter_used_again_sees_new_rows(folder, people):
+    where = SearchFilter(cameras=['cam 1'])
+    with GalleryIndex.create(folder, MODEL) as index:
+        for start in range(0, 60, 10):
+            index.add(people.vectors[start : start + 10], people.records[start : start + 10])
+            if start == 30:
+                index.commit()
+            for _ in range(2):
+                (hits,) = index.search(people.vectors[:1], 60, where)
+                allowed = [row for row in range(start + 10) if passes(people.records[row], where)]
+                assert sorted(hit.row for hit in hits) == allowed
+
+
 @pytest.mark.parametrize('options', [{'cameras': 'door'}, {'sources': 'a'}, {'time_to': math.nan}])
 def test_filters_without_meaning(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
