@@ -45,7 +45,6 @@ def reference_feature(predictions, number, flags):
             row
             for row in range(len(predictions.scores))
             if predictions.images[row] == predictions.query_images[number]
-            and predictions.scores[row] >= flags.det_thresh
         ]
         if not rows:
             return None

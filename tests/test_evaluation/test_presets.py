@@ -131,6 +131,13 @@ def test_alignps_searches_with_the_detection_on_the_query():
     assert ap_of(flags, found=make_found(own=own)) == pytest.approx((1 + 1.5) / 3)
 
 
+def test_the_query_is_matched_whatever_its_score():
+    # The detection on Q scores 0.01, below every threshold, and is still the query.
+    own = [('q', BESIDE, 0.99, 1.0, 0.6), ('q', PERSON + 2, 0.01, 3.0, 1.0)]
+    flags = preset_flags('alignps', 'cuhk_sysu')
+    assert ap_of(flags, found=make_found(own=own)) == pytest.approx((0.8 + 3 / 7) / 3)
+
+
 def test_edges_count_when_the_query_is_matched():
     # With the box (0, 0, 1, 1), whose area is 4 with edges: D = (0, 0, 3, 0.5) has
     # IoU 0.5 / 2 = 0.25 without; with edges 2 * 1.5 = 3 of 4 + 6 - 3 = 7: 0.43.
@@ -145,8 +152,8 @@ def test_edges_count_when_the_query_is_matched():
         embeddings=np.eye(2),
         query_boxes=np.array([[0.0, 0, 1, 1]]),
     )
-    assert matched_detections(found, 0.5).tolist() == [1]
-    assert matched_detections(found, 0.95).tolist() == [-1]
+    assert matched_detections(found).tolist() == [1]
+    assert matched_detections(replace(found, query_images=np.array(['p']))).tolist() == [-1]
 
 
 def test_pstr_on_cuhk_sysu():
@@ -217,17 +224,23 @@ def test_gfn_looks_at_detection_from_one_half_on():
 
 
 def test_pstr_cbgm_takes_the_mean_and_searches_a_repeated_image_once():
-    # Cosines: a 0.80, c 0.70, b 0.62. A companion of the query (at 90 degrees)
-    # matches the other person in b exactly: the largest matched pair there is 1.0,
-    # and b rises to (1.0 + 0.62) / 2 = 0.81, the first. (In SeqNet's way it would
-    # be 1.0.) a and c are alone in their images and match themselves: 0.80, 0.70.
-    # 'a' is searched once and counts twice: (1/1 + 2/2) / 3.
+    # Cosines: a 0.80, c 0.70, b 0.62. The other detection in q (at 90 degrees) matches
+    # the other person in b exactly: the largest matched pair there is 1.0, and b rises
+    # to (1.0 + 0.62) / 2 = 0.81, the first. (In SeqNet's way it would be 1.0.) In a
+    # and c there is one detection for two people: the pair of the query has 0.80 and
+    # 0.70, that of the companion sqrt(1 - 0.64) = 0.60 and sqrt(1 - 0.49) = 0.714. So
+    # a matches the query and stays, c matches the companion and stays. 'a' is
+    # searched once and counts twice: (1/1 + 2/2) / 3.
     rows = [
         ROWS[0], ROWS[3],
         ('b', PERSON, 0.9, 2.0, 0.62), ('b', BESIDE, 0.9, 1.0, 0.0),
     ]  # fmt: skip
-    found = make_found(rows, OWN)
-    people = np.stack([direction(1.0), direction(0.0)])
+    # A detection on the matched one is another person all the same; below the
+    # threshold it is nobody.
+    own = [*OWN, ('q', PERSON + 3, 0.9, 1.0, 0.0), ('q', BESIDE, 0.2, 1.0, 0.62)]
+    found = make_found(rows, own)
+    # What is given is the context of the query's own box, which is not searched with.
+    people = np.stack([direction(1.0), direction(0.3)])
     found = replace(found, context=Context(np.zeros(2, int), np.zeros((2, 4)), people))
     flags = preset_flags('pstr', 'prw', cbgm=True)
     assert (flags.k1, flags.k2, flags.cbgm_value, flags.duplicates) == (30, 3, 'mean', 'legacy')

@@ -14,16 +14,20 @@ __all__ = ['context_from_detections']
 SAME_PERSON_IOU = 0.4
 
 
-def context_from_detections(predictions: Predictions, det_thresh: float) -> Context:
+def context_from_detections(
+    predictions: Predictions, det_thresh: float, matched: np.ndarray | None = None
+) -> Context:
     """Put each query before the other people of its image, best score first.
 
     Args:
         predictions: What was found, in the queries' images too.
         det_thresh: Score from which a detection is somebody.
+        matched: The detection that stands for each query, shape (Q,), -1 for
+            none; None if the query's own box does.
 
     Returns:
-        The query itself, then the detections that overlap its box by less
-        than 0.4.
+        The query itself, then the other detections: all but the one that
+        stands for it, or those that overlap its own box by less than 0.4.
 
     Example:
         >>> box = np.array([0.0, 0.0, 10.0, 20.0])
@@ -34,23 +38,41 @@ def context_from_detections(predictions: Predictions, det_thresh: float) -> Cont
         ...     query_embeddings=np.ones((1, 1)))
         >>> context_from_detections(found, 0.5).embeddings.tolist()
         [[1.0], [0.2]]
+        >>> context_from_detections(found, 0.5, np.array([0])).embeddings.tolist()
+        [[0.9], [0.2]]
     """
+    others = _others(predictions, det_thresh, matched)
+    counts = [1 + len(rows) for rows in others]
+    queries = np.repeat(np.arange(len(counts)), counts)
+    first = np.diff(queries, prepend=-1) != 0
+    own_embeddings, own_boxes = predictions.query_embeddings, predictions.query_boxes
+    if matched is not None:
+        known = (matched >= 0)[:, None]
+        own_embeddings = np.where(known, predictions.embeddings[matched], 0)
+        own_boxes = np.where(known, predictions.boxes[matched], own_boxes)
+    embeddings = np.empty((len(queries), predictions.embeddings.shape[1]))
+    boxes = np.empty((len(queries), 4))
+    taken = np.concatenate([np.zeros(0, np.int64), *others])
+    embeddings[first], boxes[first] = own_embeddings, own_boxes
+    embeddings[~first], boxes[~first] = predictions.embeddings[taken], predictions.boxes[taken]
+    return Context(queries, boxes, embeddings.astype(predictions.embeddings.dtype))
+
+
+def _others(
+    predictions: Predictions, det_thresh: float, matched: np.ndarray | None
+) -> list[np.ndarray]:
+    """List, for each query, the rows of the other people in its image, best first."""
     kept = np.flatnonzero(predictions.scores >= det_thresh)
     order = kept[np.lexsort((-predictions.scores[kept], predictions.images[kept]))]
     names = predictions.images[order]
     starts = np.searchsorted(names, predictions.query_images, side='left')
     stops = np.searchsorted(names, predictions.query_images, side='right')
-    counts, rows = [], []
-    for box, start, stop in zip(predictions.query_boxes, starts, stops):
+    others = []
+    for query, (start, stop) in enumerate(zip(starts, stops)):
         there = order[start:stop]
-        others = there[pairwise_iou(predictions.boxes[there], box[None])[:, 0] < SAME_PERSON_IOU]
-        counts.append(1 + len(others))
-        rows.append(others)
-    queries = np.repeat(np.arange(len(counts)), counts)
-    first = np.diff(queries, prepend=-1) != 0
-    embeddings = np.empty((len(queries), predictions.embeddings.shape[1]))
-    boxes = np.empty((len(queries), 4))
-    taken = np.concatenate([np.zeros(0, np.int64), *rows])
-    embeddings[first], boxes[first] = predictions.query_embeddings, predictions.query_boxes
-    embeddings[~first], boxes[~first] = predictions.embeddings[taken], predictions.boxes[taken]
-    return Context(queries, boxes, embeddings.astype(predictions.embeddings.dtype))
+        if matched is not None:
+            others.append(there[there != matched[query]])
+            continue
+        overlaps = pairwise_iou(predictions.boxes[there], predictions.query_boxes[query][None])
+        others.append(there[overlaps[:, 0] < SAME_PERSON_IOU])
+    return others

@@ -44,7 +44,8 @@ class SearchFlags:
             (``all``), or leave out images of the query's camera (``cross``).
         query_feature: The query's embedding is that of its own box
             (``gt_box``), or of the detection in its image that overlaps the
-            box best, counting pixels with their edges (``matched_det``).
+            box best, whatever its score, counting edge pixels
+            (``matched_det``).
         missing_query: A query that nobody in the gallery matches, or without
             a feature (``matched_det`` in an image without detections), has AP
             0 (``zero``) or is left out of the means (``skip``).

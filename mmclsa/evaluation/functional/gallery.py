@@ -11,7 +11,7 @@ from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.geometry import expand_ranges, pairwise_iou
 from mmclsa.structures import Predictions, SearchProtocol
 
-__all__ = ['Gallery', 'normalised', 'query_features']
+__all__ = ['Gallery', 'matched_detections', 'normalised', 'query_features']
 
 
 def normalised(embeddings: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def query_features(predictions: Predictions, flags: SearchFlags) -> tuple[np.nda
     features = _floats(predictions.query_embeddings)
     known: np.ndarray = np.ones(len(features), dtype=bool)
     if flags.query_feature == 'matched_det':
-        rows = matched_detections(predictions, flags.det_thresh)
+        rows = matched_detections(predictions)
         known = rows >= 0
         features = np.zeros_like(features)
         features[known] = _floats(predictions.embeddings)[rows[known]]
@@ -102,21 +102,20 @@ def query_features(predictions: Predictions, flags: SearchFlags) -> tuple[np.nda
     return (features if flags.similarity == 'dot' else normalised(features)), known
 
 
-def matched_detections(predictions: Predictions, det_thresh: float) -> np.ndarray:
+def matched_detections(predictions: Predictions) -> np.ndarray:
     """Find the detection that overlaps each query's box best.
 
     As in AlignPS and PSTR a box counts the pixels of its right and lower
-    edge, and the best detection is taken however little it overlaps.
+    edge, and the best detection is taken whatever its score, and however
+    little it overlaps.
 
     Args:
         predictions: What was found, in the queries' images too.
-        det_thresh: Detections below this score do not count.
 
     Returns:
         Rows of the detections, shape (Q,); -1 in an image without any.
     """
-    kept = np.flatnonzero(predictions.scores >= det_thresh)
-    order = kept[np.argsort(predictions.images[kept], kind='stable')]
+    order = np.argsort(predictions.images, kind='stable')
     names = predictions.images[order]
     starts = np.searchsorted(names, predictions.query_images, side='left')
     stops = np.searchsorted(names, predictions.query_images, side='right')

@@ -9,7 +9,7 @@ import numpy as np
 from mmclsa.errors import UserError
 from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.flags import SearchFlags
-from mmclsa.evaluation.functional.gallery import Gallery, query_features
+from mmclsa.evaluation.functional.gallery import Gallery, matched_detections, query_features
 from mmclsa.evaluation.functional.hits import find_hits, match_threshold
 from mmclsa.evaluation.functional.notes import notes_of
 from mmclsa.evaluation.functional.rescoring import Rescoring
@@ -21,7 +21,7 @@ from mmclsa.evaluation.functional.similarity import (
     is_dense,
     numpy_product,
 )
-from mmclsa.structures import Predictions, SearchProtocol
+from mmclsa.structures import Context, Predictions, SearchProtocol
 
 __all__ = [
     'SearchFlags',
@@ -129,10 +129,7 @@ def _search(
         _check_predicted(task, predictions)
     gallery = Gallery.of(tasks[0], predictions, flags)
     features, known = query_features(predictions, flags)
-    if flags.cbgm:
-        context = predictions.context or context_from_detections(predictions, flags.det_thresh)
-    else:
-        context = None
+    context = _context(predictions, flags) if flags.cbgm else None
     product = make_product(gallery.embeddings)
     parts: list[list[Hits]] = [[] for _ in tasks]
     pairs = max(chunk_bytes // PAIR_BYTES, 1)
@@ -158,6 +155,14 @@ def _search(
         _result(task, Hits.join(found), known[rows], flags, notes_of(task, gallery, known[rows]))
         for task, rows, found in zip(tasks, rows_of, parts)
     ]
+
+
+def _context(predictions: Predictions, flags: SearchFlags) -> Context:
+    """Take the people around the queries as they are given, or from the detections."""
+    if flags.query_feature == 'matched_det':
+        matched = matched_detections(predictions)
+        return context_from_detections(predictions, flags.det_thresh, matched)
+    return predictions.context or context_from_detections(predictions, flags.det_thresh)
 
 
 def _query_rows(protocol: SearchProtocol, predictions: Predictions) -> np.ndarray:
