@@ -15,6 +15,12 @@ from mmclsa.visualization.ranking import (
     rank_query,
     save_rank_lists,
 )
+from mmclsa.visualization.search_curves import (
+    draw_gallery_sizes,
+    draw_strata,
+    read_report,
+    save_search_pictures,
+)
 from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
@@ -26,13 +32,17 @@ __all__ = [
     'draw_boxes',
     'draw_cmc',
     'draw_gallery_montage',
+    'draw_gallery_sizes',
     'draw_rank_list',
+    'draw_strata',
     'draw_training_curves',
     'fit_into',
     'picture_loader',
     'rank_query',
+    'read_report',
     'read_scalars',
     'save_rank_lists',
+    'save_search_pictures',
     'save_training_curves',
     'write_picture',
 ]

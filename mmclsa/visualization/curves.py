@@ -21,6 +21,7 @@ __all__ = [
     'draw_training_curves',
     'find_scalars',
     'read_scalars',
+    'render',
     'save_training_curves',
 ]
 
@@ -76,7 +77,7 @@ def draw_cmc(curves: Mapping[str, Sequence[float] | np.ndarray], title: str = ''
     axes.grid(alpha=0.3)
     if curves:
         axes.legend(loc='lower right')
-    return _render(figure)
+    return render(figure)
 
 
 def find_scalars(path: str | Path) -> list[Path]:
@@ -188,7 +189,7 @@ def draw_training_curves(records: Sequence[Record], title: str = '') -> np.ndarr
         axes.legend(fontsize=8)
     if title:
         figure.suptitle(title)
-    return _render(figure)
+    return render(figure)
 
 
 def save_training_curves(path: str | Path, out: str | Path) -> Path:
@@ -269,7 +270,8 @@ def _plot(axes: Axes, label: str, steps: np.ndarray, values: np.ndarray) -> None
     axes.plot(steps, values, color=line.get_color(), alpha=0.2, linewidth=0.8)
 
 
-def _render(figure: Figure) -> np.ndarray:
+def render(figure: Figure) -> np.ndarray:
+    """Draw a figure of Matplotlib into a picture (H, W, 3), uint8, RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
