@@ -8,7 +8,9 @@ max_epochs = 22  # of 19 batches
 
 model = dict(
     reid=dict(
-        crop_size=(160, 80),
+        crop_size=(192, 96),
+        train_crop_size=(160, 80),
+        flip_test=True,
         backbone=dict(frozen_stages=2, norm_eval=True),
         head=dict(
             num_identities={{_base_.num_identities}},

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.models.necks import FPN
+from mmengine.registry import init_default_scope
 
 from mmclsa.errors import ConfigError
 from mmclsa.models import CLSANeck, MultiScaleReIDHead, SceneReID
@@ -10,7 +11,8 @@ from mmclsa.models.reid.base import SceneBatch
 from mmclsa.models.reid.level_embedding import BNNeck
 from mmclsa.models.reid.pooling import StripePooling
 from mmclsa.models.searchers import jitter_boxes, match_proposals
-from tests.test_models.builders import head_cfg, scene_reid_cfg
+from mmclsa.registry import MODELS
+from tests.test_models.builders import crop_reid_cfg, head_cfg, scene_reid_cfg, scene_sample
 
 
 def make_head(**options):
@@ -225,3 +227,13 @@ class TestTrainingBoxes:
         chosen, owners = match_proposals(torch.rand(m, 4), torch.rand(n, 4), 0.5, 4)
         assert chosen.shape == (0, 4)
         assert owners.shape == (0,)
+
+
+def test_crops_may_be_smaller_in_training():
+    init_default_scope('mmclsa')
+    _, sample = scene_sample((96, 128))
+    scenes, boxes = SceneBatch(None, [sample]), [sample.gt_instances.bboxes]
+    for smaller, expected in ((None, (64, 32)), ((48, 24), (48, 24))):
+        branch = MODELS.build(dict(crop_reid_cfg(), train_crop_size=smaller))
+        assert branch.train().cut(scenes, boxes).shape[2:] == expected
+        assert branch.eval().cut(scenes, boxes).shape[2:] == (64, 32)
