@@ -1,1 +1,1 @@
-"""evaluation of mmclsa."""
+"""Evaluation: functions on arrays, the metric around them, reports and devices."""

@@ -160,11 +160,16 @@ def test_search_places_equal_the_literal_ranking(seed, listed, expand, rerank):
 
 
 @FEW
-@given(seed=SEEDS, expand=st.integers(0, 2), rerank=st.booleans(), chunk=st.integers(1, 5000))
-def test_order_and_chunks_do_not_matter(seed, expand, rerank, chunk):
+@given(
+    seed=SEEDS, expand=st.integers(0, 2), rerank=st.booleans(), cbgm=st.booleans(),
+    chunk=st.integers(1, 5000),
+)  # fmt: skip
+def test_order_and_chunks_do_not_matter(seed, expand, rerank, cbgm, chunk):
     _, protocol, predictions = make_case(seed)
     predictions = continuous(seed, predictions)
-    flags = SearchFlags(expand=expand, rerank=rerank, rerank_k1=3, rerank_k2=2)
+    flags = SearchFlags(
+        expand=expand, rerank=rerank, rerank_k1=3, rerank_k2=2, cbgm=cbgm, k1=4, k2=2
+    )
     whole = evaluate_search(protocol, predictions, flags)
     order = np.random.default_rng(seed).permutation(len(predictions.scores))
     moved = replace(

@@ -14,6 +14,7 @@ from mmclsa.evaluation.functional import (
     SearchFlags,
     average_precision,
     evaluate_search,
+    evaluate_searches,
     match_threshold,
 )
 from mmclsa.evaluation.functional.flags import CHOICES
@@ -97,6 +98,31 @@ def test_order_of_detections_does_not_move_ap_without_ties(seed, listed):
     other = evaluate_search(protocol, take(predictions, rows))
     np.testing.assert_allclose(one.average_precisions, other.average_precisions, atol=1e-12)
     np.testing.assert_array_equal(one.ranks, other.ranks)
+
+
+@FEW
+@given(seed=SEEDS, cbgm=st.booleans(), rerank=st.booleans())
+def test_order_of_the_gallery_does_not_matter_without_ties(seed, cbgm, rerank):
+    _, protocol, predictions = make_case(seed)
+    predictions = continuous(seed, predictions)
+    rng = np.random.default_rng(seed)
+    galleries = [rng.permutation(protocol.gallery(query)) for query in range(len(protocol))]
+    moved = replace(protocol, gallery_images=np.concatenate(galleries), _index={})
+    flags = SearchFlags(cbgm=cbgm, rerank=rerank, rerank_k1=3)
+    one, other = (evaluate_search(task, predictions, flags) for task in (protocol, moved))
+    np.testing.assert_allclose(one.average_precisions, other.average_precisions, atol=1e-12)
+    np.testing.assert_array_equal(one.ranks, other.ranks)
+
+
+@FEW
+@given(seed=SEEDS, listed=st.booleans())
+def test_tasks_share_nothing_but_time(seed, listed):
+    """Evaluated together, tasks have the figures that they have alone."""
+    _, protocol, predictions = make_case(seed, listed=listed)
+    everything = replace(protocol, gallery_offsets=None, gallery_images=None, _index={})
+    tasks = [protocol, everything, protocol.with_camera_rule('cross')]
+    for task, result in zip(tasks, evaluate_searches(tasks, predictions)):
+        same(result, evaluate_search(task, predictions))
 
 
 @FEW
