@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from rich.console import Console
 
 from mmclsa.apis import PersonSearchInferencer
+from mmclsa.deploy import OnnxSearcher
 from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
@@ -19,6 +20,7 @@ from mmclsa.gallery.building import (
     BuildFile,
     BuildReport,
     Job,
+    QueryEmbedder,
     Sampling,
     SourceOptions,
     build_gallery,
@@ -39,7 +41,9 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='trained weights')
+    parser.add_argument(
+        'checkpoint', help='trained weights; with --backend onnx the folder of the exported graphs'
+    )
     parser.add_argument(
         'sources',
         nargs='+',
@@ -62,6 +66,12 @@ def parse_args() -> argparse.Namespace:
         '--det-thresh', type=float, help="least score of a person (default: the config's)"
     )
     parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument(
+        '--backend',
+        choices=('torch', 'onnx'),
+        default='torch',
+        help='what runs the networks; onnx takes what tools/deployment/export_onnx.py wrote',
+    )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
         '--append', action='store_true', help='add to an index that another command has built'
@@ -87,35 +97,37 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def settle(args: argparse.Namespace) -> tuple[SourceOptions, PersonSearchInferencer, BuildFile]:
+def make_embedder(
+    backend: str, config: str, checkpoint: str, device: str | None, det_thresh: float | None
+) -> QueryEmbedder:
+    """Load the model, here or in a worker of Ray."""
+    if backend == 'onnx':
+        return OnnxSearcher(checkpoint, det_thresh)
+    return PersonSearchInferencer(Config.fromstring(config, '.py'), checkpoint, device, det_thresh)
+
+
+def settle(args: argparse.Namespace) -> tuple[SourceOptions, QueryEmbedder, BuildFile]:
     """Load the model and note what the command is."""
     start = None if args.start_time is None else parse_time(args.start_time)
     options = SourceOptions(Sampling(args.every, args.fps), args.camera, start)
-    cfg = load_config(args.config, args.cfg_options)
-    inferencer = PersonSearchInferencer(cfg, args.checkpoint, args.device, args.det_thresh)
+    config = load_config(args.config, args.cfg_options).pretty_text
+    embedder = make_embedder(args.backend, config, args.checkpoint, args.device, args.det_thresh)
     job = Job(
         sources=tuple(os.path.abspath(source) for source in args.sources),
         every=args.every,
         fps=args.fps,
         camera=args.camera,
         start_time=start,
-        det_thresh=inferencer.det_thresh,
+        det_thresh=embedder.det_thresh,
     )
-    build = BuildFile(cfg.pretty_text, str(Path(args.checkpoint).resolve()), jobs=(job,))
-    return options, inferencer, build
-
-
-def make_inferencer(
-    config: str, checkpoint: str, device: str | None, det_thresh: float
-) -> PersonSearchInferencer:
-    """Load the model in an actor of Ray."""
-    return PersonSearchInferencer(Config.fromstring(config, '.py'), checkpoint, device, det_thresh)
+    checkpoint = str(Path(args.checkpoint).resolve())
+    return options, embedder, BuildFile(config, checkpoint, args.backend, (job,))
 
 
 def build_here(
     args: argparse.Namespace,
     index: GalleryIndex,
-    inferencer: PersonSearchInferencer,
+    embedder: QueryEmbedder,
     build: BuildFile,
     options: SourceOptions,
     console: Console,
@@ -126,12 +138,12 @@ def build_here(
     with progress_bar(total, console) as advance:
         if not args.ray:
             return build_gallery(
-                index, inferencer, plan, options, args.batch_size, on_pictures=advance
+                index, embedder, plan, options, args.batch_size, on_pictures=advance
             )
-        model = (build.config, build.checkpoint, args.device, inferencer.det_thresh)
+        model = (args.backend, build.config, build.checkpoint, args.device, embedder.det_thresh)
         return build_with_ray(
             index,
-            partial(make_inferencer, *model),
+            partial(make_embedder, *model),
             plan,
             options,
             args.ray,
@@ -150,21 +162,21 @@ def main() -> None:
     if is_launched() and torch.cuda.is_available():
         args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
     console = Console(stderr=True)
-    options, inferencer, build = settle(args)
+    options, embedder, build = settle(args)
     open_index = partial(
-        open_for_build, args.out, inferencer.identity, build, args.append, args.index
+        open_for_build, args.out, embedder.identity, build, args.append, args.index
     )
     if is_launched():
         plan_sources = partial(plan_units, args.sources, options.sampling)
         report, index = build_in_processes(
-            open_index, plan_sources, inferencer, inferencer.identity, options, args.batch_size
+            open_index, plan_sources, embedder, options, args.batch_size
         )
         if index is None:
             return
     else:
         plan_units(args.sources, options.sampling)  # a wrong source leaves no empty index behind
         index = open_index()
-        report = build_here(args, index, inferencer, build, options, console)
+        report = build_here(args, index, embedder, build, options, console)
     with index:
         index.optimize()
         print_report(report, len(index), console)

@@ -6,16 +6,17 @@ import argparse
 import sys
 
 from mmclsa.apis import (
-    FoundPeople,
     Picture,
     SearchResult,
     choose_queries,
-    inferencer_of_index,
+    describe_queries,
+    embedder_of_index,
     list_people,
     rank_people,
 )
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.structures import FoundPeople
 from mmclsa.utils import check_writable, run_tool
 from mmclsa.utils.times import parse_time
 
@@ -85,10 +86,10 @@ def main() -> None:
     if args.out_dir:
         check_writable(args.out_dir)
     GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
-    inferencer = inferencer_of_index(args.index, args.config, args.checkpoint, args.device)
-    with GalleryIndex.open(args.index, inferencer.identity) as index:
-        queries = choose_queries(inferencer, args.query, args.box, args.person, ask)
-        feature = inferencer.describe(queries)
+    embedder = embedder_of_index(args.index, args.config, args.checkpoint, args.device)
+    with GalleryIndex.open(args.index, embedder.identity) as index:
+        queries = choose_queries(embedder, args.query, args.box, args.person, ask)
+        feature = describe_queries(embedder, queries)
         hits = rank_people(index, feature, args.topk, where, args.rerank, args.group_by_track)
     result = SearchResult(queries, hits)
     print(result.table())

@@ -1,15 +1,19 @@
 """Using a trained model from Python."""
 
-from mmclsa.apis.from_index import inferencer_of_index
+from mmclsa.apis.from_index import embedder_of_index
 from mmclsa.apis.inferencer import PersonSearchInferencer
 from mmclsa.apis.inputs import Picture, check_boxes, iterate_pictures, load_picture
 from mmclsa.apis.queries import choose_first, choose_queries, list_people
 from mmclsa.apis.results import SearchResult, load_scenes
-from mmclsa.apis.searching import QueryPerson, fuse_embeddings, open_gallery, rank_people
-from mmclsa.gallery.building import FoundPeople
+from mmclsa.apis.searching import (
+    QueryPerson,
+    describe_queries,
+    fuse_embeddings,
+    open_gallery,
+    rank_people,
+)
 
 __all__ = [
-    'FoundPeople',
     'PersonSearchInferencer',
     'Picture',
     'QueryPerson',
@@ -17,8 +21,9 @@ __all__ = [
     'check_boxes',
     'choose_first',
     'choose_queries',
+    'describe_queries',
+    'embedder_of_index',
     'fuse_embeddings',
-    'inferencer_of_index',
     'iterate_pictures',
     'list_people',
     'load_picture',

@@ -8,49 +8,53 @@ from mmengine.config import Config
 
 from mmclsa.apis.inferencer import PersonSearchInferencer
 from mmclsa.errors import ConfigError
-from mmclsa.gallery.building import BuildFile
+from mmclsa.gallery.building import BuildFile, QueryEmbedder
 
-__all__ = ['inferencer_of_index']
+__all__ = ['embedder_of_index']
 
 
-def inferencer_of_index(
+def embedder_of_index(
     index_path: str | Path,
     config: str | Path | None = None,
     checkpoint: str | Path | None = None,
     device: str | None = None,
     det_thresh: float | None = None,
-) -> PersonSearchInferencer:
+) -> QueryEmbedder:
     """Load the model that an index was built with.
 
     Args:
         index_path: Folder of the index.
         config: Config in place of the one that the index has in it.
         checkpoint: Weights in place of those that it names.
-        device: Such as ``cpu`` or ``cuda:0``.
+        device: Such as ``cpu`` or ``cuda:0``; of PyTorch alone.
         det_thresh: Least score of a person; None for the one of the build.
 
     Returns:
-        The inferencer.
+        A ``PersonSearchInferencer``, or an ``OnnxSearcher`` if exported graphs
+        have built the index and no checkpoint is given.
 
     Raises:
         ConfigError: If the index does not say what built it, or the weights
             are no longer there.
     """
     build = BuildFile.read(index_path)
-    if build is None and (config is None or checkpoint is None):
-        raise ConfigError(
-            f'the index {index_path} has no {BuildFile.NAME}, which would name its model: give '
-            'the config and the checkpoint'
-        )
-    if build is not None and checkpoint is None and not Path(build.checkpoint).is_file():
+    if build is None:
+        if config is None or checkpoint is None:
+            raise ConfigError(
+                f'the index {index_path} has no {BuildFile.NAME}, which would name its model: '
+                'give the config and the checkpoint'
+            )
+        return PersonSearchInferencer(config, checkpoint, device, det_thresh)
+    if checkpoint is None and not Path(build.checkpoint).exists():
         raise ConfigError(
             f'the weights {build.checkpoint} that the index {index_path} was built with are no '
             'longer there: give the checkpoint'
         )
-    model: str | Path | Config | None = config
-    if build is not None:
-        model = config or Config.fromstring(build.config, '.py')
-        checkpoint = checkpoint or build.checkpoint
-        if det_thresh is None and build.jobs:
-            det_thresh = build.jobs[-1].det_thresh
-    return PersonSearchInferencer(model, checkpoint, device, det_thresh)
+    if det_thresh is None and build.jobs:
+        det_thresh = build.jobs[-1].det_thresh
+    if build.backend == 'onnx' and checkpoint is None:
+        from mmclsa.deploy import OnnxSearcher
+
+        return OnnxSearcher(build.checkpoint, det_thresh)
+    model = config or Config.fromstring(build.config, '.py')
+    return PersonSearchInferencer(model, checkpoint or build.checkpoint, device, det_thresh)

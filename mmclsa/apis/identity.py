@@ -12,7 +12,10 @@ from torch import nn
 __all__ = ['config_digest', 'weights_digest']
 
 # Settings of training; embeddings do not depend on them.
-_TRAINING = ('init_cfg', 'train_cfg', 'pretrained', 'train_boxes', 'freeze_detector')
+_TRAINING = (
+    *('init_cfg', 'train_cfg', 'pretrained'),
+    *('train_boxes', 'train_crop_size', 'freeze_detector'),
+)
 
 
 def config_digest(model: Any, pipeline: Any) -> str:

@@ -29,16 +29,16 @@ from mmclsa.apis.queries import Boxes, choose_first, choose_queries
 from mmclsa.apis.results import SearchResult
 from mmclsa.apis.searching import (
     GalleryInput,
-    QueryPerson,
-    fuse_embeddings,
+    describe_queries,
     open_gallery,
     rank_people,
 )
 from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelIdentity, SearchFilter
-from mmclsa.gallery.building import FoundPeople, Sampling
+from mmclsa.gallery.building import Sampling
 from mmclsa.registry import MODELS, TRANSFORMS
+from mmclsa.structures import FoundPeople
 from mmclsa.utils.checkpoint import check_fits, is_url, read_checkpoint
 from mmclsa.visualization import PersonSearchVisualizer
 
@@ -340,25 +340,13 @@ class PersonSearchInferencer(BaseInferencer):
             UserError: If a picture or box is wrong, or nobody is found.
         """
         queries = choose_queries(self, query_image, query_box, person, choose_first)
-        feature = self.describe(queries)
+        feature = describe_queries(self, queries)
         with open_gallery(gallery, self) as index:
             hits = rank_people(index, feature, topk, where, rerank, group_by_track)
         result = SearchResult(queries, hits)
         if out_dir is not None:
             result.save(out_dir)
         return result
-
-    def describe(self, queries: Sequence[QueryPerson]) -> np.ndarray:
-        """Describe a person who is in one or several pictures.
-
-        Args:
-            queries: The pictures, with the person's box.
-
-        Returns:
-            Shape (D,), float32, a unit vector.
-        """
-        parts = [self.embed_boxes(query.picture, query.box[None]) for query in queries]
-        return fuse_embeddings(np.concatenate(parts))
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
         model_cfg = copy.deepcopy(cfg.model)  # the config itself stays as it was given

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 
 from mmclsa.apis.inputs import InputsType, Picture, check_boxes, load_picture
 from mmclsa.apis.searching import QueryPerson
 from mmclsa.errors import UserError
-from mmclsa.gallery.building import FoundPeople
-
-if TYPE_CHECKING:
-    from mmclsa.apis.inferencer import PersonSearchInferencer
+from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.structures import FoundPeople
 
 __all__ = ['Boxes', 'Chooser', 'choose_first', 'choose_queries', 'list_people']
 
@@ -25,7 +23,7 @@ Chooser = Callable[[Picture, FoundPeople], Optional[int]]
 
 
 def choose_queries(
-    inferencer: PersonSearchInferencer,
+    embedder: QueryEmbedder,
     images: InputsType,
     boxes: Boxes | None = None,
     people: Sequence[int] | int | None = None,
@@ -34,7 +32,7 @@ def choose_queries(
     """Settle who is looked for in each query picture.
 
     Args:
-        inferencer: Finds people where no box is given.
+        embedder: Finds people where no box is given.
         images: A picture, or several of one person.
         boxes: A box x1 y1 x2 y2 for each picture, in pixels of the upright
             picture.
@@ -64,7 +62,7 @@ def choose_queries(
     else:
         numbers = [None] * len(pictures)
     return [
-        _choose(inferencer, picture, number, chooser) for picture, number in zip(pictures, numbers)
+        _choose(embedder, picture, number, chooser) for picture, number in zip(pictures, numbers)
     ]
 
 
@@ -74,17 +72,17 @@ def choose_first(_: Picture, people: FoundPeople) -> int:
 
 
 def _choose(
-    inferencer: PersonSearchInferencer,
+    embedder: QueryEmbedder,
     picture: Picture,
     number: int | None,
     chooser: Chooser | None,
 ) -> QueryPerson:
-    (people,) = inferencer.find_people([inferencer.prepare(picture.array)])
+    (people,) = embedder.find_people([embedder.prepare(picture.array)])
     name = picture.source or 'the query picture'
     count = len(people.scores)
     if not count:
         raise UserError(
-            f'nobody is found in {name} with a score of {inferencer.det_thresh} or more: give a box'
+            f'nobody is found in {name} with a score of {embedder.det_thresh} or more: give a box'
         )
     if number is None:
         number = 1 if count == 1 else chooser and chooser(picture, people)

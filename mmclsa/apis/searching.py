@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Union
+from typing import Union
 
 import numpy as np
 
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.functional import k_reciprocal_distances
 from mmclsa.gallery import GalleryIndex, Hit, SearchFilter
-from mmclsa.gallery.building import SourceOptions, build_gallery, plan_units
+from mmclsa.gallery.building import (
+    Embedder,
+    QueryEmbedder,
+    SourceOptions,
+    build_gallery,
+    plan_units,
+)
 from mmclsa.gallery.manifest import MANIFEST
 
-if TYPE_CHECKING:
-    from mmclsa.apis.inferencer import PersonSearchInferencer
-
-__all__ = ['GalleryInput', 'QueryPerson', 'fuse_embeddings', 'open_gallery', 'rank_people']
+__all__ = [
+    'GalleryInput',
+    'QueryPerson',
+    'describe_queries',
+    'fuse_embeddings',
+    'open_gallery',
+    'rank_people',
+]
 
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
 RERANK_DEPTH = 200
@@ -62,6 +72,20 @@ def fuse_embeddings(embeddings: np.ndarray) -> np.ndarray:
     return fused.astype(np.float32)
 
 
+def describe_queries(embedder: QueryEmbedder, queries: Sequence[QueryPerson]) -> np.ndarray:
+    """Describe a person who is in one or several pictures.
+
+    Args:
+        embedder: The model.
+        queries: The pictures, with the person's box.
+
+    Returns:
+        Shape (D,), float32, a unit vector.
+    """
+    parts = [embedder.embed_boxes(query.picture, query.box[None]) for query in queries]
+    return fuse_embeddings(np.concatenate(parts))
+
+
 def rank_people(
     index: GalleryIndex,
     feature: np.ndarray,
@@ -101,13 +125,10 @@ def rank_people(
 
 def _rerank(index: GalleryIndex, feature: np.ndarray, hits: list[Hit]) -> list[Hit]:
     """Order the first hits anew; those behind keep their places."""
-    functional: Any = import_module('mmclsa.evaluation.functional')
     first = hits[:RERANK_DEPTH]
     if len(first) < 2:
         return hits
-    distances = functional.k_reciprocal_distances(
-        feature, index.embeddings([hit.row for hit in first])
-    )
+    distances = k_reciprocal_distances(feature, index.embeddings([hit.row for hit in first]))
     order = np.argsort(distances, kind='stable')
     return [*(first[number] for number in order), *hits[RERANK_DEPTH:]]
 
@@ -122,14 +143,14 @@ def _best_of_tracks(hits: Sequence[Hit]) -> list[Hit]:
 
 @contextmanager
 def open_gallery(
-    gallery: GalleryInput, inferencer: PersonSearchInferencer, batch_size: int = 8
+    gallery: GalleryInput, embedder: Embedder, batch_size: int = 8
 ) -> Iterator[GalleryIndex]:
     """Give an index of whatever a gallery is.
 
     Args:
         gallery: An index or its folder, or pictures, folders, videos and
             lists, of which an index is built that lasts as long as the block.
-        inferencer: The model.
+        embedder: The model.
         batch_size: Pictures that go through the network at once.
 
     Yields:
@@ -140,18 +161,18 @@ def open_gallery(
         UserError: If a source does not exist.
     """
     if isinstance(gallery, GalleryIndex):
-        if difference := gallery.model.difference(inferencer.identity):
+        if difference := gallery.model.difference(embedder.identity):
             raise ConfigError(f'the index holds embeddings of another model: {difference}')
         yield gallery
     elif isinstance(gallery, (str, Path)) and (Path(gallery) / MANIFEST).is_file():
-        with GalleryIndex.open(gallery, inferencer.identity) as index:
+        with GalleryIndex.open(gallery, embedder.identity) as index:
             yield index
     else:
         sources = [gallery] if isinstance(gallery, (str, Path)) else list(gallery)
         plan = plan_units(sources)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory()))
-            index = GalleryIndex.create(folder / 'index', inferencer.identity)
+            index = GalleryIndex.create(folder / 'index', embedder.identity)
             stack.enter_context(index)
-            build_gallery(index, inferencer, plan, SourceOptions(), batch_size)
+            build_gallery(index, embedder, plan, SourceOptions(), batch_size)
             yield index

@@ -42,8 +42,14 @@ class TestPredictions:
         single = inferencer(pictures)['predictions']
         batched = inferencer(pictures, batch_size=3)['predictions']
         for one, many in zip(single, batched):
-            assert np.allclose(one['bboxes'], many['bboxes'], atol=1e-2)
-            assert np.allclose(one['embeddings'], many['embeddings'], atol=1e-4)
+            # In any order: of two equal scores rounding decides which is first.
+            boxes = (np.array(found['bboxes']) for found in (one, many))
+            apart = np.abs(next(boxes)[:, None] - next(boxes)[None]).max(axis=2)
+            same = apart.argmin(axis=1)
+            assert sorted(same) == list(range(len(many['bboxes'])))
+            assert apart.min(axis=1).max() < 0.01
+            others = np.array(many['embeddings'])[same]
+            assert np.allclose(one['embeddings'], others, atol=1e-4)
 
     def test_grey_and_transparent_arrays(self, inferencer):
         grey = picture()[..., 0]

@@ -14,20 +14,17 @@ from mmclsa.apis import (
     QueryPerson,
     SearchResult,
     choose_queries,
+    embedder_of_index,
     fuse_embeddings,
-    inferencer_of_index,
     load_scenes,
     rank_people,
 )
 from mmclsa.errors import ConfigError, UserError
-from mmclsa.evaluation import functional
+from mmclsa.evaluation.functional import k_reciprocal_distances
 from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelIdentity, SearchFilter
 from mmclsa.gallery.building import BuildFile, Job, open_for_build
 from tests.test_gallery.fakes import DIMS, FakeEmbedder, scene, write, write_video
 
-needs_reranking = pytest.mark.skipif(
-    not hasattr(functional, 'k_reciprocal_distances'), reason='no re-ranking yet'
-)
 IDENTITY = ModelIdentity('a' * 64, 'b' * 64, DIMS)
 
 
@@ -95,20 +92,18 @@ class TestRanking:
         assert len(hits) == 8
         assert all(hit.record.camera == 's' and hit.record.time >= 20 for hit in hits)
 
-    @needs_reranking
-    def test_reranking_trusts_shared_neighbours(self, tmp_path):
-        """A lone vector is as near as one of a group about the query, which goes first."""
-        rng = np.random.default_rng(1)
-        query = np.eye(DIMS)[0]
-        group = query + rng.normal(size=(30, DIMS)) * 0.12
-        lone = query + 0.28 * np.eye(DIMS)[5]
-        others = rng.normal(size=(25, DIMS)) - query
-        with make_index(tmp_path / 'i', units(np.stack([lone, *group, *others]))) as index:
-            plain = rank_people(index, units(query), 31)
-            again = rank_people(index, units(query), 31, rerank=True)
-        assert {hit.row for hit in plain} == {hit.row for hit in again} == set(range(31))
-        place = [[hit.row for hit in hits].index(0) for hits in (plain, again)]
-        assert place[1] >= place[0]
+    def test_reranking_orders_the_first_anew(self, tmp_path, vectors, monkeypatch):
+        monkeypatch.setattr('mmclsa.apis.searching.RERANK_DEPTH', 40)
+        feature = units(np.arange(1, DIMS + 1.0))
+        with make_index(tmp_path / 'i', vectors) as index:
+            hits = rank_people(index, feature, 50, rerank=True)
+            best = rank_people(index, feature, 5, rerank=True)
+        order = np.argsort(-vectors @ feature)
+        distances = k_reciprocal_distances(feature, vectors[order[:40]])
+        expected = order[:40][np.argsort(distances, kind='stable')].tolist()
+        assert expected != order[:40].tolist()
+        assert [hit.row for hit in hits] == expected + order[40:50].tolist()
+        assert [hit.row for hit in best] == expected[:5]
 
     def test_topk_is_checked(self, tmp_path, vectors):
         with make_index(tmp_path / 'i', vectors) as index, pytest.raises(ConfigError, match='topk'):
@@ -262,7 +257,7 @@ class TestSearch:
         inferencer = PersonSearchInferencer(*names, 'cpu')
         build = BuildFile(inferencer.cfg.pretty_text, names[1], jobs=(Job((), det_thresh=0.3),))
         open_for_build(tmp_path / 'i', inferencer.identity, build).close()
-        again = inferencer_of_index(tmp_path / 'i', device='cpu')
+        again = embedder_of_index(tmp_path / 'i', device='cpu')
         assert again.identity == inferencer.identity
         assert again.det_thresh == 0.3
 
@@ -270,9 +265,9 @@ class TestSearch:
         build = BuildFile('', str(tmp_path / 'gone.pth'), jobs=(Job(()),))
         open_for_build(tmp_path / 'i', IDENTITY, build).close()
         with pytest.raises(ConfigError, match=r'gone\.pth .*no longer there'):
-            inferencer_of_index(tmp_path / 'i')
+            embedder_of_index(tmp_path / 'i')
 
     def test_index_that_does_not_say(self, tmp_path, vectors):
         make_index(tmp_path / 'i', vectors).close()
         with pytest.raises(ConfigError, match='give the config and the checkpoint'):
-            inferencer_of_index(tmp_path / 'i')
+            embedder_of_index(tmp_path / 'i')

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mmclsa.gallery import ModelIdentity
-from mmclsa.gallery.building import FoundPeople
+from mmclsa.structures import FoundPeople
 
 DIMS = 8
 

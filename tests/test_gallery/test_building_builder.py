@@ -16,8 +16,11 @@ import pytest
 from mmclsa.errors import DataError, UserError
 from mmclsa.gallery import GalleryIndex, table_to_records
 from mmclsa.gallery.building import (
+    BuildFile,
+    Job,
     SourceOptions,
     build_gallery,
+    open_for_build,
     pending_units,
     plan_units,
     process_units,
@@ -215,3 +218,28 @@ class TestSpool:
         assert sum(embedder.batches) == 8 + 60
         assert content(index) == content(whole)
         assert not spool.folder.exists()
+
+
+class TestBuildFile:
+    def test_there_and_back(self, tmp_path):
+        job = Job(('/a ü', '/b'), fps=2.5, camera='door', start_time=1.5, det_thresh=0.3)
+        build_file = BuildFile('text = 1\n', '/a.pth', 'onnx', (job, Job(('/c',))))
+        build_file.write(tmp_path)
+        assert BuildFile.read(tmp_path) == build_file
+        assert BuildFile.read(tmp_path / 'none') is None
+
+    @pytest.mark.parametrize(
+        'content',
+        ['', '[]', 'null', '{}', '{"jobs": 3}', '{"jobs": [{}]}', '{"jobs": [], "x": 1}', '\xff'],
+    )
+    def test_broken(self, tmp_path, content):
+        (tmp_path / 'build.json').write_bytes(content.encode('latin-1'))
+        with pytest.raises(DataError, match=r'build\.json is broken'):
+            BuildFile.read(tmp_path)
+
+    def test_command_that_was_killed_before_it_noted_itself(self, tmp_path):
+        identity = FakeEmbedder().identity
+        GalleryIndex.create(tmp_path / 'i', identity).close()
+        build_file = BuildFile('', '/a.pth', jobs=(Job(('/c',)),))
+        open_for_build(tmp_path / 'i', identity, build_file).close()
+        assert BuildFile.read(tmp_path / 'i') == build_file

@@ -27,7 +27,7 @@ def main():
     embedder = FakeEmbedder()
     report, index = build_in_processes(
         lambda: GalleryIndex.create(sys.argv[1], embedder.identity),
-        lambda: plan_units(sys.argv[2:]), embedder, embedder.identity, SourceOptions(),
+        lambda: plan_units(sys.argv[2:]), embedder, SourceOptions(),
         commit_seconds=0.0)
     if index is not None:
         index.close()

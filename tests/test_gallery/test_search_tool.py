@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import runpy
+import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery import GalleryIndex, table_to_records
 from tests.helpers import REPO
 from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
+from tests.test_deploy.conftest import exported  # noqa: F401 (a fixture)
 from tests.test_gallery.fakes import write
 
 
@@ -76,7 +79,7 @@ def test_build_and_search(tool, tmp_path, pictures):
     # The same person twice, by her box; nobody was there so late.
     box = [round(value) for value in hits[0]['box']]
     several = [index, '--query', query, query, '--box', *box, '--box', *box, '--device', 'cpu']
-    code, table, _ = tool('search_gallery', *several, '--group-by-track')
+    code, table, _ = tool('search_gallery', *several, '--rerank', '--group-by-track')
     assert code == 0
     assert '2.png' in table
     code, table, _ = tool('search_gallery', *several, '--from', '2024-05-07')
@@ -115,6 +118,68 @@ def test_another_model_is_refused(tool, tmp_path, pictures, checkpoints):  # noq
     code, _, error = tool('search_gallery', index, *query, *other, '--device', 'cpu')
     assert code == 2
     assert 'embeddings of another model' in error
+
+
+def clip(box: tuple[float, ...]) -> np.ndarray:
+    return np.clip(box, 0, [128, 96, 128, 96])
+
+
+def test_evaluation_of_an_index(tool, tmp_path, pictures):
+    """A person in two equal pictures is found in the other one; who is in one alone is no query."""
+    shutil.copy(pictures / '0.png', pictures / '9.png')
+    assert tool.build(pictures, '--out', tmp_path / 'index')[0] == 0
+    with GalleryIndex.open(tmp_path / 'index') as index:
+        records = table_to_records(index.records())
+    images, annotations = [], []
+    for number, person in ((0, 5), (1, 6), (9, 5)):
+        path = str(pictures / f'{number}.png')
+        box = next(
+            record.box
+            for record in records
+            if record.source == path and np.array_equal(record.box, clip(record.box))
+        )
+        images.append(dict(id=number, file_name=f'{number}.png', width=128, height=96))
+        xywh = [*box[:2], box[2] - box[0], box[3] - box[1]]
+        annotations.append(dict(id=number, image_id=number, bbox=xywh, person_id=person))
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name='person')])
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    truth = ('--coco', tmp_path / 'a.json', pictures, '--device', 'cpu')
+    code, output, error = tool('analysis_tools/eval_gallery', tmp_path / 'index', *truth)
+    assert code == 0, error
+    assert 'first for 2 of 2 queries (100.0 %)' in output
+    code, output, error = tool(
+        'analysis_tools/eval_gallery', tmp_path / 'index', *truth, '--annotated-boxes'
+    )
+    assert code == 0, error
+    assert 'first for 2 of 2 queries (100.0 %)' in output
+    code, _, error = tool('analysis_tools/eval_gallery', tmp_path / 'index', *truth, '--min-gap', 3)
+    assert code == 2
+    assert 'nobody in the annotations is in the index at another time' in error
+
+
+@pytest.mark.skipif(find_spec('onnxruntime') is None, reason='ONNX Runtime is not installed')
+def test_exported_graphs_build_the_same_index(tool, tmp_path, pictures, checkpoints, exported):  # noqa: F811
+    folder = exported('crop')[2]
+    assert tool.build(pictures, '--out', tmp_path / 'torch')[0] == 0
+    onnx = (checkpoints['crop'], folder, pictures, '--out', tmp_path / 'onnx', '--backend', 'onnx')
+    code, _, error = tool('build_gallery', *onnx, '--det-thresh', 0.25)
+    assert code == 0, error
+    found = []
+    for name in ('torch', 'onnx'):
+        with GalleryIndex.open(tmp_path / name) as index:
+            records = table_to_records(index.records())
+            vectors = index.embeddings(range(len(index)))
+        order = sorted(range(len(records)), key=lambda n: (records[n].source, records[n].box))
+        found.append([(records[n], vectors[n]) for n in order])
+    assert len(found[0]) == len(found[1]) > 4
+    for (one, vector), (two, other) in zip(*found):
+        assert one.source == two.source
+        assert np.allclose(one.box, two.box, atol=0.05)
+        assert np.allclose(vector, other, atol=1e-3)
+    query = ('--query', pictures / '2.png', '--person', 1)
+    code, table, error = tool('search_gallery', tmp_path / 'onnx', *query)
+    assert code == 0, error
+    assert '2.png' in table.splitlines()[3]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from mmclsa.gallery.building.builder import (
     records_of,
 )
 from mmclsa.gallery.building.distributed import build_in_processes, is_launched, share_of
-from mmclsa.gallery.building.embedder import Embedder, FoundPeople
+from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder
 from mmclsa.gallery.building.job import BuildFile, Job, open_for_build
 from mmclsa.gallery.building.pictures import (
     IMAGE_SUFFIXES,
@@ -32,10 +32,10 @@ __all__ = [
     'BuildFile',
     'BuildReport',
     'Embedder',
-    'FoundPeople',
     'IndexSink',
     'Job',
     'Plan',
+    'QueryEmbedder',
     'Sampling',
     'SourceOptions',
     'Unit',

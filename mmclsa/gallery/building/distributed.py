@@ -59,7 +59,6 @@ def build_in_processes(
     open_index: Callable[[], GalleryIndex],
     plan_sources: Callable[[], Plan],
     embedder: Embedder,
-    identity: ModelIdentity,
     options: SourceOptions,
     batch_size: int = 8,
     commit_seconds: float = COMMIT_SECONDS,
@@ -74,7 +73,6 @@ def build_in_processes(
         open_index: Opens the index for writing; called in the first process.
         plan_sources: Makes the plan; called in the first process.
         embedder: Finds people.
-        identity: Of the embedder's model.
         options: Of the sources.
         batch_size: See :func:`build_gallery`.
         commit_seconds: Likewise.
@@ -89,6 +87,7 @@ def build_in_processes(
     """
     if not distributed.is_initialized():
         distributed.init_process_group('gloo', timeout=_TIMEOUT)
+    identity = embedder.identity
     rank, world_size = distributed.get_rank(), distributed.get_world_size()
     began = time.monotonic()
     index, start = _begin(open_index, plan_sources, identity) if rank == 0 else (None, None)

@@ -7,13 +7,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mmclsa.gallery import ModelIdentity
 from mmclsa.structures import FoundPeople
 
-__all__ = ['Embedder', 'FoundPeople']
+__all__ = ['Embedder', 'QueryEmbedder']
 
 
 class Embedder(Protocol):
-    """Finds and describes people; ``PersonSearchInferencer`` is one."""
+    """Finds and describes people: ``PersonSearchInferencer`` and ``OnnxSearcher`` do."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The digests of its model."""
 
     def prepare(self, picture: np.ndarray) -> dict[str, Any]:
         """Make a picture (H, W, 3), uint8, BGR, ready for the network; called in threads.
@@ -25,3 +30,14 @@ class Embedder(Protocol):
 
     def find_people(self, batch: Sequence[dict[str, Any]]) -> list[FoundPeople]:
         """Detect and describe the people of prepared pictures."""
+
+
+class QueryEmbedder(Embedder, Protocol):
+    """Describes people whose boxes are given, too: what a search needs."""
+
+    det_thresh: float
+
+    def embed_boxes(
+        self, picture: np.ndarray, boxes: Sequence[Sequence[float]] | np.ndarray
+    ) -> np.ndarray:
+        """Describe people of a picture (H, W, 3), uint8, BGR: unit vectors (n, D)."""

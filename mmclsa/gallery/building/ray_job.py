@@ -114,7 +114,7 @@ def _results(
             _Worker,
             fn_constructor_args=(make_embedder, tasks, options, batch_size),
             batch_size=1,
-            concurrency=num_workers,
+            compute=ray.data.ActorPoolStrategy(size=num_workers),
             num_cpus=CPUS_OF_AN_ACTOR,
             num_gpus=gpus,
         )

@@ -1,0 +1,174 @@
+"""Search an index for everybody in footage whose people are known.
+
+A query is a person whom the detector has found in a frame, as
+tools/search_gallery.py offers them, and who is annotated (IoU >= 0.5); or, with
+--annotated-boxes, every annotated person by that box, hidden ones too. It counts
+if the index has the same person at another time of the same track, and is right
+if the best hit of another time is that person.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmclsa.apis import embedder_of_index, load_scenes, rank_people
+from mmclsa.datasets.readers.coco import read_coco
+from mmclsa.datasets.readers.mot import read_mot_sequence
+from mmclsa.errors import ConfigError
+from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.gallery import GalleryIndex, GalleryRecord, table_to_records
+from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.structures import Scene
+from mmclsa.utils import run_tool
+
+Place = tuple[str, int]  # source and frame
+_MIN_IOU = 0.5
+_ELSEWHERE = -(10**9)  # frames that are not annotated are far away from all that are
+
+
+@dataclass(frozen=True)
+class Known:
+    """Who a record is."""
+
+    person: int = -1
+    track: int = -1
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    truth = parser.add_mutually_exclusive_group(required=True)
+    truth.add_argument('--mot', metavar='FOLDER', help='sequence in the layout of MOTChallenge')
+    truth.add_argument(
+        '--coco', nargs=2, metavar=('JSON', 'IMAGES'), help='annotations and folder of pictures'
+    )
+    parser.add_argument(
+        '--annotated-boxes', action='store_true', help='search for annotated boxes, not found ones'
+    )
+    parser.add_argument(
+        '--num', type=int, default=0, help='queries at most, drawn at random (default: all)'
+    )
+    parser.add_argument(
+        '--min-gap', type=int, default=1, metavar='N', help='the hit must be N frames away or more'
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', help='such as cpu or cuda:0')
+    return parser.parse_args()
+
+
+def read_truth(args: argparse.Namespace) -> tuple[dict[Place, Scene], dict[Place, int]]:
+    """Read the annotations; also the order of the frames."""
+    if args.mot:
+        sequence = read_mot_sequence(args.mot)
+        video = sequence.video
+        places = [
+            (str(video.resolve()), n)
+            if video is not None
+            else (str((sequence.folder / 'img1' / Path(scene.image).name).resolve()), 0)
+            for n, scene in enumerate(sequence.scenes)
+        ]
+        scenes = sequence.scenes
+    else:
+        scenes = read_coco(args.coco[0])
+        places = [(str((Path(args.coco[1]) / scene.image).resolve()), 0) for scene in scenes]
+    return dict(zip(places, scenes)), {place: n for n, place in enumerate(places)}
+
+
+def place_of(record: GalleryRecord) -> Place:
+    """Say which frame a record is of."""
+    return str(Path(record.source).resolve()), record.frame
+
+
+def recognise(record: GalleryRecord, truth: Mapping[Place, Scene]) -> Known:
+    """Say who a record is; nobody known where no annotated box covers it."""
+    scene = truth.get(place_of(record))
+    if scene is None or not len(scene.boxes):
+        return Known()
+    overlap = pairwise_iou(np.array([record.box]), scene.boxes)[0]
+    best = int(overlap.argmax())
+    if overlap[best] < _MIN_IOU or scene.ignore[best]:
+        return Known()
+    return Known(int(scene.person_ids[best]), track_of(scene, best))
+
+
+def track_of(scene: Scene, number: int) -> int:
+    """Give a person's track; where there are none, a person has one."""
+    ids = scene.person_ids if scene.track_ids is None else scene.track_ids
+    return int(ids[number])
+
+
+def frames_of(people: Sequence[Known], moments: Sequence[int]) -> dict[Known, np.ndarray]:
+    """List when the index has each track of each person."""
+    seen: dict[Known, list[int]] = {}
+    for who, moment in zip(people, moments):
+        if who.person >= 0:
+            seen.setdefault(who, []).append(moment)
+    return {who: np.array(times) for who, times in seen.items()}
+
+
+def annotated_people(
+    truth: Mapping[Place, Scene], order: Mapping[Place, int], embedder: QueryEmbedder
+) -> tuple[list[Known], list[int], np.ndarray]:
+    """Describe everybody who is annotated: who, when, and embeddings (n, D)."""
+    people, moments, parts = [], [], []
+    asked = [GalleryRecord(*place, 0.0, (0.0, 0.0, 1.0, 1.0), 1.0) for place in truth]
+    for record in asked:  # one at a time: they may not fit into memory together
+        place = (record.source, record.frame)
+        scene = truth[place]
+        chosen = np.flatnonzero((scene.person_ids >= 0) & ~scene.ignore)
+        if not len(chosen):
+            continue
+        (picture,) = load_scenes([record])
+        if picture is None:
+            raise ConfigError(f'frame {record.frame} of {record.source} cannot be read')
+        parts.append(embedder.embed_boxes(picture[..., ::-1], scene.boxes[chosen]))
+        people += [Known(int(scene.person_ids[n]), track_of(scene, int(n))) for n in chosen]
+        moments += [order[place]] * len(chosen)
+    return people, moments, np.concatenate(parts)
+
+
+def main() -> None:
+    """Evaluate."""
+    args = parse_args()
+    truth, order = read_truth(args)
+    with GalleryIndex.open(args.index) as index:
+        records = table_to_records(index.records())
+        found = [recognise(record, truth) for record in records]
+        moments = np.array([order.get(place_of(record), _ELSEWHERE) for record in records])
+        if args.annotated_boxes:
+            embedder = embedder_of_index(args.index, device=args.device)
+            people, times, features = annotated_people(truth, order, embedder)
+        else:
+            people, times = found, moments.tolist()
+            features = index.embeddings(range(len(index)))
+        seen = frames_of(found, moments.tolist())
+        queries = [
+            n
+            for n, (who, time) in enumerate(zip(people, times))
+            if who in seen and (np.abs(seen[who] - time) >= args.min_gap).any()
+        ]
+        if not queries:
+            raise ConfigError('nobody in the annotations is in the index at another time')
+        chosen = np.random.default_rng(args.seed).permutation(queries)[: args.num or None]
+        right = 0
+        for number in chosen.tolist():
+            hits = rank_people(index, features[number], len(index))
+            far = (hit for hit in hits if abs(moments[hit.row] - times[number]) >= args.min_gap)
+            right += found[next(far).row].person == people[number].person
+    print(f'{len(records)} people in the index, {sum(who.person >= 0 for who in found)} known')
+    print(
+        f'the right person is first for {right} of {len(chosen)} queries '
+        f'({100 * right / len(chosen):.1f} %), at least {args.min_gap} frames away'
+    )
+
+
+if __name__ == '__main__':
+    run_tool(main)
