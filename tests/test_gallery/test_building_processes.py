@@ -16,6 +16,7 @@ from tests.test_gallery.test_building_builder import build, content
 
 WORKER = """
 import sys
+from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import SourceOptions, build_in_processes, plan_units, sources
 from mmclsa.utils import run_tool
 from tests.test_gallery.fakes import FakeEmbedder
