@@ -25,6 +25,8 @@ NARROW = {
     'train_dataloader.dataset.num_scenes': 16,
     'train_dataloader.dataset.img_size': '(128,96)',
     'train_dataloader.dataset.num_identities': 6,
+    'train_dataloader.sampler.num_persons': 2,
+    'train_dataloader.sampler.num_batches': 2,
     'model.reid.head.num_identities': 6,
     'model.reid.head.loss_id.queue_size': 7,
     'train_cfg.max_epochs': 3,
@@ -128,7 +130,7 @@ def test_two_ranks_hold_one_memory_after_every_step(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(out.read_text())
-    assert told['steps'] == 3 * 2  # 16 scenes, 2 ranks, batches of 4
+    assert told['steps'] == 3 * 2  # 3 epochs of 2 batches on each rank
     assert told['buffers'] == 3 * 3, 'table, queue and pointer of three levels'
     assert told['changes'] == told['steps'] - 1, 'the memory moves'
     assert told['different batches'] == told['steps'], 'each rank sees scenes of its own'

@@ -1,6 +1,7 @@
 # Synthetic scenes, drawn in memory: no download. Test people are none of the training people.
 num_identities = 400  # training identities; each is in about six scenes
 queue_size = 200  # passers-by that OIM remembers; ours
+person_height = (0.2, 0.92)  # of the picture: 38 to 177 pixels; ours
 image_size = (256, 192)  # width and height that scenes are drawn in; ours
 
 train_pipeline = [
@@ -21,12 +22,14 @@ train_dataloader = dict(
     num_workers=1,
     # A worker takes its random state along; a new one each epoch makes resuming exact.
     persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    # The contrastive loss needs people who are in two scenes of a batch: four of them.
+    sampler=dict(type='IdentityBalancedSampler', num_persons=4, num_instances=2, num_batches=100),
     dataset=dict(
         type='SyntheticPersonSearch',
         num_scenes=800,
         num_identities=num_identities,
         img_size=image_size,
+        person_height=person_height,
         seed=0,
         filter_cfg=dict(filter_empty_gt=True),
         pipeline=train_pipeline,
@@ -44,6 +47,7 @@ val_dataloader = dict(
         num_identities=30,
         first_identity=1000,
         img_size=image_size,
+        person_height=person_height,
         seed=1,
         test_mode=True,
         pipeline=test_pipeline,
@@ -62,6 +66,7 @@ test_dataloader = dict(
         num_identities=30,
         first_identity=2000,
         img_size=image_size,
+        person_height=person_height,
         seed=2,
         gallery_sizes=(None, 50),
         test_mode=True,

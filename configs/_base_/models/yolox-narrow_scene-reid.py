@@ -11,6 +11,12 @@ model = dict(
             widen_factor=0.25,
             # Strides 4, 8, 16: in small pictures people are small too.
             out_indices=(1, 2, 3),
+            # The first three stages of CSPDarknet; a fourth would have no use and no gradient.
+            arch_ovewrite=[
+                [64, 128, 3, True, False],
+                [128, 256, 9, True, False],
+                [256, 512, 9, True, False],
+            ],
             norm_cfg=dict(type='BN', momentum=0.03, eps=0.001),
             act_cfg=dict(type='Swish'),
         ),

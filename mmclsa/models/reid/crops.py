@@ -23,7 +23,7 @@ def crop_people(picture: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
         size: Height and width of a crop.
 
     Returns:
-        Float32 crops of shape (n, C, *size), in the picture's value range.
+        Float32 crops of shape (n, C, height, width), in the picture's value range.
 
     Example:
         >>> import torch
@@ -51,6 +51,6 @@ def crop_scenes(
         size: Height and width of a crop.
 
     Returns:
-        Float32 crops of shape (sum of n_i, C, *size).
+        Float32 crops of shape (sum of n_i, C, height, width).
     """
     return torch.cat([crop_people(p, b, size) for p, b in zip(pictures, boxes)])
