@@ -72,9 +72,14 @@ def build_app(page: GalleryPage) -> gradio.Blocks:
                 group = gr.Checkbox(label='One scene a track')
                 search = gr.Button('Search', variant='primary', elem_id='search')
         scenes = gr.Gallery(
-            label='Ranked scenes', columns=4, height=420, buttons=[], interactive=False,
+            label='Ranked scenes',
+            columns=4,
+            height=420,
+            object_fit='contain',  # a box at the edge must be seen
+            buttons=[],
+            interactive=False,
             elem_id='scenes',
-        )  # fmt: skip
+        )
         timeline = gr.Image(label='Sightings', interactive=False, buttons=[], elem_id='timeline')
         report = gr.Code(label='JSON', language='json', interactive=False, elem_id='report')
         save = gr.Button('Save as JSON', elem_id='save')

@@ -179,8 +179,8 @@ class GalleryPage:
             raise UserError('click on a person first')
         if not 1 <= topk <= MAX_HITS:
             raise ConfigError(f'the number of scenes must lie in 1..{MAX_HITS}, but is {topk}')
-        limits = [parse_time(text) if text.strip() else None for text in (time_from, time_to)]
-        where = SearchFilter(list(cameras) or None, *limits)
+        start, end = (parse_time(t) if t.strip() else None for t in (time_from, time_to))
+        where = SearchFilter(list(cameras) or None, start, end)
         feature = drop.people.embeddings[chosen]
         with self._lock:
             hits = rank_people(self._index, feature, topk, where, group_by_track=group_by_track)

@@ -39,4 +39,4 @@ def page(index_dir):
 @pytest.fixture
 def query(tmp_path) -> Path:
     """Scene 1: a file with several people, one of them in the first quarter."""
-    return write(tmp_path / 'wer ist das?.png', scene(1))
+    return write(tmp_path / 'wer da? ü.png', scene(1))

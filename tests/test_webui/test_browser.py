@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import socket
+import sys
 import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Any
 
 import cv2
 import pytest
@@ -17,7 +20,7 @@ import pytest
 from mmclsa.errors import UserError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.webui import GalleryPage
-from tests.helpers import REPO, run_python
+from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
@@ -71,7 +74,15 @@ class TestServing:
             for prefix in ('gradio_api/', ''):
                 assert status_of(f'{address}{prefix}{way}{target}') in (403, 404, 405, 422), target
 
-    def test_a_path_cannot_be_given_in_place_of_an_upload(self, address, index_dir):
+    def test_a_path_cannot_be_given_in_place_of_an_upload(self, address, index_dir, query):
+        body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        uploaded = post(
+            f'{address}gradio_api/upload',
+            body + query.read_bytes() + b'\r\n--x--\r\n',
+            'multipart/form-data; boundary=x',
+        )
+        data = {'path': uploaded[0], 'meta': {'_type': 'gradio.FileData'}}
+        assert 'people are found' in call(address, 'drop', [data])
         for path in ('/etc/passwd', str(index_dir.parent / 'yard' / '0000.png')):
             data = {'path': path, 'meta': {'_type': 'gradio.FileData'}}
             events = call(address, 'drop', [data])
@@ -92,17 +103,17 @@ class TestServing:
             launch(build_app(page), port=port, block=False)
 
 
+def post(url: str, body: bytes, kind: str) -> Any:
+    request = urllib.request.Request(url, body, {'Content-Type': kind})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
 def call(address: str, name: str, data: list) -> str:
     """Call an event of the page as a program would; give the server's answer."""
-    request = urllib.request.Request(
-        f'{address}gradio_api/call/{name}',
-        json.dumps({'data': data}).encode(),
-        {'Content-Type': 'application/json'},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        event = json.load(answer)['event_id']
-    url = f'{address}gradio_api/call/{name}/{event}'
-    with urllib.request.urlopen(url, timeout=60) as answer:
+    url = f'{address}gradio_api/call/{name}'
+    event = post(url, json.dumps({'data': data}).encode(), 'application/json')['event_id']
+    with urllib.request.urlopen(f'{url}/{event}', timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -158,19 +169,26 @@ def test_drop_click_search(address, query, tmp_path):
 
 
 class TestTool:
-    def test_index_absent(self, tmp_path):
-        result = run_python('tools/webui.py', tmp_path / 'none')
-        assert result.returncode == 2
-        assert 'Traceback' not in result.stderr
-        assert 'none' in result.stderr.splitlines()[-1]
+    @pytest.fixture
+    def fail(self, monkeypatch, capsys):
+        """Run the tool in this process: its imports take longer than all it does here."""
 
-    def test_options_that_contradict(self, index_dir):
-        result = run_python('tools/webui.py', index_dir, '--onnx', 'a', '--config', 'b')
-        assert result.returncode == 2
-        assert '--onnx takes the place' in result.stderr
+        def run(*args: object) -> str:
+            monkeypatch.chdir(REPO)
+            monkeypatch.setattr(sys, 'argv', ['tools/webui.py', *map(str, args)])
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_path(str(REPO / 'tools' / 'webui.py'), run_name='__main__')
+            assert ended.value.code == 2
+            return capsys.readouterr().err.strip().splitlines()[-1]
 
-    def test_model_of_another_index_is_refused(self, index_dir, exported):
-        result = run_python('tools/webui.py', index_dir, '--onnx', exported('crop')[2])
-        assert result.returncode == 2
-        assert 'another model' in result.stderr
-        assert 'Traceback' not in result.stderr
+        return run
+
+    def test_index_absent(self, fail, tmp_path):
+        assert fail(tmp_path / 'none').startswith('error: ')
+
+    def test_options_that_contradict(self, fail, index_dir):
+        assert '--onnx takes the place' in fail(index_dir, '--onnx', 'a', '--config', 'b')
+        assert '--max-pixels must be positive' in fail(index_dir, '--max-pixels', '0')
+
+    def test_model_of_another_index_is_refused(self, fail, index_dir, exported):
+        assert 'another model' in fail(index_dir, '--onnx', exported('crop')[2])
