@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import tempfile
 
-from mmclsa.apis import inferencer_of_index
+from mmclsa.apis import embedder_of_index
 from mmclsa.deploy import OnnxSearcher
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
@@ -49,6 +50,8 @@ def main() -> None:
         if getattr(args, name) < 1:
             raise ConfigError(f'--{name.replace("_", "-")} must be positive')
     GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
+    # Ending the tool politely is as good as Ctrl-C: what was uploaded must go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix='mmclsa-webui-') as shown:
         # Before Gradio is imported: what was uploaded and shown goes when the tool ends.
         os.environ['GRADIO_TEMP_DIR'] = shown
@@ -58,7 +61,7 @@ def main() -> None:
         if args.onnx:
             model = OnnxSearcher(args.onnx)
         else:
-            model = inferencer_of_index(args.index, args.config, args.checkpoint, args.device)
+            model = embedder_of_index(args.index, args.config, args.checkpoint, args.device)
         with GalleryIndex.open(args.index, model.identity) as index:
             page = GalleryPage(index, model, args.max_pixels)
             launch(build_app(page), args.host, args.port, args.max_upload)

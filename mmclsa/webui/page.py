@@ -104,7 +104,9 @@ class GalleryPage:
         self.cameras: list[str] = sorted(set(table['camera'].unique().to_pylist()))
         times = table['time'].to_numpy()
         known = times[np.isfinite(times)]
-        span = f', from {format_time(known.min())} to {format_time(known.max())}' * bool(len(known))
+        span = ''
+        if len(known):
+            span = f', from {format_time(known.min())} to {format_time(known.max())}'
         #: A line about the gallery.
         self.summary = f'{len(index)} people in {len(table["source"].unique())} files{span}'
 

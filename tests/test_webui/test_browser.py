@@ -183,6 +183,21 @@ class TestTool:
 
         return run
 
+    def test_serves_this_machine(self, exported, tmp_path, monkeypatch):
+        """With the defaults; all but the waiting for visitors is real."""
+        searcher, folder = exported('crop')[1:]
+        GalleryIndex.create(tmp_path / 'index', searcher.identity).close()
+        served = []
+        monkeypatch.setattr('mmclsa.webui.app.launch', lambda *args: served.append(args))
+        monkeypatch.setenv('GRADIO_TEMP_DIR', 'set by the tool')
+        script = str(REPO / 'tools' / 'webui.py')
+        monkeypatch.setattr(sys, 'argv', [script, str(tmp_path / 'index'), '--onnx', str(folder)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(script, run_name='__main__')
+        assert ended.value.code == 0
+        ((_, host, port, megabytes),) = served
+        assert (host, port, megabytes) == ('127.0.0.1', None, 20)
+
     def test_index_absent(self, fail, tmp_path):
         assert fail(tmp_path / 'none').startswith('error: ')
 

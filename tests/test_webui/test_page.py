@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.visualization.canvas import QUERY
+from mmclsa.webui import GalleryPage
 from mmclsa.webui.page import MAX_HITS
-from tests.test_gallery.fakes import scene, write
+from tests.test_gallery.fakes import DIMS, FakeEmbedder, scene, write
 
 
 def test_what_it_says_of_the_gallery(page):
     assert page.cameras == ['door', 'yard']
     assert page.summary.endswith('in 7 files, from 0:00:00.0 to 0:00:02.5')
+
+
+@pytest.mark.parametrize('people', [0, 1])
+def test_gallery_that_is_empty_or_without_times(tmp_path, query, people):
+    embedder = FakeEmbedder()
+    with GalleryIndex.create(tmp_path / 'index', embedder.identity) as index:
+        record = GalleryRecord(str(query), 0, math.nan, (0.0, 0.0, 48.0, 32.0), 0.9)
+        index.add(np.eye(DIMS)[:people], [record] * people)
+        page = GalleryPage(index, embedder)
+        assert page.summary == f'{people} people in {people} files'
+        answer = page.search(page.drop(query), 0)
+        assert len(answer.scenes) == people
+        assert json.loads(answer.report)['hits'] == [] or answer.scenes[0][0].shape == (64, 96, 3)
 
 
 def test_drop_finds_people_and_forgets_folders(page, query):
