@@ -21,6 +21,7 @@ from mmclsa.visualization.search_curves import (
     read_report,
     save_search_pictures,
 )
+from mmclsa.visualization.timeline import draw_timeline
 from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     'draw_gallery_sizes',
     'draw_rank_list',
     'draw_strata',
+    'draw_timeline',
     'draw_training_curves',
     'fit_into',
     'picture_loader',

@@ -46,7 +46,7 @@ def exported(checkpoints, tmp_path_factory):
             source = checkpoints.get(name) or narrow_config(name)
             weights = checkpoints.get(f'{name}_weights')
             inferencer = PersonSearchInferencer(source, weights, 'cpu', det_thresh=0.25)
-            folder = tmp_path_factory.mktemp('onnx') / 'ein Modell ü'
+            folder = tmp_path_factory.mktemp('onnx') / 'onnx ü'
             export_searcher(inferencer, folder)
             made[name] = (inferencer, OnnxSearcher(folder, threads=1), folder)
         return made[name]

@@ -1,0 +1,42 @@
+"""A small gallery behind the page: a video at the door, pictures in the yard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.webui import GalleryPage
+from tests.test_deploy.conftest import checkpoints, exported
+from tests.test_gallery.fakes import FakeEmbedder, scene, write, write_scenes, write_video
+
+__all__ = ['checkpoints', 'exported']
+
+
+@pytest.fixture(scope='session')
+def index_dir(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('gallery')
+    write_video(folder / 'footage' / 'Tür.avi', 30)
+    write_scenes(folder / 'yard', 6)
+    embedder = FakeEmbedder()
+    with GalleryIndex.create(folder / 'index', embedder.identity) as index:
+        for source, camera in (('footage', 'door'), ('yard', 'yard')):
+            options = SourceOptions(Sampling(every=5), camera)
+            plan = plan_units([folder / source], options.sampling)
+            build_gallery(index, embedder, plan, options, batch_size=4)
+    return folder / 'index'
+
+
+@pytest.fixture
+def page(index_dir):
+    embedder = FakeEmbedder()
+    with GalleryIndex.open(index_dir, embedder.identity) as index:
+        yield GalleryPage(index, embedder, max_pixels=1_000_000)
+
+
+@pytest.fixture
+def query(tmp_path) -> Path:
+    """Scene 1: a file with several people, one of them in the first quarter."""
+    return write(tmp_path / 'wer da? ü.png', scene(1))

@@ -1,0 +1,71 @@
+"""Search a gallery from a web page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import tempfile
+
+from mmclsa.apis import embedder_of_index
+from mmclsa.deploy import OnnxSearcher
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex
+from mmclsa.utils import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    parser.add_argument('--config', help='in place of the one that the index has in it')
+    parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    parser.add_argument(
+        '--onnx', metavar='DIR', help='a model that tools/deployment/export_onnx.py wrote, instead'
+    )
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    parser.add_argument(
+        '--host', default='127.0.0.1', help='address to listen at (default: only this machine)'
+    )
+    parser.add_argument('--port', type=int, help='default: a free one from 7860')
+    parser.add_argument(
+        '--max-upload', type=int, default=20, metavar='MB', help='largest file (default: 20)'
+    )
+    parser.add_argument(
+        '--max-pixels',
+        type=int,
+        default=40_000_000,
+        metavar='N',
+        help='largest picture, width times height (default: 40000000)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve the page."""
+    args = parse_args()
+    if args.onnx and (args.config or args.checkpoint or args.device):
+        raise ConfigError('--onnx takes the place of --config, --checkpoint and --device')
+    for name in ('max_upload', 'max_pixels'):
+        if getattr(args, name) < 1:
+            raise ConfigError(f'--{name.replace("_", "-")} must be positive')
+    GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
+    # Ending the tool politely is as good as Ctrl-C: what was uploaded must go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix='mmclsa-webui-') as shown:
+        # Before Gradio is imported: what was uploaded and shown goes when the tool ends.
+        os.environ['GRADIO_TEMP_DIR'] = shown
+        from mmclsa.webui import GalleryPage
+        from mmclsa.webui.app import build_app, launch
+
+        if args.onnx:
+            model = OnnxSearcher(args.onnx)
+        else:
+            model = embedder_of_index(args.index, args.config, args.checkpoint, args.device)
+        with GalleryIndex.open(args.index, model.identity) as index:
+            page = GalleryPage(index, model, args.max_pixels)
+            launch(build_app(page), args.host, args.port, args.max_upload)
+
+
+if __name__ == '__main__':
+    run_tool(main)
