@@ -8,6 +8,12 @@ from mmclsa.visualization.curves import (
     read_scalars,
     save_training_curves,
 )
+from mmclsa.visualization.query_report import (
+    QueryCase,
+    query_cases,
+    render_report,
+    save_query_report,
+)
 from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
 from mmclsa.visualization.ranking import (
     choose_queries,
@@ -26,6 +32,7 @@ from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
     'PersonSearchVisualizer',
+    'QueryCase',
     'RankedPerson',
     'choose_queries',
     'cmc_curve',
@@ -40,9 +47,12 @@ __all__ = [
     'draw_training_curves',
     'fit_into',
     'picture_loader',
+    'query_cases',
     'rank_query',
     'read_report',
     'read_scalars',
+    'render_report',
+    'save_query_report',
     'save_rank_lists',
     'save_search_pictures',
     'save_training_curves',

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmclsa.errors import DataError, UserError
+from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.evaluation.functional.geometry import aligned_iou
 from mmclsa.evaluation.functional.search import SearchFlags, evaluate_search, match_threshold
 from mmclsa.structures import Predictions, SearchProtocol
 from mmclsa.visualization.canvas import write_picture
 from mmclsa.visualization.rank_lists import RankedPerson, draw_rank_list
 
-__all__ = ['RankedHits', 'choose_queries', 'picture_loader', 'rank_query', 'save_rank_lists']
+__all__ = [
+    'RankedHits',
+    'choose_protocol',
+    'choose_queries',
+    'load_rgb',
+    'picture_loader',
+    'rank_query',
+    'ranked_people',
+    'save_rank_lists',
+]
 
 PictureLoader = Callable[[str], np.ndarray]
 ORDERS = ('worst', 'best', 'random', 'first')
@@ -132,6 +141,27 @@ def choose_queries(
     return np.argsort(sign * np.asarray(precisions, float), kind='stable')[:num]
 
 
+def choose_protocol(protocols: Sequence[SearchProtocol], name: str | None) -> SearchProtocol:
+    """Find the protocol of a name, or the first.
+
+    Args:
+        protocols: Of a test data set.
+        name: Of one of them; None for the first.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ConfigError: If there is none, or none of this name.
+    """
+    if not protocols:
+        raise ConfigError('the test data set of the config has no protocol')
+    known = {protocol.name: protocol for protocol in protocols}
+    if name is not None and name not in known:
+        raise ConfigError(f'--protocol must be one of {", ".join(known)}, but is {name!r}')
+    return protocols[0] if name is None else known[name]
+
+
 def save_rank_lists(
     predictions: str | Path | Predictions | Mapping[str, np.ndarray],
     protocol: SearchProtocol,
@@ -179,9 +209,9 @@ def save_rank_lists(
     for place, query in enumerate(choose_queries(sortable, num, which, seed).tolist()):
         hits = rank_query(predictions, protocol, query, det_thresh)
         title = _title(protocol, query, hits, float(precisions[query]))
-        people = _people(predictions, hits, load_picture, top)
+        people = ranked_people(predictions, hits, load_picture, top)
         own = protocol.images[protocol.query_images[query]]
-        asked = RankedPerson(_rgb(load_picture, own), protocol.query_boxes[query], note=own)
+        asked = RankedPerson(load_rgb(load_picture, own), protocol.query_boxes[query], note=own)
         name = f'{protocol.name}_{place:03d}_query{protocol.query_ids[query]}.png'
         drawn = draw_rank_list(asked, people, title)
         paths.append(write_picture(Path(out_dir) / name, drawn))
@@ -206,14 +236,14 @@ def _title(protocol: SearchProtocol, query: int, hits: RankedHits, precision: fl
     )
 
 
-def _people(
+def ranked_people(
     predictions: Predictions, hits: RankedHits, load_picture: PictureLoader, top: int
 ) -> list[RankedPerson]:
     """Make the best hits ready to be drawn."""
     best = zip(hits.detections[:top], hits.similarities[:top], hits.right[:top])
     return [
         RankedPerson(
-            picture=_rgb(load_picture, str(predictions.images[row])),
+            picture=load_rgb(load_picture, str(predictions.images[row])),
             box=np.asarray(predictions.boxes[row], float),
             similarity=float(similarity),
             right=bool(right) if hits.num_truths else None,
@@ -223,7 +253,7 @@ def _people(
     ]
 
 
-def _rgb(load_picture: PictureLoader, image: str) -> np.ndarray | None:
+def load_rgb(load_picture: PictureLoader, image: str) -> np.ndarray | None:
     """Load a picture; None if it is missing or broken."""
     try:
         return np.ascontiguousarray(load_picture(image)[..., ::-1])

@@ -1,4 +1,4 @@
-"""show_ranks.py and plot_curves.py as a user meets them."""
+"""show_ranks.py, report_queries.py and plot_curves.py as a user meets them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.helpers import assert_user_error, run_python
 
 RANKS = 'tools/analysis_tools/show_ranks.py'
 CURVES = 'tools/analysis_tools/plot_curves.py'
+REPORT = 'tools/analysis_tools/report_queries.py'
 
 
 @pytest.fixture
@@ -95,6 +96,20 @@ def test_wrong_options_of_show_ranks(searched, change, words, run_tool_to_its_er
     for word in words:
         assert word in run_tool_to_its_error(RANKS, *command)
     assert not list((searched / 'out').iterdir())
+
+
+def test_page_of_queries(searched, run_tool_here, run_tool_to_its_error):
+    page = searched / 'bericht' / 'queries.html'
+    command = [searched / 'config.py', searched / 'p.npz', '--out', page]
+    assert f'4 queries in {page}' in run_tool_here(REPORT, *command, '--title', 'Fälle')
+    text = page.read_text(encoding='utf-8')
+    assert '<h1>Fälle</h1>' in text
+    assert text.count('<section>') == 4
+    assert 'class="right"' in text
+    assert [p.name for p in page.parent.iterdir()] == ['queries.html']
+    (searched / 'file').write_text('')
+    command[-1] = searched / 'file' / 'a.html'
+    assert 'Cannot write into the folder' in run_tool_to_its_error(REPORT, *command)
 
 
 def test_show_ranks_without_test_data(searched, run_tool_to_its_error):

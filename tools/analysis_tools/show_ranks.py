@@ -10,10 +10,14 @@ from mmengine.registry import init_default_scope
 from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
-from mmclsa.structures import SearchProtocol
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import check_writable
-from mmclsa.visualization.ranking import ORDERS, picture_loader, save_rank_lists
+from mmclsa.visualization.ranking import (
+    ORDERS,
+    choose_protocol,
+    picture_loader,
+    save_rank_lists,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,16 +40,6 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
     )
     return parser.parse_args()
-
-
-def choose_protocol(protocols: list[SearchProtocol], name: str | None) -> SearchProtocol:
-    """Find the protocol of a name, or the first."""
-    if not protocols:
-        raise ConfigError('the test data set of the config has no protocol')
-    known = {protocol.name: protocol for protocol in protocols}
-    if name is not None and name not in known:
-        raise ConfigError(f'--protocol must be one of {", ".join(known)}, but is {name!r}')
-    return protocols[0] if name is None else known[name]
 
 
 def main() -> None:

@@ -1,0 +1,71 @@
+"""Write one HTML page of queries, worst first, with what was found and what was missed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+from mmclsa.engine import load_config
+from mmclsa.errors import ConfigError
+from mmclsa.registry import DATASETS
+from mmclsa.structures import Predictions
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import check_writable
+from mmclsa.visualization.query_report import query_cases, render_report, save_query_report
+from mmclsa.visualization.ranking import ORDERS, choose_protocol, picture_loader
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, whose test data set has the pictures')
+    parser.add_argument('predictions', metavar='NPZ', help='detections and embeddings')
+    parser.add_argument('--out', required=True, metavar='HTML', help='page to write')
+    parser.add_argument('--num', type=int, default=30, help='how many queries (default: 30)')
+    parser.add_argument(
+        '--which', choices=ORDERS, default='worst', help='which queries (default: worst)'
+    )
+    parser.add_argument('--top', type=int, default=10, help='how many hits of each (default: 10)')
+    parser.add_argument('--protocol', help='name of the protocol (default: the first)')
+    parser.add_argument(
+        '--det-thresh', type=float, default=0.5, help='least detection score (default: 0.5)'
+    )
+    parser.add_argument('--title', help='of the page (default: the protocol and the order)')
+    parser.add_argument('--seed', type=int, default=0, help='of --which random (default: 0)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the page."""
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    if not cfg.get('test_dataloader'):
+        raise ConfigError(f'config {args.config} has no test_dataloader')
+    check_writable(Path(args.out).parent)
+    predictions = Predictions.load(args.predictions)
+    init_default_scope(cfg.get('default_scope', 'mmclsa'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    protocol = choose_protocol(dataset.protocols, args.protocol)
+    result, cases = query_cases(
+        predictions,
+        protocol,
+        picture_loader(dataset),
+        num=args.num,
+        which=args.which,
+        top=args.top,
+        det_thresh=args.det_thresh,
+        seed=args.seed,
+    )
+    title = args.title or f'{protocol.name}: {args.which} queries'
+    page = render_report(result, cases, title)
+    print(f'{len(cases)} queries in {save_query_report(args.out, page)}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
