@@ -43,8 +43,12 @@ def wake(detector: torch.nn.Module) -> None:
         *detector.bbox_head.multi_level_conv_obj,
         *detector.bbox_head.multi_level_conv_cls,
     ):
-        torch.nn.init.normal_(convolution.weight, std=0.2)
+        torch.nn.init.normal_(convolution.weight, std=0.02)
         torch.nn.init.zeros_(convolution.bias)
+    # Boxes of about four strides: those of random weights are as large as numbers go.
+    for convolution in detector.bbox_head.multi_level_conv_reg:
+        torch.nn.init.normal_(convolution.weight, std=0.002)
+        convolution.bias.data = torch.tensor([0.0, 0.0, 1.0, 2.0])
 
 
 @pytest.fixture(scope='session')
