@@ -17,7 +17,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from rich.progress import track
 from torch import nn
 
@@ -25,6 +25,7 @@ from mmclsa.apis.identity import config_digest, weights_digest
 from mmclsa.apis.inference_pipeline import inference_pipeline, limit_scores
 from mmclsa.apis.inputs import InputsType, InputType, Picture, check_boxes, iterate_pictures
 from mmclsa.apis.inputs import load_picture as load_one
+from mmclsa.apis.models import as_config, configured_threshold, load_weights
 from mmclsa.apis.queries import Boxes, choose_first, choose_queries
 from mmclsa.apis.results import SearchResult
 from mmclsa.apis.searching import (
@@ -33,13 +34,12 @@ from mmclsa.apis.searching import (
     open_gallery,
     rank_people,
 )
-from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelIdentity, SearchFilter
 from mmclsa.gallery.building import Sampling
 from mmclsa.registry import MODELS, TRANSFORMS
 from mmclsa.structures import FoundPeople
-from mmclsa.utils.checkpoint import check_fits, is_url, read_checkpoint
+from mmclsa.utils.checkpoint import check_fits
 from mmclsa.visualization import PersonSearchVisualizer
 
 __all__ = ['PersonSearchInferencer']
@@ -87,9 +87,9 @@ class PersonSearchInferencer(BaseInferencer):
         show_progress: bool = False,
     ) -> None:
         init_default_scope('mmclsa')
-        self._checkpoint = None if weights is None else _load(str(weights))
-        cfg = _as_config(model, self._checkpoint)
-        self.det_thresh = _configured_threshold(cfg) if det_thresh is None else det_thresh
+        self._checkpoint = None if weights is None else load_weights(str(weights))
+        cfg = as_config(model, self._checkpoint)
+        self.det_thresh = configured_threshold(cfg) if det_thresh is None else det_thresh
         if not 0 <= self.det_thresh <= 1:
             raise ConfigError(f'det_thresh must lie in 0..1, but is {self.det_thresh}')
         self._steps = inference_pipeline(cfg)
@@ -371,37 +371,6 @@ class PersonSearchInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg: Config) -> PersonSearchVisualizer:
         return PersonSearchVisualizer(name=f'inferencer_{id(self)}')
-
-
-def _load(weights: str) -> dict[str, Any]:
-    return _load_checkpoint(weights, 'cpu') if is_url(weights) else read_checkpoint(weights)
-
-
-def _as_config(
-    model: str | Path | Config | dict[str, Any] | None, checkpoint: dict[str, Any] | None
-) -> Config:
-    """Read, copy or find the config."""
-    if isinstance(model, (str, Path)):
-        cfg = load_config(str(model))
-    elif model is not None:
-        cfg = Config(dict(model)) if not isinstance(model, Config) else model
-        cfg = Config(cfg.to_dict())
-    else:
-        text = ((checkpoint or {}).get('meta') or {}).get('cfg')
-        if not text:
-            raise ConfigError('model must be a config where the weights do not have one in them')
-        cfg = Config.fromstring(text, '.py')
-    if 'model' not in cfg:
-        raise ConfigError('the config has no field "model"')
-    return cfg
-
-
-def _configured_threshold(cfg: Config) -> float:
-    evaluators = cfg.get('test_evaluator') or []
-    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
-        if 'det_thresh' in evaluator:
-            return float(evaluator['det_thresh'])
-    return 0.5
 
 
 def _people(sample: DetDataSample) -> FoundPeople:
