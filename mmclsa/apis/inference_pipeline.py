@@ -15,7 +15,10 @@ _ANNOTATIONS = ('LoadPersonAnnotations', 'LoadAnnotations')
 
 
 def inference_pipeline(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Take the test pipeline of a config and leave out what loads annotations.
+    """Take the test pipeline of a config for pictures without annotations.
+
+    What loads annotations is left out, and so are random steps, which a test
+    may use to make its pictures harder: a picture has one description.
 
     Args:
         cfg: A config with a ``test_dataloader``.
@@ -38,7 +41,11 @@ def inference_pipeline(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
     while 'pipeline' not in dataset and ('dataset' in dataset or 'datasets' in dataset):
         dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
     steps = copy.deepcopy(list(dataset.get('pipeline') or []))
-    kept = [step for step in steps if _bare(step) not in _ANNOTATIONS]
+    kept = [
+        step
+        for step in steps
+        if _bare(step) not in _ANNOTATIONS and not _bare(step).startswith('Random')
+    ]
     if not kept or _bare(kept[0]) not in _LOADERS:
         raise ConfigError(
             'test_dataloader.dataset.pipeline of the config must begin with LoadSceneImage, but '

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +96,11 @@ class GalleryIndex:
 
     @classmethod
     def open(
-        cls, path: str | Path, model: ModelIdentity | None = None, writable: bool = False
+        cls,
+        path: str | Path,
+        model: ModelIdentity | None = None,
+        writable: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> GalleryIndex:
         """Open an index.
 
@@ -105,6 +108,7 @@ class GalleryIndex:
             path: Its folder.
             model: If given, the index must hold embeddings of this model.
             writable: Whether to add to it; only one process at a time can.
+            options: How thoroughly to search this time, as in ``dict(probes=64)``.
 
         Returns:
             The index.
@@ -124,7 +128,7 @@ class GalleryIndex:
             )
         lock = WriterLock(folder) if writable else None
         try:
-            return cls._open(folder, build_backend(manifest.backend), lock)
+            return cls._open(folder, build_backend(manifest.backend, options), lock)
         except BaseException:
             if lock is not None:
                 lock.release()
@@ -323,12 +327,7 @@ class GalleryIndex:
     def __enter__(self) -> GalleryIndex:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _check_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:

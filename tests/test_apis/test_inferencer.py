@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmclsa.apis import PersonSearchInferencer
 from mmclsa.apis.identity import config_digest
+from mmclsa.apis.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, DataError, UserError
 from tests.test_gallery.fakes import scene, write, write_video
 
@@ -162,6 +163,14 @@ class TestModel:
         one = config_digest(model, [dict(type='Resize', scale=(416, 416))])
         assert one == config_digest(dict(type='A'), [dict(type='Resize', scale=[416, 416])])
         assert one != config_digest(dict(type='A'), [dict(type='Resize', scale=(640, 640))])
+
+    def test_random_steps_of_a_test_are_left_out(self):
+        """They need people who are annotated, and a picture has one description."""
+        kinds = ('LoadSceneImage', 'LoadPersonAnnotations', 'RandomDownscale', 'mmdet.Resize')
+        steps = [dict(type=kind) for kind in kinds]
+        cfg = dict(test_dataloader=dict(dataset=dict(pipeline=steps)))
+        kept = [step['type'] for step in inference_pipeline(cfg)]
+        assert kept == ['LoadSceneImage', 'mmdet.Resize']
 
     def test_config_from_the_weights(self, checkpoints):
         found = PersonSearchInferencer(weights=checkpoints['crop_weights'], device='cpu')

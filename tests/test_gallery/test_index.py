@@ -13,7 +13,15 @@ from mmclsa.gallery import (
     records_to_table,
     table_to_records,
 )
-from tests.test_gallery.people import DIMS, MODEL, fill, literal_search, same_records, unit
+from tests.test_gallery.people import (
+    BACKENDS,
+    DIMS,
+    MODEL,
+    fill,
+    literal_search,
+    same_records,
+    unit,
+)
 
 FILTERS = [
     None,
@@ -172,6 +180,24 @@ def test_backend_without_meaning(folder, options, word):
     with pytest.raises(ConfigError, match=word):
         GalleryIndex.create(folder, MODEL, options)
     assert not folder.exists()
+
+
+def test_search_options_differ_from_those_of_the_build(folder, people):
+    """A search through one list of four misses somebody; what is stored stays as it is."""
+    options = {'probes': 1, 'candidates': 10}
+    with GalleryIndex.create(folder, MODEL, {**BACKENDS['ivf_pq-fp32'], **options}) as index:
+        fill(index, people, [600])
+        index.optimize()
+    found = []
+    for chosen in (None, {'probes': 4, 'candidates': 600}):
+        with GalleryIndex.open(folder, MODEL, options=chosen) as index:
+            found.append(rows(index.search(people.vectors[:50], 10)))
+    exact = [literal_search(people, query, 10, SearchFilter()) for query in people.vectors[:50]]
+    right = [sum(len(set(a) & set(b)) for a, b in zip(part, exact)) for part in found]
+    assert right[0] < right[1] == 500
+    for wrong in ({'lists': 8}, {'storage': 'fp16'}, {'type': 'MilvusBackend'}):
+        with pytest.raises(ConfigError, match='settled when an index is built'):
+            GalleryIndex.open(folder, MODEL, options=wrong)
 
 
 def test_embeddings_without_meaning(folder, people):

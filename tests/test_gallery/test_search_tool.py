@@ -147,6 +147,7 @@ def test_evaluation_of_an_index(tool, tmp_path, pictures):
     code, output, error = tool('analysis_tools/eval_gallery', tmp_path / 'index', *truth)
     assert code == 0, error
     assert 'first for 2 of 2 queries (100.0 %)' in output
+    assert 'first among those who are annotated for 2 of 2 queries (100.0 %)' in output
     code, output, error = tool(
         'analysis_tools/eval_gallery', tmp_path / 'index', *truth, '--annotated-boxes'
     )

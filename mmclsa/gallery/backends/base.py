@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,9 @@ class VectorBackend(ABC):
     writes files (or rows of a database) that are of no consequence until the
     index has written them into its manifest, and calls :meth:`load`.
     """
+
+    #: Options that leave what is stored as it is, and may differ at each opening.
+    SEARCH_OPTIONS: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def create(self, folder: Path, dims: int) -> Mapping[str, FileEntry]:
@@ -154,18 +157,32 @@ class VectorBackend(ABC):
         """Let go of files and connections."""
 
 
-def build_backend(config: Mapping[str, Any]) -> VectorBackend:
+def build_backend(
+    config: Mapping[str, Any], options: Mapping[str, Any] | None = None
+) -> VectorBackend:
     """Build a backend from its config.
 
     Args:
         config: Its ``type`` and options.
+        options: Search options in place of those of the config.
 
     Returns:
         The backend, which has not touched anything yet.
 
     Raises:
-        ConfigError: If there is no such backend or option.
+        ConfigError: If there is no such backend or option, or an option of
+            the second kind would change what is stored.
     """
+    backend = _build(config)
+    if fixed := set(options or {}) - backend.SEARCH_OPTIONS:
+        raise ConfigError(
+            f'options of a search must be of {", ".join(sorted(backend.SEARCH_OPTIONS))}; '
+            f'{", ".join(sorted(fixed))} is settled when an index is built'
+        )
+    return _build({**config, **options}) if options else backend
+
+
+def _build(config: Mapping[str, Any]) -> VectorBackend:
     try:
         return INDEXES.build(dict(config))
     except (KeyError, TypeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -54,6 +54,8 @@ class FaissBackend(VectorBackend):
     Raises:
         ConfigError: If an option has no meaning.
     """
+
+    SEARCH_OPTIONS: ClassVar[frozenset[str]] = frozenset({'candidates', 'ef_search', 'probes'})
 
     def __init__(
         self,

@@ -95,7 +95,8 @@ class FaissSegment:
             shape = (len(queries), topk)
             return np.full(shape, -np.inf, np.float32), np.full(shape, -1, np.int64)
         selector = None if mask is None else _selector(mask)
-        if self._structure is None or allowed <= max(_EXACT_ROWS, _EXACT_SHARE * len(self)):
+        few = mask is not None and allowed <= max(_EXACT_ROWS, _EXACT_SHARE * len(self))
+        if self._structure is None or few:
             return self._search_all(queries, topk, selector)
         similarities, rows = search_structure(
             self._structure, queries, topk, self._options, selector

@@ -30,12 +30,12 @@ class StructureOptions:
 
     kind: str = 'flat'
     links: int = 16
-    ef_construction: int = 80
-    ef_search: int = 128
+    ef_construction: int = 256
+    ef_search: int = 192
     lists: int | None = None
-    probes: int = 16
+    probes: int = 64
     code_bytes: int = 96
-    candidates: int = 200
+    candidates: int = 400
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class MilvusBackend(VectorBackend):
         search: Parameters of a search, as in ``dict(ef=128)``.
         token: Secret of the server. It is written into the manifest.
     """
+
+    SEARCH_OPTIONS: ClassVar[frozenset[str]] = frozenset({'search'})
 
     def __init__(
         self,

@@ -1,0 +1,119 @@
+"""Write a data set of a config as pictures, COCO + person_id, and protocol JSON.
+
+    python tools/dataset_converters/to_coco.py configs/clsa/clsa_tiny_synthetic.py out
+
+Writes OUT/img/, OUT/annotations.json and, for each retrieval task of a test set,
+OUT/NAME.json. The pictures are written without loss; synthetic scenes, which lie in no
+file, can so be indexed and searched like footage. The JSON files come last, so that they
+stand for a whole conversion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+from rich.progress import track
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
+from mmclsa.datasets.mot_challenge import FirstFrameQuery
+from mmclsa.datasets.transforms import LoadSceneImage
+from mmclsa.datasets.verify import find_datasets
+from mmclsa.engine import load_config
+from mmclsa.errors import ConfigError
+from mmclsa.registry import DATASETS
+from mmclsa.structures import SearchProtocol
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import atomic_write
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Write a data set of a config as COCO.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument(
+        '--split', default='test', help='train, val or test, or as verify_dataset.py names it'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+    )
+    return parser.parse_args()
+
+
+def load_dataset(args: argparse.Namespace) -> BasePersonSearchDataset:
+    """Build the data set that is asked for."""
+    datasets = find_datasets(load_config(args.config, args.cfg_options))
+    if args.split not in datasets:
+        raise ConfigError(
+            f'--split must be one of {", ".join(datasets) or "none"} for {args.config}, '
+            f'not {args.split!r}'
+        )
+    init_default_scope('mmclsa')
+    return DATASETS.build(dict(datasets[args.split], pipeline=[LoadSceneImage()]))
+
+
+def file_names(dataset: BasePersonSearchDataset) -> dict[str, str]:
+    """Name a file for every picture; a frame of a video has its number behind a #."""
+    names = {}
+    for scene in dataset.scenes:
+        stem = (
+            scene.image.replace('#', '_') if '#' in scene.image else scene.image.rpartition('.')[0]
+        )
+        names[scene.image] = f'{stem or scene.image}.png'
+    if len(set(names.values())) < len(names):
+        raise ConfigError('two pictures of the data set differ in nothing but their suffix')
+    return names
+
+
+def write_pictures(dataset: BasePersonSearchDataset, folder: Path, names: dict[str, str]) -> None:
+    """Write every picture."""
+    for item in track(range(len(dataset)), 'pictures', disable=not sys.stdout.isatty()):
+        loaded = dataset[item]
+        with atomic_write(folder / names[str(loaded['img_id'])]) as temporary:
+            temporary.write_bytes(cv2.imencode('.png', loaded['img'])[1].tobytes())
+
+
+def queries_of(protocol: SearchProtocol) -> list[FirstFrameQuery]:
+    """List the queries of a task with their galleries."""
+    return [
+        FirstFrameQuery(
+            image=protocol.images[protocol.query_images[number]],
+            box=protocol.query_boxes[number],
+            person_id=int(protocol.person_ids[number]),
+            cam_id=int(protocol.cam_ids[number]),
+            gallery=[protocol.images[place] for place in protocol.gallery(number)],
+        )
+        for number in range(len(protocol))
+    ]
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content))
+
+
+def main() -> None:
+    """Convert; see the module's text."""
+    args = parse_args()
+    dataset = load_dataset(args)
+    names = file_names(dataset)
+    write_pictures(dataset, args.out / 'img', names)
+    for protocol in dataset.protocols:
+        content = queries_to_json(protocol.name, queries_of(protocol), dataset.scenes)
+        write_json(args.out / f'{protocol.name}.json', content)
+    write_json(args.out / 'annotations.json', scenes_to_coco(dataset.scenes, names))
+    counts = ', '.join(f'{count} {name}' for name, count in dataset.counts().items())
+    print(f'{args.out}: {counts}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
