@@ -20,6 +20,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
+from mmclsa.gallery.backends import FaissBackend
 from mmclsa.gallery.optional import import_optional
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable
@@ -53,7 +54,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', default='work_dirs/benchmark_gallery')
     parser.add_argument('--keep', action='store_true', help='keep the indexes')
     parser.add_argument(
-        '--reuse', action='store_true', help='go on with what an earlier run has left'
+        '--reuse',
+        action='store_true',
+        help='go on with what an earlier run has kept; search options may differ',
     )
     parser.add_argument('--out', metavar='JSON', help='add the figures to this file')
     parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
@@ -212,10 +215,10 @@ def resident(field: str) -> float:
     raise AssertionError(f'no {field} in /proc/self/status')
 
 
-def search_in_child(folder: Path, queries: np.ndarray, pipe: Any) -> None:
+def search_in_child(folder: Path, options: dict[str, Any], queries: np.ndarray, pipe: Any) -> None:
     """Open an index and search it, in a process that does nothing else."""
     began = time.perf_counter()
-    index = GalleryIndex.open(folder)
+    index = GalleryIndex.open(folder, options=options)
     index.search(queries[:1], TOPK)
     opened = time.perf_counter() - began
     rows, spent = timed_searches(index, queries, None)
@@ -248,11 +251,13 @@ def timed_searches(
     return rows, np.array(spent)
 
 
-def measure(folder: Path, queries: np.ndarray, truth: np.ndarray) -> Report:
+def measure(
+    folder: Path, options: dict[str, Any], queries: np.ndarray, truth: np.ndarray
+) -> Report:
     """Search an index in a process of its own."""
     context = multiprocessing.get_context('spawn')
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=search_in_child, args=(folder, queries, sender))
+    child = context.Process(target=search_in_child, args=(folder, options, queries, sender))
     child.start()
     sender.close()
     try:
@@ -275,7 +280,9 @@ def run_one(args: argparse.Namespace, people: int) -> Iterator[Report]:
         folder = Path(args.work_dir) / f'{kind}_{args.storage}_{people}'
         report: Report = {'people': people, 'backend': backend, 'seed': args.seed}
         report.update(prepare(args, folder, crowd, people, backend))
-        report.update(measure(folder, queries, truth))
+        # An index that is used again may have been built with other ones.
+        search = {name: options[name] for name in FaissBackend.SEARCH_OPTIONS & options.keys()}
+        report.update(measure(folder, search, queries, truth))
         report.update(numpy, threads=int(os.environ['OMP_NUM_THREADS']))
         report['times_faster'] = report['numpy_ms'] / report['median_ms']
         report['load_average'] = os.getloadavg()[0]
