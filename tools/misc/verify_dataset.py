@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from mmclsa.datasets.verify import SplitReport, decode_all, find_datasets, inspect_split
+from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 
@@ -37,17 +38,6 @@ def parse_args() -> argparse.Namespace:
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, but is {args.workers}')
     return args
-
-
-def load_config(args: argparse.Namespace) -> Config:
-    """Read the config file."""
-    try:
-        config = Config.fromfile(args.config)
-    except (OSError, KeyError, SyntaxError, NameError) as error:
-        raise ConfigError(f'config {args.config} cannot be read: {error}') from error
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
-    return config
 
 
 def show(console: Console, report: SplitReport) -> None:
@@ -73,7 +63,7 @@ def show(console: Console, report: SplitReport) -> None:
 def main() -> int:
     """Check every split; see the module's text."""
     args = parse_args()
-    datasets = find_datasets(load_config(args))
+    datasets = find_datasets(load_config(args.config, args.cfg_options))
     if not datasets:
         raise ConfigError(f'config {args.config} has no data loader with a dataset')
     console = Console(soft_wrap=True)
