@@ -45,8 +45,9 @@ class FaissBackend(VectorBackend):
         links: For ``hnsw``: neighbours of a vector on each level.
         ef_construction: For ``hnsw``: candidates while the graph is built.
         ef_search: For ``hnsw``: candidates of a search.
-        lists: For ``ivf_pq``: number of lists; by default about
-            the square root of the rows.
+        lists: For ``ivf_pq``: number of lists; by default about four times
+            the square root of the rows, or 4096 while that is more than the
+            square root itself.
         probes: For ``ivf_pq``: lists that a search looks into.
         code_bytes: For ``ivf_pq``: bytes of a shortened vector, at most.
         candidates: For ``ivf_pq``: how many are compared again.

@@ -22,6 +22,7 @@ _BLOCK = 1 << 16
 _SEED = 1234
 # Rows for each list, of those that the lists are trained with.
 _TRAINED_FROM = 40
+_MANY_LISTS = 4096
 
 
 @dataclass(frozen=True)
@@ -170,9 +171,13 @@ def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
 
 
 def _usual_lists(rows: int) -> int:
-    """About sqrt(rows) lists, with enough rows in each to train it."""
-    wanted = 2 ** round(math.log2(rows) / 2)
-    return max(1, min(wanted, rows // _TRAINED_FROM))
+    """About 4 sqrt(rows) lists, with enough rows in each to train it.
+
+    Comparing every row with every list is what takes long in a large segment,
+    so there it is sqrt(rows) from ``_MANY_LISTS`` on.
+    """
+    root = 2 ** round(math.log2(rows) / 2)
+    return max(1, min(max(root, min(4 * root, _MANY_LISTS)), rows // _TRAINED_FROM))
 
 
 def _parts(dims: int, code_bytes: int) -> int:
