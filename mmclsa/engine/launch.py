@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
 from typing import Any
@@ -184,9 +185,17 @@ def init_distributed(cfg: Config, launcher: str) -> None:
     if torch.cuda.is_available():
         return
     torch.distributed.init_process_group('gloo')
+    # Or a process now and then dies at its end, of threads of gloo that are
+    # still at work (github.com/pytorch/pytorch/pull/179291).
+    atexit.register(_leave_process_group)
     cfg.model_wrapper_cfg = {
         'type': 'MMDistributedDataParallel',
         'device_ids': None,
         'broadcast_buffers': False,
         'find_unused_parameters': cfg.get('find_unused_parameters', False),
     }
+
+
+def _leave_process_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -234,9 +234,7 @@ class GalleryIndex:
                 if built:
                     segments = list(self._manifest.segments)
                     # A new name, so that its files are opened anew.
-                    segments[position] = Segment(
-                        self._next_name(), segment.rows, {**segment.files, **built}
-                    )
+                    segments[position] = segment.built(self._next_name(), built)
                     self._publish(segments)
 
     def search(

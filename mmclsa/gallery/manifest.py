@@ -84,6 +84,8 @@ class Segment:
         name: Unique within the index.
         rows: How many people.
         files: By role: ``records`` always; the others are the backend's.
+            ``base`` is a structure over the first rows, kept until there is
+            one over all.
     """
 
     name: str
@@ -94,6 +96,11 @@ class Segment:
     def optimized(self) -> bool:
         """Whether it has a structure that makes its search fast."""
         return 'structure' in self.files
+
+    def built(self, name: str, files: Mapping[str, FileEntry]) -> Segment:
+        """The same people under a new name, with more files, and without ``base``."""
+        kept = {role: entry for role, entry in self.files.items() if role != 'base'}
+        return Segment(name, self.rows, {**kept, **files})
 
 
 @dataclass(frozen=True)

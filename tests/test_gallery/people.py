@@ -72,10 +72,10 @@ def make_people(count: int, seed: int = 0) -> People:
     return People(unit(rng.normal(size=(count, DIMS))), records)
 
 
-def fill(index: GalleryIndex, people: People, commits: list[int]) -> None:
+def fill(index: GalleryIndex, people: People, commits: list[int], start: int = 0) -> None:
     """Add the people in parts that end at the given places, one commit each."""
-    for start, stop in zip([0, *commits[:-1]], commits):
-        index.add(people.vectors[start:stop], people.records[start:stop], f'part {start}')
+    for first, stop in zip([start, *commits[:-1]], commits):
+        index.add(people.vectors[first:stop], people.records[first:stop], f'part {first}')
         index.commit()
 
 

@@ -16,6 +16,7 @@ from tests.test_gallery.test_building_builder import build, content
 
 WORKER = """
 import sys
+import torch
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import SourceOptions, build_in_processes, plan_units, sources
 from mmclsa.utils import run_tool
@@ -30,6 +31,7 @@ def main():
         lambda: GalleryIndex.create(sys.argv[1], embedder.identity),
         lambda: plan_units(sys.argv[2:]), embedder, SourceOptions(),
         commit_seconds=0.0)
+    assert not torch.distributed.is_initialized()
     if index is not None:
         index.close()
         print('report', report.pictures, report.people, len(report.skipped))

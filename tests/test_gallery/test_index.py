@@ -13,6 +13,7 @@ from mmclsa.gallery import (
     records_to_table,
     table_to_records,
 )
+from mmclsa.gallery.backends import faiss_structures
 from tests.test_gallery.people import (
     BACKENDS,
     DIMS,
@@ -32,6 +33,9 @@ FILTERS = [
     SearchFilter(sources=['été 2/clip.mp4'], cameras=['cam 2']),
     SearchFilter(cameras=['no such camera']),
 ]
+
+# So that no structure misses anybody.
+THOROUGH = {'hnsw': {'ef_search': 600}, 'ivf_pq': {'probes': 4, 'candidates': 600}}
 
 
 def rows(hits):
@@ -180,6 +184,49 @@ def test_backend_without_meaning(folder, options, word):
     with pytest.raises(ConfigError, match=word):
         GalleryIndex.create(folder, MODEL, options)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize('backend', ['hnsw-fp16', 'ivf_pq-fp32', 'ivf_pq-int8'], indirect=True)
+def test_a_structure_goes_on_from_the_one_before(folder, people, backend, monkeypatch):
+    """Nothing is trained or linked twice, and those who came first and last are found."""
+    added = []
+    blocks = faiss_structures._blocks
+
+    def spy(flat, first, last):
+        added.append((first, last))
+        return blocks(flat, first, last)
+
+    monkeypatch.setattr(faiss_structures, '_blocks', spy)
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [400])
+        index.optimize()
+    added.clear()
+    monkeypatch.setattr(faiss_structures, '_train_inverted_file', None)
+    for upto in (500, 600):
+        with GalleryIndex.open(folder, MODEL, writable=True) as index:
+            fill(index, people, [upto], start=upto - 100)
+            index.optimize()
+            index.verify()
+        assert added[-1] == (upto - 100, upto)
+    assert len(list(folder.glob('structure-*'))) == 1
+    with GalleryIndex.open(folder, MODEL, options=THOROUGH[backend['kind']]) as index:
+        found = index.search(people.vectors, 5)
+    for row, hits in enumerate(found):
+        exact = literal_search(people, people.vectors[row], 5, SearchFilter())
+        assert hits[0].row == row
+        assert len({hit.row for hit in hits} & set(exact)) >= 4
+
+
+def test_a_broken_structure_is_built_anew(folder, people):
+    with GalleryIndex.create(folder, MODEL, BACKENDS['hnsw-fp16']) as index:
+        fill(index, people, [400])
+        index.optimize()
+        (structure,) = folder.glob('structure-*')
+        structure.write_bytes(structure.read_bytes()[:100])
+        fill(index, people, [600], start=400)
+        index.optimize()
+    with GalleryIndex.open(folder, MODEL) as index:
+        assert [hits[0].row for hits in index.search(people.vectors, 1)] == list(range(600))
 
 
 def test_search_options_differ_from_those_of_the_build(folder, people):

@@ -31,7 +31,9 @@ class FaissBackend(VectorBackend):
     Every segment has its vectors in a plain file, mapped into memory and
     compared one by one. ``optimize()`` joins the segments and, from
     ``structure_from`` rows on, builds the structure of ``kind`` over them;
-    segments that come later are compared one by one until the next time.
+    segments that come later are compared one by one until the next time, when
+    they are added to it. Only an inverted file that should have more lists by
+    then is built anew.
 
     Args:
         kind: ``flat`` compares with every vector. ``hnsw`` walks a graph.
@@ -126,7 +128,10 @@ class FaissBackend(VectorBackend):
         if not parts:
             return {}
         path = self._folder / f'vectors-{name}.faiss'
-        return {'vectors': join_flat(path, self._empty, parts)}
+        files = {'vectors': join_flat(path, self._empty, parts)}
+        # What is over the first rows need not be built again.
+        base = segments[0].files.get('structure') or segments[0].files.get('base')
+        return files if base is None else {**files, 'base': base}
 
     def build(self, segment: Segment) -> Mapping[str, FileEntry]:  # noqa: D102
         wanted = self._options.kind != 'flat' and segment.rows >= self._structure_from
@@ -134,7 +139,9 @@ class FaissBackend(VectorBackend):
             return {}
         path = self._folder / f'structure-{segment.name}.faiss'
         flat = self._segments[segment.name].flat
-        return {'structure': build_structure(path, flat, self._empty, self._options)}
+        base = segment.files.get('base')
+        start = None if base is None else self._folder / base.name
+        return {'structure': build_structure(path, flat, self._empty, self._options, start)}
 
     def search(  # noqa: D102
         self,

@@ -54,7 +54,9 @@ def _check_positive(name: str, value: object) -> None:
         raise ConfigError(f'{name} must be a positive whole number, not {value!r}')
 
 
-def build_structure(path: Path, flat: Any, empty: Any, options: StructureOptions) -> FileEntry:
+def build_structure(
+    path: Path, flat: Any, empty: Any, options: StructureOptions, base: Path | None = None
+) -> FileEntry:
     """Build the structure of a segment and write it.
 
     Args:
@@ -62,6 +64,7 @@ def build_structure(path: Path, flat: Any, empty: Any, options: StructureOptions
         flat: The segment's vectors.
         empty: Empty FAISS index of the same storage.
         options: Which structure.
+        base: What this wrote for the first of these vectors, to go on from.
 
     Returns:
         What the manifest keeps about the file.
@@ -71,9 +74,9 @@ def build_structure(path: Path, flat: Any, empty: Any, options: StructureOptions
     """
     faiss = import_optional('faiss', 'gallery')
     if options.kind == 'hnsw':
-        built, flags = _build_graph(flat, empty, options), faiss.IO_FLAG_SKIP_STORAGE
+        built, flags = _build_graph(flat, empty, options, base), faiss.IO_FLAG_SKIP_STORAGE
     else:
-        built, flags = _build_inverted_file(flat, options), 0
+        built, flags = _build_inverted_file(flat, options, base), 0
     with new_file(path), open(path, 'wb') as stream:
         _write_index(built, stream, flags)
     return describe_file(path)
@@ -136,21 +139,38 @@ def search_structure(
     return structure.search(queries, topk, params=parameters)
 
 
-def _build_graph(flat: Any, empty: Any, options: StructureOptions) -> Any:
+def _build_graph(flat: Any, empty: Any, options: StructureOptions, base: Path | None) -> Any:
     """HNSW over vectors of the same storage."""
     faiss = import_optional('faiss', 'gallery')
     storage = faiss.clone_index(empty)
-    graph = faiss.IndexHNSW(storage, options.links)
+    graph = _read_base(base, faiss.IO_FLAG_SKIP_STORAGE, flat)
+    if graph is None:
+        graph = faiss.IndexHNSW(storage, options.links)
+    else:
+        for block in _blocks(flat, 0, graph.ntotal):
+            storage.add(block)
+        storage.this.disown()  # the graph frees it
+        graph.storage, graph.own_fields = storage, True
     graph.hnsw.efConstruction = options.ef_construction
-    for block in _blocks(flat):
+    for block in _blocks(flat, graph.ntotal, flat.ntotal):
         graph.add(block)
     return graph
 
 
-def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
+def _build_inverted_file(flat: Any, options: StructureOptions, base: Path | None) -> Any:
     """IVF-PQ, trained on rows drawn with a fixed seed."""
-    faiss = import_optional('faiss', 'gallery')
     lists = options.lists or _usual_lists(flat.ntotal)
+    index = _read_base(base, 0, flat)
+    if index is None or index.nlist != lists:
+        index = _train_inverted_file(flat, options, lists)
+    for block in _blocks(flat, index.ntotal, flat.ntotal):
+        index.add(block)
+    return index
+
+
+def _train_inverted_file(flat: Any, options: StructureOptions, lists: int) -> Any:
+    """An inverted file for vectors like these that has none yet."""
+    faiss = import_optional('faiss', 'gallery')
     bits = 8 if flat.ntotal >= 10_000 else 4
     quantizer = faiss.IndexFlatIP(flat.d)
     index = faiss.IndexIVFPQ(
@@ -165,9 +185,19 @@ def _build_inverted_file(flat: Any, options: StructureOptions) -> Any:
     size = min(flat.ntotal, max(_TRAINED_FROM * lists, 1 << 16))
     rows = np.random.default_rng(_SEED).choice(flat.ntotal, size, replace=False)
     index.train(flat.reconstruct_batch(np.sort(rows)))
-    for block in _blocks(flat):
-        index.add(block)
     return index
+
+
+def _read_base(base: Path | None, flags: int, flat: Any) -> Any:
+    """Read an earlier structure; None where there is none that can be gone on from."""
+    if base is None:
+        return None
+    faiss = import_optional('faiss', 'gallery')
+    try:
+        index = faiss.read_index(str(base), flags)
+    except RuntimeError:
+        return None
+    return index if index.d == flat.d and index.ntotal <= flat.ntotal else None
 
 
 def _usual_lists(rows: int) -> int:
@@ -185,9 +215,9 @@ def _parts(dims: int, code_bytes: int) -> int:
     return max(parts for parts in range(1, min(dims, code_bytes) + 1) if dims % parts == 0)
 
 
-def _blocks(flat: Any) -> Iterator[np.ndarray]:
-    for start in range(0, flat.ntotal, _BLOCK):
-        yield flat.reconstruct_n(start, min(_BLOCK, flat.ntotal - start))
+def _blocks(flat: Any, first: int, last: int) -> Iterator[np.ndarray]:
+    for start in range(first, last, _BLOCK):
+        yield flat.reconstruct_n(start, min(_BLOCK, last - start))
 
 
 def _write_index(index: Any, stream: Any, flags: int) -> None:
