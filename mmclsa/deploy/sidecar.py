@@ -11,7 +11,7 @@ from typing import Any
 
 from mmclsa.deploy.letterbox import Letterbox
 from mmclsa.errors import DataError
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import write_json
 
 __all__ = ['SIDECAR', 'VERSION', 'Detection', 'Graph', 'Sidecar', 'file_digest']
 
@@ -90,9 +90,7 @@ class Sidecar:
             UserError: If the folder cannot be written to.
         """
         path = Path(folder) / SIDECAR
-        text = json.dumps({'format': _FORMAT, 'version': VERSION, **asdict(self)}, indent=2)
-        with atomic_write(path) as temporary:
-            temporary.write_text(text + '\n')
+        write_json(path, {'format': _FORMAT, 'version': VERSION, **asdict(self)}, indent=2)
         return path
 
     @classmethod

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mmclsa.errors import UserError
 
-__all__ = ['atomic_write', 'check_writable']
+__all__ = ['atomic_write', 'check_writable', 'write_json']
 
 
 @contextmanager
@@ -49,6 +51,30 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def write_json(path: str | Path, content: Any, indent: int | None = None) -> None:
+    """Write a JSON file whole or not at all, in ASCII.
+
+    Args:
+        path: File to write. Its folder is made if it is not there.
+        content: What JSON can say; no NaN and no infinity.
+        indent: Spaces a level; None for one line.
+
+    Raises:
+        UserError: If the folder cannot be made or written to.
+        ValueError: If a number is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / 'result.json'
+        >>> write_json(target, {'mAP': 1.0})
+        >>> target.read_text().strip()
+        '{"mAP": 1.0}'
+    """
+    text = json.dumps(content, indent=indent, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + '\n')
 
 
 def check_writable(folder: str | Path) -> Path:

@@ -10,7 +10,6 @@ tracks and a committed index.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.models import CropReID
-from mmclsa.utils import atomic_write, run_tool
+from mmclsa.utils import run_tool, write_json
 
 TARGET = 1.25
 
@@ -142,8 +141,7 @@ def main() -> None:
     print(f'build / networks: {ratio:.3f} (target: at most {TARGET})')
     if args.json:
         figures = dict(pictures=count, people=people, seconds=best, ratio=ratio, rounds=times)
-        with atomic_write(args.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=1) + '\n')
+        write_json(args.json, figures, indent=1)
 
 
 if __name__ == '__main__':

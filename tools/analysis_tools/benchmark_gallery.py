@@ -23,7 +23,7 @@ from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_sch
 from mmclsa.gallery.backends import FaissBackend
 from mmclsa.gallery.optional import import_optional
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.io import atomic_write, check_writable
+from mmclsa.utils.io import atomic_write, check_writable, write_json
 
 BLOCK = 50_000
 COMMIT_EVERY = 20
@@ -203,7 +203,7 @@ def prepare(
     if not args.reuse:
         shutil.rmtree(folder, ignore_errors=True)
     report = build(folder, crowd, people, backend)
-    kept.write_text(json.dumps(report))
+    write_json(kept, report)
     return report
 
 
@@ -354,8 +354,7 @@ def main() -> None:
             reports.append(report)
             print(table([report]), flush=True)
             if kept:
-                with atomic_write(kept) as temporary:
-                    temporary.write_text(json.dumps(reports, indent=1) + '\n')
+                write_json(kept, reports, indent=1)
     print(table(reports))
     if args.plot:
         draw(reports, args.plot)

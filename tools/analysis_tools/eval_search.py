@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from mmclsa.evaluation.report import (
 )
 from mmclsa.structures import Predictions, Scene, SearchProtocol
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import write_json
 
 Loaded = tuple[list[Scene], list[SearchProtocol]]
 
@@ -230,8 +229,7 @@ def main() -> None:
         for name in names:
             report[name]['by_height'] = strata_to_json(heights[name])
             report[name]['by_height_ratio'] = strata_to_json(ratios[name])
-        with atomic_write(args.out) as temporary:
-            temporary.write_text(json.dumps(report, indent=2) + '\n')
+        write_json(args.out, report, indent=2)
 
 
 if __name__ == '__main__':

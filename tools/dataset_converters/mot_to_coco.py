@@ -10,11 +10,9 @@ the JSON files come last, so that they stand for a whole conversion.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
 from rich.progress import track
@@ -25,7 +23,7 @@ from mmclsa.datasets.readers.mot import MOTSequence, read_mot_sequences
 from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.errors import DataError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import atomic_write, write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -75,12 +73,6 @@ def copy_image(source: Path, target: Path, link: bool) -> None:
     else:
         with atomic_write(target) as temporary:
             shutil.copyfile(source, temporary)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content))
 
 
 def main() -> None:

@@ -11,10 +11,8 @@ stand for a whole conversion.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
 from mmengine.config import DictAction
@@ -31,7 +29,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import SearchProtocol
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import atomic_write, write_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -93,12 +91,6 @@ def queries_of(protocol: SearchProtocol) -> list[FirstFrameQuery]:
         )
         for number in range(len(protocol))
     ]
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content))
 
 
 def main() -> None:

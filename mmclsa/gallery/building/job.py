@@ -11,7 +11,7 @@ from typing import Any
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex, ModelIdentity
 from mmclsa.gallery.manifest import MANIFEST
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import write_json
 
 __all__ = ['BuildFile', 'Job', 'open_for_build']
 
@@ -82,8 +82,7 @@ class BuildFile:
 
     def write(self, index_path: str | Path) -> None:
         """Write it into the folder of an index, whole or not at all."""
-        with atomic_write(Path(index_path) / self.NAME) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1) + '\n', encoding='utf-8')
+        write_json(Path(index_path) / self.NAME, asdict(self), indent=1)
 
 
 def open_for_build(
