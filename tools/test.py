@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from typing import Any
 
@@ -20,7 +19,7 @@ from mmclsa.engine import (
     set_work_dir,
 )
 from mmclsa.errors import ConfigError
-from mmclsa.utils import atomic_write, check_writable, run_tool
+from mmclsa.utils import check_writable, run_tool, write_json
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
@@ -103,8 +102,7 @@ def main() -> None:
     if args.show_dir:
         draw(runner.test_dataloader.dataset, args, search_metric(cfg).get('det_thresh', 0.5))
     if args.json:
-        with atomic_write(args.json) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2, sort_keys=True) + '\n')
+        write_json(args.json, dict(sorted(figures.items())), indent=2)
 
 
 if __name__ == '__main__':

@@ -56,6 +56,24 @@ def share_of(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
     return list(units[low:high])
 
 
+@contextmanager
+def _process_group() -> Iterator[None]:
+    """Join the other processes, unless somebody has; leave them again in order.
+
+    A process that ends with its group still there dies now and then, of threads
+    of gloo that are still at work (github.com/pytorch/pytorch/pull/179291).
+    """
+    if distributed.is_initialized():
+        yield
+        return
+    distributed.init_process_group('gloo', timeout=_TIMEOUT)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+@_process_group()
 def build_in_processes(
     open_index: Callable[[], GalleryIndex],
     plan_sources: Callable[[], Plan],
@@ -86,38 +104,6 @@ def build_in_processes(
         UserError: In every process, if the first cannot begin.
         ConfigError: If the processes have different models.
     """
-    with _process_group():
-        return _build_together(
-            open_index, plan_sources, embedder, options, batch_size, commit_seconds
-        )
-
-
-@contextmanager
-def _process_group() -> Iterator[None]:
-    """Join the other processes, unless somebody has; leave them again in order.
-
-    A process that ends with its group still there dies now and then, of threads
-    of gloo that are still at work (github.com/pytorch/pytorch/pull/179291).
-    """
-    if distributed.is_initialized():
-        yield
-        return
-    distributed.init_process_group('gloo', timeout=_TIMEOUT)
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
-
-
-def _build_together(
-    open_index: Callable[[], GalleryIndex],
-    plan_sources: Callable[[], Plan],
-    embedder: Embedder,
-    options: SourceOptions,
-    batch_size: int,
-    commit_seconds: float,
-) -> tuple[BuildReport, GalleryIndex | None]:
-    """See :func:`build_in_processes`."""
     identity = embedder.identity
     rank, world_size = distributed.get_rank(), distributed.get_world_size()
     began = time.monotonic()
