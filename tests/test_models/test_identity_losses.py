@@ -60,6 +60,31 @@ def test_memory_resumes_exactly_and_stays_float32():
         assert torch.equal(value, second.state_dict()[name]), name
 
 
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+def test_what_is_not_finite_stays_out_of_the_memory(bad):
+    torch.manual_seed(0)
+    memory, without = IdentityMemory(3, 4, 5), IdentityMemory(3, 4, 5)
+    for seen in (memory, without):
+        seen.update(torch.ones(7, 5), torch.tensor([0, 1, 2, -1, -1, -1, -1]))
+    embeddings, ids = torch.randn(5, 5), torch.tensor([0, 1, -1, 0, -1])
+    spoilt = embeddings.clone()
+    spoilt[0, 3] = spoilt[2, 0] = bad
+    memory.update(spoilt, ids)
+    without.update(embeddings[[1, 3, 4]], ids[[1, 3, 4]])
+    assert torch.equal(memory.table, without.table)
+    # The slot of the stranger who is left out keeps whom it had.
+    assert torch.equal(memory.queue[0], F.normalize(torch.ones(1, 5))[0])
+    assert torch.equal(memory.queue[1], F.normalize(embeddings[4:])[0])
+
+
+def test_memory_of_a_float64_model():
+    loss = OIMLoss(5, 3, queue_size=2).double()
+    embeddings = torch.randn(4, 5, dtype=torch.float64)
+    loss.update(embeddings, torch.tensor([0, 1, -1, 2]))
+    assert loss.memory.table.dtype == torch.float64
+    torch.testing.assert_close(loss.memory.queue[0], F.normalize(embeddings)[2], rtol=0, atol=1e-15)
+
+
 def test_memory_refuses_a_wrong_momentum():
     with pytest.raises(ValueError, match=r'momentum must lie in \[0, 1\], but got 1.5'):
         IdentityMemory(1, 1, 1, momentum=1.5)

@@ -8,7 +8,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.models import CLSANeck, MultiScaleReIDHead, SceneReID
 from mmclsa.models.reid import crop_people
 from mmclsa.models.reid.base import SceneBatch
-from mmclsa.models.reid.level_embedding import BNNeck
+from mmclsa.models.reid.level_embedding import LevelEmbedding
 from mmclsa.models.reid.pooling import StripePooling
 from mmclsa.models.searchers import jitter_boxes, match_proposals
 from mmclsa.registry import MODELS
@@ -32,6 +32,7 @@ class TestHead:
         head = make_head(
             loss_id=dict(type='LinearIdentityLoss', cosine_scale=16.0),
             loss_triplet=dict(type='BatchHardTripletLoss'),
+            bn_min_people=2,
         ).train()
         losses = head.loss(make_feats(6), torch.tensor([0, 0, 1, 1, 5, -1]))
         got = {name: round(value.item(), 4) for name, value in losses.items()}
@@ -104,13 +105,75 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize('people', [0, 1, 2])
-def test_bn_neck_takes_few_people(people):
-    neck = BNNeck(4).train()
-    out = neck(torch.randn(people, 4))
-    assert out.shape == (people, 4)
-    assert torch.isfinite(out).all()
-    assert (neck.num_batches_tracked == 0) == (people < 2)
+def level(people_needed=8):
+    torch.manual_seed(0)
+    return LevelEmbedding(16, 256, min_people=people_needed).train()
+
+
+def people_maps(people, copies, noise=0.02):
+    """Near copies of some people; what they share is large, as after a ReLU."""
+    each = torch.randn(people, 16, 1, 1).repeat_interleave(copies, 0)
+    return 4 + each + noise * torch.randn(people * copies, 16, 4, 2)
+
+
+class TestSmallBatches:
+    """Batch norm among near copies of one person leaves nothing but noise."""
+
+    @pytest.mark.parametrize('people', [0, 1, 2])
+    def test_any_number_of_people(self, people):
+        _, out = level()(torch.randn(people, 16, 4, 2))
+        assert out.shape == (people, 256)
+        assert torch.isfinite(out).all()
+
+    @pytest.mark.parametrize('synchronised', [False, True])
+    def test_copies_of_one_person_stay_alike(self, synchronised):
+        embed = level()
+        if synchronised:
+            embed = torch.nn.SyncBatchNorm.convert_sync_batchnorm(embed)
+        for _ in range(30):
+            embed(people_maps(20, 5), num_people=20)
+        _, out = embed(people_maps(1, 5), num_people=1)
+        assert cosines(out).min() > 0.98
+
+    def test_copies_are_noise_to_a_plain_batch_norm(self):
+        _, out = level(people_needed=2)(people_maps(1, 5), num_people=5)
+        assert cosines(out).abs().mean() < 0.5
+
+    def test_training_on_single_people_finds_the_statistics_of_all(self):
+        embed, everybody = level(), []
+        for _ in range(2000):
+            before, _ = embed(people_maps(1, 5), num_people=1)
+            everybody.append(before.detach())
+        rows = torch.cat(everybody)
+        mean, std = rows.mean(dim=0), rows.std(dim=0)
+        norm = embed.bn_neck
+        assert ((norm.running_mean - mean).abs() / std).mean() < 0.3
+        assert (norm.running_var.sqrt() / std).mean() == pytest.approx(1, abs=0.15)
+
+    def test_enough_people_have_statistics_of_their_own(self):
+        embed, maps = level(), people_maps(8, 2)
+        before, after = embed(maps, num_people=8)
+        expected = F.batch_norm(before, None, None, training=True)
+        torch.testing.assert_close(after, expected)
+        _, small = embed(maps, num_people=7)
+        assert not torch.allclose(small, expected)
+
+    def test_memory_gets_no_noise(self):
+        """A step on one picture with one person moves his row of the memory a little."""
+        cfg = dict(loss_id=dict(type='OIMLoss', momentum=0.5))
+        head, ids = make_head(**cfg).train(), torch.arange(6).repeat_interleave(4)
+        one = torch.zeros(5, dtype=torch.int64)
+        crowd = [people_maps(6, 4) for _ in range(3)]
+        for _ in range(40):
+            head.loss(crowd, ids, owners=torch.arange(24))
+        row = head.identity_losses[0].memory.table[0].clone()
+        head.loss([maps[:1].repeat(5, 1, 1, 1) for maps in crowd], one, owners=one)
+        assert F.cosine_similarity(head.identity_losses[0].memory.table[0], row, dim=0) > 0.9
+
+
+def cosines(rows):
+    units = F.normalize(rows.detach())
+    return (units @ units.T)[~torch.eye(len(units), dtype=torch.bool)]
 
 
 class TestPooling:

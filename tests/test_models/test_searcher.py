@@ -198,14 +198,15 @@ class TestTrainingBoxes:
         searcher = build_searcher('faster_rcnn', train_boxes=boxes).train()
         seen = []
         original = searcher.reid.loss
-        searcher.reid.loss = lambda s, b, i: (seen.append((b, i)), original(s, b, i))[1]
+        searcher.reid.loss = lambda s, b, i, o: (seen.append((b, i, o)), original(s, b, i, o))[1]
         scene = scene_sample((128, 160), people=2, ids=[4, -1])
         searcher.loss(*batch(searcher, [scene], True))
-        (got_boxes,), (got_ids,) = seen[0]
+        (got_boxes,), (got_ids,), (got_owners,) = seen[0]
         torch.testing.assert_close(got_boxes[:2], scene[1].gt_instances.bboxes)
         assert len(got_boxes) == len(got_ids)
         assert 2 < len(got_ids) <= 2 + 2 * 2
-        assert set(got_ids.tolist()) <= {4, -1}
+        assert got_ids.tolist() == [(4, -1)[owner] for owner in got_owners.tolist()]
+        assert got_owners[:2].tolist() == [0, 1]
 
     def test_proposals_need_a_roi_head(self):
         searcher = build_searcher('yolox', train_boxes=dict(proposals=True)).train()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
 __all__ = ['SupervisedContrastiveLoss', 'supervised_contrastive_loss']
@@ -35,22 +36,21 @@ def supervised_contrastive_loss(
         >>> supervised_contrastive_loss(axes, torch.tensor([0, 0, 1, 1]), temperature=1.0)
         tensor(0.5514)
     """
+    units = at_least_float32(descriptors)
+    if len(units) == 0:
+        return units.sum() * 0
     labelled = person_ids >= 0
-    units, ids = descriptors[labelled], person_ids[labelled]
-    units = units.to(torch.promote_types(units.dtype, torch.float32))
-    itself = torch.eye(len(ids), dtype=torch.bool, device=ids.device)
-    positive = (ids[:, None] == ids[None, :]) & ~itself
-    counts = positive.sum(dim=1)
-    if not counts.any():
-        return descriptors.sum() * 0
-    # Without autocast: in half precision a temperature of 0.1 loses a digit of each cosine.
-    with torch.autocast(units.device.type, enabled=False):
+    itself = torch.eye(len(units), dtype=torch.bool, device=units.device)
+    others = labelled[:, None] & labelled[None, :] & ~itself
+    positive = others & (person_ids[:, None] == person_ids[None, :])
+    # In half precision a temperature of 0.1 loses a digit of each cosine.
+    with full_precision(units):
         cosines = units @ units.T
-    log_prob = (cosines / temperature).masked_fill(itself, -torch.inf).log_softmax(dim=1)
-    # The own column is -inf and no positive: 0 there, not 0 * inf.
-    total = log_prob.masked_fill(~positive, 0).sum(dim=1)
-    anchors = counts > 0
-    return -(total[anchors] / counts[anchors]).mean()
+    # Not -inf: a row without others would be 0/0 in the backward pass, although nobody uses it.
+    scores = (cosines / temperature).masked_fill(~others, torch.finfo(units.dtype).min / 4)
+    total = scores.log_softmax(dim=1).masked_fill(~positive, 0).sum(dim=1)
+    counts = positive.sum(dim=1)
+    return -(total / counts.clamp(min=1)).sum() / (counts > 0).sum().clamp(min=1)
 
 
 @MODELS.register_module()

@@ -7,23 +7,31 @@ from abc import ABC, abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
 __all__ = ['IdentityLoss', 'LinearIdentityLoss', 'labelled_cross_entropy']
 
 
 def labelled_cross_entropy(
-    logits: Tensor, person_ids: Tensor, label_smoothing: float = 0.0
+    logits: Tensor,
+    person_ids: Tensor,
+    label_smoothing: float = 0.0,
+    avg_factor: float | None = None,
 ) -> Tensor:
     """Average the cross entropy over labelled people.
 
     Args:
         logits: Shape (N, C).
-        person_ids: Shape (N,), in 0..C-1, or negative for unlabelled people.
+        person_ids: Shape (N,), in 0..C-1, or -1 for unlabelled people.
         label_smoothing: Share of probability spread over all identities.
+        avg_factor: What the sum is divided by, > 0; None for the number of
+            labelled people. With several processes it is their mean number a
+            rank, so that the mean over ranks is the mean over people.
 
     Returns:
-        A scalar; 0 with a gradient path where nobody is labelled.
+        A scalar, float32 or wider; 0 with a gradient path where nobody is
+        labelled.
 
     Example:
         >>> import torch
@@ -31,11 +39,14 @@ def labelled_cross_entropy(
         >>> labelled_cross_entropy(logits, torch.tensor([1, -1])).item() == torch.tensor(4.).log()
         tensor(True)
     """
-    labelled = person_ids >= 0
-    logits = logits.float() if logits.dtype.itemsize < 4 else logits
-    if not labelled.any():
-        return logits.sum() * 0
-    return F.cross_entropy(logits[labelled], person_ids[labelled], label_smoothing=label_smoothing)
+    total = F.cross_entropy(
+        at_least_float32(logits),
+        person_ids,
+        ignore_index=-1,
+        reduction='sum',
+        label_smoothing=label_smoothing,
+    )
+    return total / ((person_ids >= 0).sum().clamp(min=1) if avg_factor is None else avg_factor)
 
 
 class IdentityLoss(nn.Module, ABC):
@@ -46,6 +57,9 @@ class IdentityLoss(nn.Module, ABC):
         num_identities: Number C of labelled identities.
         loss_weight: Weight ``w_id``.
     """
+
+    #: Whether :meth:`update` wants the embeddings of all ranks.
+    has_memory: bool = False
 
     def __init__(self, embed_dims: int, num_identities: int, loss_weight: float = 1.0) -> None:
         super().__init__()
@@ -58,11 +72,25 @@ class IdentityLoss(nn.Module, ABC):
         """Score embeddings (N, D); the first C columns are the identities."""
 
     @abstractmethod
-    def loss(self, logits: Tensor, person_ids: Tensor) -> Tensor:
-        """Turn logits and ids (N,), -1 = unlabelled, into a weighted scalar."""
+    def loss(self, logits: Tensor, person_ids: Tensor, avg_factor: float | None = None) -> Tensor:
+        """Turn logits and ids into a weighted scalar.
+
+        Args:
+            logits: Shape (N, C) or wider, of :meth:`logits`.
+            person_ids: Shape (N,), -1 = unlabelled.
+            avg_factor: See :func:`labelled_cross_entropy`.
+
+        Returns:
+            A scalar.
+        """
 
     def update(self, embeddings: Tensor, person_ids: Tensor) -> None:
-        """Take the batch into the memory, where there is one."""
+        """Take people into the memory, where there is one.
+
+        Args:
+            embeddings: Shape (N, D), of all ranks.
+            person_ids: Shape (N,), -1 = unlabelled, likewise.
+        """
 
     def forward(self, embeddings: Tensor, person_ids: Tensor) -> Tensor:
         """Compute the loss of embeddings (N, D) with ids (N,)."""
@@ -98,13 +126,19 @@ class LinearIdentityLoss(IdentityLoss):
         nn.init.normal_(self.classifier.weight, std=0.001 if cosine_scale is None else 1.0)
 
     def logits(self, embeddings: Tensor) -> Tensor:
-        """Score embeddings (N, D) against the C identities, shape (N, C)."""
-        if self.cosine_scale is None:
-            return self.classifier(embeddings)
-        return self.cosine_scale * F.linear(
-            F.normalize(embeddings), F.normalize(self.classifier.weight)
-        )
+        """Score embeddings (N, D) against the C identities, shape (N, C).
 
-    def loss(self, logits: Tensor, person_ids: Tensor) -> Tensor:
+        In float32 also under autocast: the alignment compares these logits.
+        """
+        with full_precision(embeddings):
+            embeddings = at_least_float32(embeddings)
+            if self.cosine_scale is None:
+                return self.classifier(embeddings)
+            units = F.normalize(embeddings), F.normalize(self.classifier.weight)
+            return self.cosine_scale * F.linear(*units)
+
+    def loss(self, logits: Tensor, person_ids: Tensor, avg_factor: float | None = None) -> Tensor:
         """Cross entropy of labelled people; see :func:`labelled_cross_entropy`."""
-        return self.loss_weight * labelled_cross_entropy(logits, person_ids, self.label_smoothing)
+        return self.loss_weight * labelled_cross_entropy(
+            logits, person_ids, self.label_smoothing, avg_factor
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmclsa.models.losses.identity import IdentityLoss, labelled_cross_entropy
 from mmclsa.models.memory import IdentityMemory
+from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
 __all__ = ['OIMLoss', 'oim_logits']
@@ -30,8 +30,8 @@ def oim_logits(embeddings: Tensor, prototypes: Tensor, scale: float = 30.0) -> T
         >>> oim_logits(torch.tensor([[3.0, 0.0]]), torch.eye(2), scale=10.0)
         tensor([[10.,  0.]])
     """
-    with torch.autocast(device_type=embeddings.device.type, enabled=False):
-        embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+    with full_precision(embeddings):
+        embeddings = at_least_float32(embeddings)
         return scale * F.normalize(embeddings) @ prototypes.to(embeddings.dtype).T
 
 
@@ -53,6 +53,8 @@ class OIMLoss(IdentityLoss):
         loss_weight: Weight ``w_id``.
     """
 
+    has_memory = True
+
     def __init__(
         self,
         embed_dims: int,
@@ -72,10 +74,12 @@ class OIMLoss(IdentityLoss):
         """Compare embeddings (N, D) with the memory, shape (N, C + queue_size)."""
         return oim_logits(embeddings, self.memory.prototypes(), self.scale)
 
-    def loss(self, logits: Tensor, person_ids: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, person_ids: Tensor, avg_factor: float | None = None) -> Tensor:
         """Cross entropy of labelled people over table and queue."""
-        return self.loss_weight * labelled_cross_entropy(logits, person_ids, self.label_smoothing)
+        return self.loss_weight * labelled_cross_entropy(
+            logits, person_ids, self.label_smoothing, avg_factor
+        )
 
     def update(self, embeddings: Tensor, person_ids: Tensor) -> None:
-        """Take the batch (all ranks' batches) into the memory."""
+        """Take people into the memory; see :meth:`IdentityMemory.update`."""
         self.memory.update(embeddings, person_ids)

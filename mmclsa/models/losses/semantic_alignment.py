@@ -8,14 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
 __all__ = ['SemanticAlignmentLoss', 'semantic_alignment_loss']
-
-
-def _at_least_float32(logits: Tensor) -> Tensor:
-    """Raise half precision to float32; leave float32 and float64 alone."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def semantic_alignment_loss(
@@ -23,6 +19,8 @@ def semantic_alignment_loss(
     target_logits: Sequence[Tensor],
     temperature: float = 3.0,
     detach_source: bool = True,
+    weight: Tensor | None = None,
+    avg_factor: float | None = None,
 ) -> Tensor:
     r"""Pull the identity predictions of target levels towards the source's.
 
@@ -39,6 +37,10 @@ def semantic_alignment_loss(
         target_logits: Logits of each target level, each of shape (N, C).
         temperature: Softening of both sides, > 0.
         detach_source: Stop the gradient into the source level.
+        weight: Weight of each person, shape (N,), >= 0; None for 1.
+        avg_factor: What the sum over people is divided by, > 0; None for the
+            number N of people. With several processes it is their mean number
+            a rank, so that the mean over ranks is the mean over people.
 
     Returns:
         A scalar >= 0. With no people or no targets it is 0 and still carries
@@ -63,25 +65,30 @@ def semantic_alignment_loss(
                 f'target_logits[{level}] must have the shape of source_logits '
                 f'{tuple(source_logits.shape)}, but got {tuple(logits.shape)}'
             )
-    num_people = source_logits.shape[0]
-    with torch.autocast(device_type=source_logits.device.type, enabled=False):
-        source = _at_least_float32(source_logits)
-        targets = [_at_least_float32(logits) for logits in target_logits]
-        if num_people == 0 or not targets:
-            return sum((logits.sum() for logits in targets), source.sum()) * 0
+    with full_precision(source_logits):
+        source = at_least_float32(source_logits)
+        targets = [at_least_float32(logits) for logits in target_logits]
+        if not targets:
+            return source.sum() * 0
+        anchor = source.sum() * 0 if len(source) == 0 else 0.0
         if detach_source:
             source = source.detach()
         log_source = F.log_softmax(source / temperature, dim=1)
-        divergences = [
-            F.kl_div(
-                F.log_softmax(target / temperature, dim=1),
-                log_source,
-                reduction='sum',
-                log_target=True,
-            )
-            for target in targets
-        ]
-        return temperature**2 * torch.stack(divergences).sum() / num_people
+        divergence = torch.stack(
+            [
+                F.kl_div(
+                    F.log_softmax(target / temperature, dim=1),
+                    log_source,
+                    reduction='none',
+                    log_target=True,
+                ).sum(dim=1)
+                for target in targets
+            ]
+        ).sum(dim=0)
+        if weight is not None:
+            divergence = divergence * weight
+        people = max(len(source), 1) if avg_factor is None else avg_factor
+        return temperature**2 * divergence.sum() / people + anchor
 
 
 @MODELS.register_module()
@@ -104,16 +111,29 @@ class SemanticAlignmentLoss(nn.Module):
         self.loss_weight = loss_weight
         self.detach_source = detach_source
 
-    def forward(self, source_logits: Tensor, target_logits: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self,
+        source_logits: Tensor,
+        target_logits: Sequence[Tensor],
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+    ) -> Tensor:
         """Compute the weighted loss.
 
         Args:
             source_logits: Logits of the source level, shape (N, C).
             target_logits: Logits of each target level, each (N, C).
+            weight: Weight of each person, shape (N,).
+            avg_factor: See :func:`semantic_alignment_loss`.
 
         Returns:
             A scalar.
         """
         return self.loss_weight * semantic_alignment_loss(
-            source_logits, target_logits, self.temperature, self.detach_source
+            source_logits,
+            target_logits,
+            self.temperature,
+            self.detach_source,
+            weight,
+            avg_factor,
         )

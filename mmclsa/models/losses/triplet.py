@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
 __all__ = ['BatchHardTripletLoss', 'batch_hard_triplet_loss']
@@ -36,21 +37,24 @@ def batch_hard_triplet_loss(
         >>> batch_hard_triplet_loss(points, torch.tensor([0, 0, 1, 1]), margin=1.0)
         tensor(0.2500)
     """
+    points = at_least_float32(embeddings)
     labelled = person_ids >= 0
-    points, ids = embeddings[labelled], person_ids[labelled]
-    points = points.to(torch.promote_types(points.dtype, torch.float32))
-    same = ids[:, None] == ids[None, :]
-    positive = same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
-    anchors = positive.any(dim=1) & (~same).any(dim=1)
-    if not anchors.any():
-        return embeddings.sum() * 0
-    squared = (points[:, None] - points[None, :]).square().sum(dim=2)
-    # The root has no gradient at 0; a floor keeps coinciding points harmless.
-    distances = squared.clamp(min=1e-12).sqrt()
-    hardest_positive = distances.masked_fill(~positive, -torch.inf).amax(dim=1)[anchors]
-    hardest_negative = distances.masked_fill(same, torch.inf).amin(dim=1)[anchors]
-    gap = hardest_positive - hardest_negative
-    return F.softplus(gap).mean() if margin is None else F.relu(gap + margin).mean()
+    pairs = labelled[:, None] & labelled[None, :]
+    same = person_ids[:, None] == person_ids[None, :]
+    itself = torch.eye(len(person_ids), dtype=torch.bool, device=person_ids.device)
+    positive, stranger = pairs & same & ~itself, pairs & ~same
+    if len(points) == 0:
+        return points.sum() * 0
+    anchors = positive.any(dim=1) & stranger.any(dim=1)
+    with full_precision(points):
+        # Not by a matrix product: differences of near copies would drown in rounding.
+        distances = torch.cdist(points, points, compute_mode='donot_use_mm_for_euclid_dist')
+    hardest_positive = distances.masked_fill(~positive, -torch.inf).amax(dim=1)
+    hardest_stranger = distances.masked_fill(~stranger, torch.inf).amin(dim=1)
+    # -inf where there is no such pair, hence no loss and no gradient.
+    gap = hardest_positive - hardest_stranger
+    values = F.softplus(gap) if margin is None else F.relu(gap + margin)
+    return values.sum() / anchors.sum().clamp(min=1)
 
 
 @MODELS.register_module()

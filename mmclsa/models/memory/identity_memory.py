@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmclsa.models.memory.gather import gather_rows
-
 __all__ = ['IdentityMemory', 'queue_slots', 'rank_among_equals']
 
 
@@ -56,9 +54,11 @@ class IdentityMemory(nn.Module):
     """Look-up table of labelled identities and circular queue of unlabelled people.
 
     All state lies in buffers, the queue's pointer included, so that a resumed
-    run continues exactly. It is float32 whatever the training precision. With
-    several processes each :meth:`update` gathers the batches of all ranks, so
-    every rank holds the same memory.
+    run continues exactly. They are float32 (float64 in a float64 model)
+    whatever the embeddings are. With several processes give every rank's
+    :meth:`update` the people of all ranks, in one order, as
+    :class:`~mmclsa.models.gather.RowGatherer` does: then every rank holds the
+    same memory.
 
     Args:
         num_identities: Rows of the table.
@@ -92,27 +92,30 @@ class IdentityMemory(nn.Module):
 
     @torch.no_grad()
     def update(self, embeddings: Tensor, person_ids: Tensor) -> None:
-        """Take a batch in; call it on every rank, also with an empty batch.
+        """Take people in, one after the other; what is not finite stays out.
 
         Args:
             embeddings: Shape (N, D), any length and precision.
-            person_ids: Shape (N,), -1 = unlabelled.
+            person_ids: Shape (N,), -1 = unlabelled. On the host if it can be:
+                from a device they have to be waited for.
         """
-        embeddings = gather_rows(F.normalize(embeddings.detach().float()))
-        person_ids = gather_rows(person_ids)
-        labelled = person_ids >= 0
-        self._update_table(embeddings[labelled], person_ids[labelled])
-        self._update_queue(embeddings[~labelled])
+        ids = person_ids.cpu()
+        rows = F.normalize(embeddings.detach().to(self.table.dtype))
+        labelled = (ids >= 0).nonzero().squeeze(1)
+        strangers = (ids < 0).nonzero().squeeze(1)
+        self._update_table(rows[labelled.to(rows.device)], ids[labelled])
+        self._update_queue(rows[strangers.to(rows.device)])
 
     def _update_table(self, embeddings: Tensor, person_ids: Tensor) -> None:
         # An identity that comes twice is updated twice, one after the other, as the
         # paper's loop does; each round takes every identity at most once.
         rounds = rank_among_equals(person_ids)
         for index in range(int(rounds.max()) + 1 if len(rounds) else 0):
-            chosen = rounds == index
-            rows = person_ids[chosen]
-            mixed = self.momentum * self.table[rows] + (1 - self.momentum) * embeddings[chosen]
-            self.table[rows] = F.normalize(mixed)
+            chosen = (rounds == index).nonzero().squeeze(1)
+            rows = person_ids[chosen].to(embeddings.device)
+            old, new = self.table[rows], embeddings[chosen.to(embeddings.device)]
+            mixed = F.normalize(self.momentum * old + (1 - self.momentum) * new)
+            self.table[rows] = _finite_or(mixed, old)
 
     def _update_queue(self, embeddings: Tensor) -> None:
         size = len(self.queue)
@@ -122,5 +125,11 @@ class IdentityMemory(nn.Module):
         # Of more newcomers than slots only the last survive, where the loop would put them.
         start = (self.queue_pointer + overflow) % size
         newcomers = embeddings[overflow:]
-        self.queue[queue_slots(start, len(newcomers), size)] = newcomers
+        slots = queue_slots(start, len(newcomers), size)
+        self.queue[slots] = _finite_or(newcomers, self.queue[slots])
         self.queue_pointer.copy_((start + len(newcomers)) % size)
+
+
+def _finite_or(rows: Tensor, others: Tensor) -> Tensor:
+    """Replace each row that is not finite, without a look at it from the host."""
+    return torch.where(rows.isfinite().all(dim=1, keepdim=True), rows, others)

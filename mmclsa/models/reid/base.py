@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -74,7 +75,11 @@ class BaseReID(BaseModule, ABC):
         """
 
     def loss(
-        self, scenes: SceneBatch, boxes: Sequence[Tensor], person_ids: Sequence[Tensor]
+        self,
+        scenes: SceneBatch,
+        boxes: Sequence[Tensor],
+        person_ids: Sequence[Tensor],
+        owners: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Compute the head's losses.
 
@@ -82,11 +87,14 @@ class BaseReID(BaseModule, ABC):
             scenes: The scenes.
             boxes: One (n_i, 4) tensor a scene, in input pixels.
             person_ids: One (n_i,) tensor a scene, -1 = unlabelled.
+            owners: One (n_i,) tensor a scene, which of its ground-truth boxes
+                each box is a copy of; None where none is a copy.
 
         Returns:
             Losses by name.
         """
-        return self.head.loss(self.extract(scenes, boxes), torch.cat(list(person_ids)))
+        copies = None if owners is None else _number_through(owners)
+        return self.head.loss(self.extract(scenes, boxes), torch.cat(list(person_ids)), copies)
 
     def embed(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
         """Compute the descriptors of people.
@@ -103,3 +111,10 @@ class BaseReID(BaseModule, ABC):
     def describe(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> Tensor:
         """Compute the descriptors of all people at once, (sum of n_i, D)."""
         return self.head(self.extract(scenes, boxes))
+
+
+def _number_through(owners: Sequence[Tensor]) -> Tensor:
+    """Concatenate the owners of all scenes, so that no two scenes share a number."""
+    # A scene has fewer ground-truth boxes than drawn ones, so these never meet.
+    starts = [0, *accumulate(len(scene) for scene in owners)]
+    return torch.cat([scene + start for scene, start in zip(owners, starts)])

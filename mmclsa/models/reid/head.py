@@ -10,9 +10,17 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmclsa.errors import ConfigError, UserError
+from mmclsa.errors import ConfigError
+from mmclsa.models.gather import RowGatherer
 from mmclsa.models.losses import IdentityLoss
+from mmclsa.models.precision import at_least_float32
 from mmclsa.models.reid.level_embedding import LevelEmbedding
+from mmclsa.models.reid.people import (
+    Everybody,
+    count_people,
+    count_people_of_all_ranks,
+    read_people,
+)
 from mmclsa.registry import MODELS
 
 __all__ = ['MultiScaleReIDHead', 'concat_levels']
@@ -33,7 +41,7 @@ def concat_levels(embeddings: Sequence[Tensor]) -> Tensor:
         >>> concat_levels([torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 5.0]])])
         tensor([[0.7071, 0.0000, 0.0000, 0.7071]])
     """
-    units = [F.normalize(e.to(torch.promote_types(e.dtype, torch.float32))) for e in embeddings]
+    units = [F.normalize(at_least_float32(e)) for e in embeddings]
     return F.normalize(torch.cat(units, dim=1))
 
 
@@ -65,6 +73,8 @@ class MultiScaleReIDHead(BaseModule):
             alignment, which needs no label.
         feature: Descriptor at test time: 'concat' of all levels, 'source', or
             'level_0', 'level_1', ...
+        bn_min_people: Different people that a training batch needs for batch
+            statistics of its own; see :class:`LevelEmbedding`.
         init_cfg: Initialisation config.
     """
 
@@ -83,6 +93,7 @@ class MultiScaleReIDHead(BaseModule):
         loss_contrastive: dict[str, Any] | None = None,
         align_unlabeled: bool = False,
         feature: str = 'concat',
+        bn_min_people: int = 8,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -91,12 +102,17 @@ class MultiScaleReIDHead(BaseModule):
             raise ConfigError(f'feature must be one of {features}, but got {feature!r}')
         if num_identities < 1:
             raise ConfigError(f'num_identities must be at least 1, but got {num_identities}')
+        if num_identities >= 2**24:
+            raise ConfigError(
+                f'num_identities must be below 2^24, beyond which float32 has no whole numbers, '
+                f'but got {num_identities}'
+            )
         self.num_identities = num_identities
         self.num_levels = num_levels
         self.align_unlabeled = align_unlabeled
         self.feature = feature
         self.levels = nn.ModuleList(
-            LevelEmbedding(in_channels, embed_dims, pool, num_stripes, dropout)
+            LevelEmbedding(in_channels, embed_dims, pool, num_stripes, dropout, bn_min_people)
             for _ in range(num_levels)
         )
         id_cfg = dict(loss_id or dict(type='LinearIdentityLoss'))
@@ -105,10 +121,13 @@ class MultiScaleReIDHead(BaseModule):
         self.loss_align = MODELS.build(loss_align) if loss_align else None
         self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None
         self.loss_contrastive = MODELS.build(loss_contrastive) if loss_contrastive else None
+        self.gather = RowGatherer()
 
-    def embed_levels(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    def embed_levels(
+        self, feats: Sequence[Tensor], num_people: int | None = None
+    ) -> list[tuple[Tensor, Tensor]]:
         """Embed each level's map (N, C, H, W); see :class:`LevelEmbedding`."""
-        return [level(feat) for level, feat in zip(self.levels, feats)]
+        return [level(feat, num_people) for level, feat in zip(self.levels, feats)]
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Turn the levels' maps into descriptors.
@@ -126,12 +145,20 @@ class MultiScaleReIDHead(BaseModule):
         level = -1 if self.feature == 'source' else int(self.feature.split('_')[1])
         return concat_levels([embeddings[level]])
 
-    def loss(self, feats: Sequence[Tensor], person_ids: Tensor) -> dict[str, Tensor]:
+    def loss(
+        self, feats: Sequence[Tensor], person_ids: Tensor, owners: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Compute the losses of every level, then update the memories.
+
+        With several processes the mean over ranks of each loss, and of its
+        gradient, is what one process would get from the people of all ranks.
+        One collective a step carries all that takes.
 
         Args:
             feats: One map (N, C, H, W) a level, from low to high.
             person_ids: Shape (N,), in 0..num_identities-1, -1 = unlabelled.
+            owners: Shape (N,), which ground-truth box each person is a copy
+                of; None where nobody is a copy.
 
         Returns:
             ``loss_id_l0`` ... for every level, ``loss_align_l0`` ... for every
@@ -141,45 +168,66 @@ class MultiScaleReIDHead(BaseModule):
         Raises:
             UserError: If an id lies outside of -1..num_identities-1.
         """
-        self._check_ids(person_ids)
-        before, after = zip(*self.embed_levels(feats))
+        host_ids, host_owners = read_people(person_ids, owners, self.num_identities)
+        people = count_people(host_ids, host_owners)
+        norms = [cast(LevelEmbedding, level).bn_neck for level in self.levels]
+        people = count_people_of_all_ranks(people, norms, like=person_ids)
+        before, after = zip(*self.embed_levels(feats, people))
+        everybody = self._gather(before, after, person_ids, host_ids)
         logits = [loss.logits(e) for loss, e in zip(self.identity_losses, after)]
+        labelled = everybody.mean_number(unlabelled=False)
         losses = {
-            f'loss_id_l{k}': loss.loss(logits[k], person_ids)
+            f'loss_id_l{k}': loss.loss(logits[k], person_ids, labelled)
             for k, loss in enumerate(self.identity_losses)
         }
-        losses.update(self._align(logits, person_ids))
-        if self.loss_triplet is not None:
-            for k, embeddings in enumerate(before):
-                losses[f'loss_triplet_l{k}'] = self.loss_triplet(embeddings, person_ids)
-        if self.loss_contrastive is not None:
-            losses['loss_contrastive'] = self.loss_contrastive(concat_levels(after), person_ids)
+        losses.update(self._align(logits, person_ids, everybody))
+        losses.update(self._metric_losses(everybody))
         if self.training:
-            for loss, embeddings in zip(self.identity_losses, after):
-                loss.update(embeddings, person_ids)
+            for loss, embeddings in zip(self.identity_losses, everybody.after):
+                loss.update(embeddings, everybody.host_ids)
         return losses
 
-    def _align(self, logits: Sequence[Tensor], person_ids: Tensor) -> dict[str, Tensor]:
+    def _gather(
+        self,
+        before: Sequence[Tensor],
+        after: Sequence[Tensor],
+        person_ids: Tensor,
+        host_ids: Sequence[int],
+    ) -> Everybody:
+        """Gather from all ranks what the losses and memories want, and no more."""
+        remembered = any(loss.has_memory for loss in self.identity_losses)
+        sent_before = list(before) if self.loss_triplet else []
+        sent_after = list(after) if remembered or self.loss_contrastive else []
+        ids, *rows = self.gather([person_ids, *sent_before, *sent_after])
+        # Alone it need not be waited for again.
+        known = torch.tensor(host_ids, dtype=ids.dtype) if ids is person_ids else ids.cpu()
+        split = len(sent_before)
+        return Everybody(ids, known, rows[:split], rows[split:])
+
+    def _align(
+        self, logits: Sequence[Tensor], person_ids: Tensor, everybody: Everybody
+    ) -> dict[str, Tensor]:
         if self.loss_align is None:
             return {}
-        chosen = person_ids >= (-1 if self.align_unlabeled else 0)
+        weight = None if self.align_unlabeled else (person_ids >= 0).to(logits[0].dtype)
+        number = everybody.mean_number(unlabelled=self.align_unlabeled)
         # The queue's columns hold strangers, not identities: they stay out of the alignment.
-        *targets, source = (level[chosen, : self.num_identities] for level in logits)
+        *targets, source = (level[:, : self.num_identities] for level in logits)
         return {
-            f'loss_align_l{k}': self.loss_align(source, [target])
+            f'loss_align_l{k}': self.loss_align(source, [target], weight, number)
             for k, target in enumerate(targets)
         }
 
-    def _check_ids(self, person_ids: Tensor) -> None:
-        if len(person_ids) == 0:
-            return
-        lowest, highest = int(person_ids.min()), int(person_ids.max())
-        if lowest < -1 or highest >= self.num_identities:
-            wrong = lowest if lowest < -1 else highest
-            raise UserError(
-                f'person_ids must lie in -1..{self.num_identities - 1} for '
-                f'num_identities={self.num_identities}, but got {wrong}'
-            )
+    def _metric_losses(self, everybody: Everybody) -> dict[str, Tensor]:
+        """Compare everybody of all ranks; each rank takes the gradient of its own people."""
+        losses = {}
+        if self.loss_triplet is not None:
+            for k, embeddings in enumerate(everybody.before):
+                losses[f'loss_triplet_l{k}'] = self.loss_triplet(embeddings, everybody.person_ids)
+        if self.loss_contrastive is not None:
+            descriptors = concat_levels(everybody.after)
+            losses['loss_contrastive'] = self.loss_contrastive(descriptors, everybody.person_ids)
+        return losses
 
     @property
     def identity_losses(self) -> list[IdentityLoss]:

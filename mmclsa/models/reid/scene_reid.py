@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmcv.ops import RoIAlign
 from mmdet.structures.bbox import bbox2roi
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
 from mmclsa.registry import MODELS
 
@@ -77,12 +77,9 @@ class SceneReID(BaseReID):
                 f'SceneReID has {len(self.roi_layers)} strides, but the backbone gives '
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
-        maps = self.neck(tuple(feats))
-        # RoIAlign crashes at boxes that are astronomically far away.
-        rois = bbox2roi([b.float().clamp(-_FAR, _FAR) for b in boxes])
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
-        with torch.autocast(device_type=rois.device.type, enabled=False):
-            return [
-                layer(level.float().contiguous(), rois)
-                for layer, level in zip(self.roi_layers, maps)
-            ]
+        maps = [at_least_float32(level).contiguous() for level in self.neck(tuple(feats))]
+        # RoIAlign crashes at boxes that are astronomically far away.
+        rois = bbox2roi([b.to(maps[0].dtype).clamp(-_FAR, _FAR) for b in boxes])
+        with full_precision(rois):
+            return [layer(level, rois) for layer, level in zip(self.roi_layers, maps)]

@@ -103,17 +103,15 @@ class PersonSearcher(BaseDetector):
             The detector's own losses, ``loss_id_*`` and ``loss_align_*``.
         """
         losses, scenes, proposals = self._detector_loss(batch_inputs, batch_data_samples)
-        boxes, ids = [], []
-        for index, sample in enumerate(batch_data_samples):
-            truth = sample.gt_instances
-            drawn = self.train_boxes.draw(
-                get_box_tensor(truth.bboxes),
-                truth.person_ids,
+        drawn = [
+            self.train_boxes.draw(
+                get_box_tensor(sample.gt_instances.bboxes),
+                sample.gt_instances.person_ids,
                 proposals[index] if proposals else None,
             )
-            boxes.append(drawn[0])
-            ids.append(drawn[1])
-        losses.update(self.reid.loss(scenes, boxes, ids))
+            for index, sample in enumerate(batch_data_samples)
+        ]
+        losses.update(self.reid.loss(scenes, *zip(*drawn)))
         return losses
 
     def _detector_loss(

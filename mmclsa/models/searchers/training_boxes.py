@@ -88,7 +88,7 @@ class TrainingBoxes:
 
     def draw(
         self, boxes: Tensor, person_ids: Tensor, proposals: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw one scene's boxes.
 
         Args:
@@ -97,14 +97,17 @@ class TrainingBoxes:
             proposals: Shape (m, 4), or None.
 
         Returns:
-            Boxes (k, 4) and their ids (k,); the first n are the ground truth.
+            Boxes (k, 4), their ids (k,), and which ground-truth box each is
+            of (k,), 0..n-1; the first n are the ground truth itself.
         """
-        all_boxes, ids = [boxes], [person_ids]
+        truth = torch.arange(len(boxes), device=person_ids.device)
+        all_boxes, owners = [boxes], [truth]
         if self.copies:
             all_boxes.append(jitter_boxes(boxes, self.jitter, self.copies))
-            ids.append(person_ids.repeat(self.copies))
+            owners.append(truth.repeat(self.copies))
         if proposals is not None:
-            chosen, owners = match_proposals(proposals, boxes, self.min_iou, self.max_per_person)
+            chosen, matched = match_proposals(proposals, boxes, self.min_iou, self.max_per_person)
             all_boxes.append(chosen)
-            ids.append(person_ids[owners])
-        return torch.cat(all_boxes), torch.cat(ids)
+            owners.append(matched)
+        owner = torch.cat(owners)
+        return torch.cat(all_boxes), person_ids[owner], owner
