@@ -1,6 +1,6 @@
 """Errors that a user can cause and mend."""
 
-__all__ = ['ConfigError', 'DataError', 'UserError']
+__all__ = ['ConfigError', 'DataError', 'TrainingError', 'UserError']
 
 
 class UserError(ValueError):
@@ -16,3 +16,7 @@ class DataError(UserError):
 
 class ConfigError(UserError):
     """A config or a command line asks for what cannot be built."""
+
+
+class TrainingError(UserError):
+    """A training came to where it makes no sense to go on."""

@@ -7,7 +7,11 @@ default_hooks = dict(
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
-custom_hooks = [dict(type='IdentityCheckHook'), dict(type='EpochSeedHook')]
+custom_hooks = [
+    dict(type='IdentityCheckHook'),
+    dict(type='EpochSeedHook'),
+    dict(type='FiniteLossHook'),
+]
 
 # A fixed seed: two runs of one config are the same run, to the bit on a CPU.
 randomness = dict(seed=0)

@@ -2,6 +2,13 @@
 
 from mmclsa.engine.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mmclsa.engine.hooks.epoch_seed import EpochSeedHook, EpochStream
+from mmclsa.engine.hooks.finite_loss import FiniteLossHook
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
 
-__all__ = ['AtomicCheckpointHook', 'EpochSeedHook', 'EpochStream', 'IdentityCheckHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'EpochSeedHook',
+    'EpochStream',
+    'FiniteLossHook',
+    'IdentityCheckHook',
+]

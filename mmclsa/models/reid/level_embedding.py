@@ -57,7 +57,7 @@ class LevelEmbedding(nn.Module):
     embedding before it, a classifier and retrieval the one after it.
 
     Batch norm among a few people turns what they share into noise: five boxes
-    of one person come out with a cosine of 0 to each other. A training batch
+    of one person come out with a cosine below 0 to each other. A training batch
     of fewer than ``min_people`` people is therefore normalised by the running
     statistics (:func:`running_norm`).
 
