@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from mmdet.datasets import BaseDetDataset
 
+from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene, SearchProtocol
 
@@ -100,7 +101,8 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     Raises:
         DataError: If a file is missing or broken.
-        ConfigError: If ``num_identities`` is not what the data set has.
+        ConfigError: If ``num_identities`` is not what the data set has, or
+            the pipeline has a transform that loses person ids.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
@@ -123,6 +125,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.protocols: list[SearchProtocol] = []
         self.num_identities = 0
         super().__init__(*args, **kwargs)
+        check_pipeline([self.pipeline])
 
     @abstractmethod
     def load_scenes(self) -> list[Scene]:
