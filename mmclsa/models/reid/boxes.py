@@ -30,7 +30,7 @@ def at_least_a_pixel(boxes: Tensor, size: tuple[int, int] | None = None) -> Tens
 
     Example:
         >>> import torch
-        >>> boxes = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 5.0, 5.0, 9.0], [9.0, 9.0, 12.0, 7.0]])
+        >>> boxes = torch.tensor([[1.0, 2, 3, 4], [5, 5, 5, 9], [9, 9, 12, 7]])
         >>> at_least_a_pixel(boxes).tolist()
         [[1.0, 2.0, 3.0, 4.0], [5.0, 5.0, 6.0, 9.0], [9.0, 9.0, 12.0, 10.0]]
         >>> at_least_a_pixel(boxes, (8, 10))[2].tolist()
