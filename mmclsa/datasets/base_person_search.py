@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
+from mmengine.logging import print_log
 
+from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene, SearchProtocol
 
@@ -80,7 +83,8 @@ class BasePersonSearchDataset(BaseDetDataset):
     ``height`` and ``width`` are there where the annotation knows them,
     ``queries`` (boxes in original pixels) with ``test_mode=True``. For
     training, person ids are 0..num_identities-1; for testing they are those
-    of the protocols. -1 is a person without identity everywhere.
+    of the protocols. -1 is a person without identity everywhere. Boxes of
+    width or height 0 are left out of training, with a warning.
 
     Pictures in memory: a subclass whose scenes are no files overrides
     :meth:`picture`; what it returns becomes ``results['img']``, and the
@@ -100,7 +104,8 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     Raises:
         DataError: If a file is missing or broken.
-        ConfigError: If ``num_identities`` is not what the data set has.
+        ConfigError: If ``num_identities`` is not what the data set has, or
+            the pipeline has a transform that loses person ids.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
@@ -123,6 +128,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.protocols: list[SearchProtocol] = []
         self.num_identities = 0
         super().__init__(*args, **kwargs)
+        check_pipeline([self.pipeline])
 
     @abstractmethod
     def load_scenes(self) -> list[Scene]:
@@ -213,12 +219,14 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     def _items(self, scenes: list[Scene]) -> list[dict[str, Any]]:
         queries = self._queries_by_image() if self.test_mode else {}
+        if not self.test_mode:
+            self._tell_of_empty_boxes(scenes)
         items = []
         for scene in scenes:
             item = dict(img_id=scene.image, cam_id=int(scene.cam_id), **self.locate(scene))
             if scene.height is not None and scene.width is not None:
                 item.update(height=int(scene.height), width=int(scene.width))
-            item['instances'] = _instances(scene)
+            item['instances'] = _instances(scene, self.test_mode)
             if self.test_mode:
                 item['queries'] = queries.pop(scene.image, [])
             items.append(item)
@@ -228,6 +236,18 @@ class BasePersonSearchDataset(BaseDetDataset):
                 'the test scenes'
             )
         return items
+
+    def _tell_of_empty_boxes(self, scenes: list[Scene]) -> None:
+        """Say which boxes are no training boxes for want of width or height."""
+        empty = [(scene.image, int((~_has_size(scene)).sum())) for scene in scenes]
+        images = [image for image, count in empty if count]
+        if images:
+            print_log(
+                f'{self.TITLE} in {self.data_root}: {sum(count for _, count in empty)} boxes of '
+                f'width or height 0 are left out of training, the first one in {images[0]}',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _queries_by_image(self) -> dict[str, list[dict[str, Any]]]:
         """Group the queries of all protocols by image; they share one query list."""
@@ -261,7 +281,14 @@ class BasePersonSearchDataset(BaseDetDataset):
         return self.pipeline(info)
 
 
-def _instances(scene: Scene) -> list[dict[str, Any]]:
+def _has_size(scene: Scene) -> np.ndarray:
+    """Tell which boxes of a scene are wider and higher than nothing, shape (n,), bool."""
+    return (scene.boxes[:, 2:] > scene.boxes[:, :2]).all(axis=1)
+
+
+def _instances(scene: Scene, everything: bool) -> list[dict[str, Any]]:
+    """Make MMDetection's instances of a scene's boxes, or of those that have a size."""
+    wanted = np.ones(len(scene.boxes), dtype=bool) if everything else _has_size(scene)
     return [
         dict(
             bbox=[float(v) for v in box],
@@ -269,7 +296,9 @@ def _instances(scene: Scene) -> list[dict[str, Any]]:
             ignore_flag=int(ignore),
             person_id=-1 if ignore else int(person),
         )
-        for box, person, ignore in zip(scene.boxes, scene.person_ids, scene.ignore)
+        for box, person, ignore in zip(
+            scene.boxes[wanted], scene.person_ids[wanted], scene.ignore[wanted]
+        )
     ]
 
 

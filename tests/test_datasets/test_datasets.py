@@ -19,6 +19,7 @@ from mmclsa.datasets import (
 )
 from mmclsa.datasets.base_person_search import contiguous_ids
 from mmclsa.datasets.person_crops import crop_region
+from mmclsa.datasets.transforms.person_labels import people_of
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene
 from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_mot, make_fake_prw
@@ -195,7 +196,7 @@ def test_crops_are_the_people_of_the_scenes(tmp_path):
     for index, (name, person) in enumerate(everybody):
         one, two = cached[index], direct[index]
         assert one['img_id'] == two['img_id'] == name
-        assert one['gt_instances_ids'].tolist() == [person['person_id']]
+        assert people_of(one['gt_bboxes_labels'])[1].tolist() == [person['person_id']]
         box = one['gt_bboxes'].tensor[0]
         torch.testing.assert_close(box, two['gt_bboxes'].tensor[0])
         size = torch.tensor(person['bbox'][2:]) - torch.tensor(person['bbox'][:2])

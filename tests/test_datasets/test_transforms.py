@@ -134,7 +134,7 @@ def test_scene_without_people():
 def test_transform_that_loses_ids_is_caught():
     results = LoadPersonAnnotations()(LoadSceneImage()(item()))
     results['gt_bboxes'] = results['gt_bboxes'][:2]
-    with pytest.raises(ConfigError, match=r'a.jpg has 2 boxes but 4 person ids'):
+    with pytest.raises(ConfigError, match=r'a.jpg has 2 boxes but 4 labels, which carry .* ids'):
         PackPersonSearchInputs()(results)
 
 

@@ -11,7 +11,8 @@ from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import LoadAnnotations
 
 from mmclsa.datasets.readers.video import VideoFrames
-from mmclsa.errors import DataError
+from mmclsa.datasets.transforms.person_labels import label_people
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import TRANSFORMS
 
 __all__ = ['KeepOriginalImage', 'LoadPersonAnnotations', 'LoadSceneImage', 'read_image']
@@ -94,8 +95,10 @@ class LoadPersonAnnotations(LoadAnnotations):
 
     Beside what ``mmdet.LoadAnnotations`` adds:
 
-    - ``gt_instances_ids``: int64 (n,), person ids, -1 = unlabelled. The name
-      is the one that ``mmdet.RandomCrop`` filters along with the boxes.
+    - ``gt_bboxes_labels``: int64 (n,), class and person id in one number
+      (see :mod:`mmclsa.datasets.transforms.person_labels`), so that the ids
+      go with their boxes through MMDetection's transforms.
+      ``PackPersonSearchInputs`` takes them apart.
     - ``query_bboxes``: float32 (q, 4), original pixels, and ``query_ids``:
       int64 (q,).
 
@@ -104,16 +107,24 @@ class LoadPersonAnnotations(LoadAnnotations):
 
     Args:
         kwargs: Of ``mmdet.LoadAnnotations``.
+
+    Raises:
+        ConfigError: If boxes or labels are not to be loaded.
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        for name in ('with_bbox', 'with_label'):
+            if not kwargs.get(name, True):
+                raise ConfigError(f'LoadPersonAnnotations.{name} must be True, not False')
         super().__init__(**{'with_bbox': True, **kwargs})
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load the annotations of an item."""
         results = super().transform(results)
         ids = [instance['person_id'] for instance in results.get('instances', [])]
-        results['gt_instances_ids'] = np.array(ids, dtype=np.int64)
+        results['gt_bboxes_labels'] = label_people(
+            results['gt_bboxes_labels'], np.array(ids, dtype=np.int64)
+        )
         if 'queries' in results:
             queries = results['queries']
             boxes = np.array([q['bbox'] for q in queries], dtype=np.float32)

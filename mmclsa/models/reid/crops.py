@@ -8,6 +8,8 @@ import torch
 from mmcv.ops import roi_align
 from torch import Tensor
 
+from mmclsa.models.reid.boxes import at_least_a_pixel
+
 __all__ = ['crop_people', 'crop_scenes']
 
 
@@ -15,7 +17,8 @@ def crop_people(picture: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
     """Cut boxes out of a picture and resize them.
 
     Shrinking averages over the covered pixels, enlarging is bilinear. Boxes
-    are clipped to the picture first.
+    are clipped to the picture first; of one without size, or outside of the
+    picture, a pixel is taken.
 
     Args:
         picture: Shape (C, H, W), any type.
@@ -32,9 +35,7 @@ def crop_people(picture: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
         tensor([[[[ 2.5000,  4.5000],
                   [10.5000, 12.5000]]]])
     """
-    height, width = picture.shape[1:]
-    limits = torch.tensor([width, height, width, height], device=boxes.device)
-    clipped = torch.minimum(boxes.float().clamp(min=0), limits)
+    clipped = at_least_a_pixel(boxes.float(), (picture.shape[1], picture.shape[2]))
     rois = torch.cat([clipped.new_zeros(len(clipped), 1), clipped], dim=1)
     # mmcv's kernel reads memory as if contiguous, whatever the strides say.
     return roi_align(picture[None].float().contiguous(), rois, size, 1.0, 0, 'avg', True)

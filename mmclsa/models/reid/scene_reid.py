@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from mmclsa.errors import ConfigError
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
+from mmclsa.models.reid.boxes import at_least_a_pixel
+from mmclsa.models.reid.strides import check_strides
 from mmclsa.registry import MODELS
 
 __all__ = ['SceneReID']
@@ -54,6 +56,7 @@ class SceneReID(BaseReID):
     ) -> None:
         super().__init__(head, init_cfg=init_cfg)
         self.neck = MODELS.build(neck)
+        self.strides = tuple(strides)
         self.in_indices = None if in_indices is None else tuple(in_indices)
         self.roi_layers = nn.ModuleList(
             RoIAlign(tuple(roi_size), 1 / stride, sampling_ratio) for stride in strides
@@ -66,7 +69,12 @@ class SceneReID(BaseReID):
             )
 
     def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
-        """Align each box on each level; see :meth:`BaseReID.extract`."""
+        """Align each box on each level; see :meth:`BaseReID.extract`.
+
+        Raises:
+            ConfigError: If the backbone's maps are not those that ``strides``
+                and ``in_indices`` describe.
+        """
         feats = scenes.backbone_feats
         if feats is None:
             raise ValueError('SceneReID needs backbone_feats, but the scenes carry none')
@@ -77,9 +85,18 @@ class SceneReID(BaseReID):
                 f'SceneReID has {len(self.roi_layers)} strides, but the backbone gives '
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
+        self._check_strides(scenes, feats)
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
         maps = [at_least_float32(level).contiguous() for level in self.neck(tuple(feats))]
         # RoIAlign crashes at boxes that are astronomically far away.
-        rois = bbox2roi([b.to(maps[0].dtype).clamp(-_FAR, _FAR) for b in boxes])
+        near = [b.to(maps[0].dtype).clamp(-_FAR, _FAR) for b in boxes]
+        rois = bbox2roi([at_least_a_pixel(b) for b in near])
         with full_precision(rois):
             return [layer(level, rois) for layer, level in zip(self.roi_layers, maps)]
+
+    def _check_strides(self, scenes: SceneBatch, feats: Sequence[Tensor]) -> None:
+        """Compare strides with maps; sizes are Python numbers, so this costs nothing."""
+        size = scenes.data_samples[0].metainfo.get('batch_input_shape')
+        if size is not None:
+            sizes = [(feat.shape[2], feat.shape[3]) for feat in feats]
+            check_strides(self.strides, (size[0], size[1]), sizes)

@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmclsa.models.reid.base import SceneBatch, scale_factors
+from mmclsa.models.reid.boxes import give_people_size
 from mmclsa.models.searchers.taps import record_backbone, record_proposals
 from mmclsa.models.searchers.training_boxes import TrainingBoxes
 from mmclsa.registry import MODELS
@@ -102,6 +103,7 @@ class PersonSearcher(BaseDetector):
         Returns:
             The detector's own losses, ``loss_id_*`` and ``loss_align_*``.
         """
+        give_people_size(batch_data_samples)
         losses, scenes, proposals = self._detector_loss(batch_inputs, batch_data_samples)
         drawn = [
             self.train_boxes.draw(

@@ -1,0 +1,58 @@
+"""Boxes that can be cut out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import get_box_tensor
+from torch import Tensor
+
+__all__ = ['at_least_a_pixel', 'give_people_size']
+
+
+def at_least_a_pixel(boxes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """Widen boxes that are less than a pixel wide or high.
+
+    A box without width has no logarithm of it, which a detector's loss takes,
+    and no cells, which RoIAlign averages; a box that is inside out stops
+    RoIAlign. Nothing goes to the host.
+
+    Args:
+        boxes: Shape (n, 4), x1 y1 x2 y2 in pixels.
+        size: Height and width of a picture to clip to first; None for none.
+
+    Returns:
+        Shape (n, 4): all boxes that were at least a pixel wide and high within
+        the picture are as they were there; others have their left upper
+        corner, moved into the picture, and a pixel's width or height.
+
+    Example:
+        >>> import torch
+        >>> boxes = torch.tensor([[1.0, 2, 3, 4], [5, 5, 5, 9], [9, 9, 12, 7]])
+        >>> at_least_a_pixel(boxes).tolist()
+        [[1.0, 2.0, 3.0, 4.0], [5.0, 5.0, 6.0, 9.0], [9.0, 9.0, 12.0, 10.0]]
+        >>> at_least_a_pixel(boxes, (8, 10))[2].tolist()
+        [9.0, 7.0, 10.0, 8.0]
+    """
+    x1, y1, x2, y2 = boxes.unbind(1)
+    if size is not None:
+        height, width = size
+        x1, y1 = x1.clamp(0, width - 1), y1.clamp(0, height - 1)
+        x2, y2 = x2.clamp(max=width), y2.clamp(max=height)
+    return torch.stack([x1, y1, torch.maximum(x2, x1 + 1), torch.maximum(y2, y1 + 1)], dim=1)
+
+
+def give_people_size(data_samples: Sequence[DetDataSample]) -> None:
+    """Widen ground-truth boxes of less than a pixel, in place.
+
+    A pipeline that ends in ``PackPersonSearchInputs`` has none; boxes that
+    come another way would make the losses NaN.
+
+    Args:
+        data_samples: Samples with ``gt_instances.bboxes`` in input pixels.
+    """
+    for sample in data_samples:
+        people = sample.gt_instances
+        people.bboxes = at_least_a_pixel(get_box_tensor(people.bboxes))
