@@ -41,7 +41,7 @@ from mmclsa.utils import run_tool, write_json
 
 PLAIN, ONE_LEVEL, CLSA = 'detector alone', 'one level', 'CLSA'
 MIB = 2**20
-#: Boxes that train the re-ID branch for each person: the truth, and four copies.
+#: Boxes of a picture that train the re-ID branch: those of people, and copies of each.
 COPIES = 4
 
 
@@ -159,7 +159,7 @@ def build_contenders(
     cfg: Config, boxes: int, args: argparse.Namespace, device: torch.device
 ) -> list[Contender]:
     """Build the three models around one and the same detector."""
-    people = max(boxes // (COPIES + 1) // args.batch_size, 1)
+    people = max(boxes // (COPIES + 1), 1)
     data = make_batch(args.batch_size, tuple(args.size), people, args.seed)
     contenders: list[Contender] = []
     for name, model_cfg in model_configs(cfg, boxes).items():

@@ -1,7 +1,14 @@
 """Hooks that MMEngine does not have."""
 
 from mmclsa.engine.hooks.atomic_checkpoint import AtomicCheckpointHook
+from mmclsa.engine.hooks.ema import PersonSearchEMAHook
 from mmclsa.engine.hooks.epoch_seed import EpochSeedHook, EpochStream
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
 
-__all__ = ['AtomicCheckpointHook', 'EpochSeedHook', 'EpochStream', 'IdentityCheckHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'EpochSeedHook',
+    'EpochStream',
+    'IdentityCheckHook',
+    'PersonSearchEMAHook',
+]
