@@ -6,17 +6,20 @@ import argparse
 import os
 
 from mmengine.config import DictAction
-from mmengine.runner import Runner
+from torch import nn
 
 from mmclsa.engine import (
+    build_runner,
     check_load_from,
     check_pretrained,
     init_distributed,
     load_config,
     set_amp,
+    set_auto_scale_lr,
     set_resume,
     set_work_dir,
 )
+from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.utils import run_tool
 
 
@@ -33,7 +36,18 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='checkpoint to go on from; without a path the last one in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU only)')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='fp16',
+        choices=tuple(PRECISIONS),
+        help='train in mixed precision (GPU only); without a value fp16',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the pictures a step; auto_scale_lr has the config's own",
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -53,13 +67,17 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     set_work_dir(cfg, args.work_dir, args.config)
     if args.amp:
-        set_amp(cfg)
+        set_amp(cfg, args.amp)
+    if args.auto_scale_lr:
+        set_auto_scale_lr(cfg)
     if args.resume:
         set_resume(cfg, args.resume)
     check_pretrained(cfg.get('model'))
     init_distributed(cfg, args.launcher)
-    runner = Runner.from_cfg(cfg)
-    check_load_from(runner.model, cfg.get('load_from'))
+    runner = build_runner(cfg)
+    # A FlexibleRunner builds its model when it trains.
+    if isinstance(runner.model, nn.Module):
+        check_load_from(runner.model, cfg.get('load_from'))
     runner.train()
 
 

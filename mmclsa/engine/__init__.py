@@ -1,23 +1,25 @@
 """Hooks and start-up, only where MMEngine has none."""
 
 from mmclsa.engine.file_backend import AtomicLocalBackend
+from mmclsa.engine.hardware import build_runner, set_amp, set_auto_scale_lr
 from mmclsa.engine.launch import (
     check_load_from,
     check_pretrained,
     init_distributed,
     load_config,
-    set_amp,
     set_resume,
     set_work_dir,
 )
 
 __all__ = [
     'AtomicLocalBackend',
+    'build_runner',
     'check_load_from',
     'check_pretrained',
     'init_distributed',
     'load_config',
     'set_amp',
+    'set_auto_scale_lr',
     'set_resume',
     'set_work_dir',
 ]

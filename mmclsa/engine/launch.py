@@ -26,7 +26,6 @@ __all__ = [
     'check_pretrained',
     'init_distributed',
     'load_config',
-    'set_amp',
     'set_resume',
     'set_work_dir',
 ]
@@ -78,21 +77,6 @@ def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
     default = cfg.get('work_dir') or os.path.join('work_dirs', Path(config_path).stem)
     cfg.work_dir = str(work_dir or default)
     check_writable(cfg.work_dir)
-
-
-def set_amp(cfg: Config) -> None:
-    """Turn on automatic mixed precision.
-
-    Args:
-        cfg: Config whose ``optim_wrapper`` changes.
-
-    Raises:
-        ConfigError: If there is no GPU.
-    """
-    if not torch.cuda.is_available():
-        raise ConfigError('--amp needs a GPU, but PyTorch finds none.')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def set_resume(cfg: Config, resume: str) -> None:

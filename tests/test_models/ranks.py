@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 import torch.multiprocessing as mp
-from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -54,7 +53,7 @@ class Branch(nn.Module):
         for stage in self.stages:
             out = stage(out)
             maps.append(out)
-        return self.reid.loss(SceneBatch(tuple(maps), [DetDataSample()]), boxes, ids)
+        return self.reid.loss(SceneBatch(tuple(maps), []), boxes, ids)
 
 
 def build_branch() -> Branch:

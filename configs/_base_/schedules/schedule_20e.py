@@ -4,7 +4,7 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
-# tools/train.py --amp turns the wrapper into AmpOptimWrapper.
+# tools/train.py --amp fp16|bf16 turns the wrapper into AmpOptimWrapper.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.003, momentum=0.9, weight_decay=0.0005),
@@ -22,3 +22,6 @@ param_scheduler = [
         gamma=0.1,
     ),
 ]
+
+# tools/train.py --auto-scale-lr: the learning rate above is for so many pictures a step.
+auto_scale_lr = dict(enable=False, base_batch_size=4)

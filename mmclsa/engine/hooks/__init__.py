@@ -1,6 +1,7 @@
 """Hooks that MMEngine does not have."""
 
 from mmclsa.engine.hooks.atomic_checkpoint import AtomicCheckpointHook
+from mmclsa.engine.hooks.ema import PersonSearchEMAHook
 from mmclsa.engine.hooks.epoch_seed import EpochSeedHook, EpochStream
 from mmclsa.engine.hooks.finite_loss import FiniteLossHook
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
@@ -11,4 +12,5 @@ __all__ = [
     'EpochStream',
     'FiniteLossHook',
     'IdentityCheckHook',
+    'PersonSearchEMAHook',
 ]

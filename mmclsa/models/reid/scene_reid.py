@@ -96,7 +96,8 @@ class SceneReID(BaseReID):
 
     def _check_strides(self, scenes: SceneBatch, feats: Sequence[Tensor]) -> None:
         """Compare strides with maps; sizes are Python numbers, so this costs nothing."""
-        size = scenes.data_samples[0].metainfo.get('batch_input_shape')
+        sample = next(iter(scenes.data_samples), None)
+        size = sample.metainfo.get('batch_input_shape') if sample is not None else None
         if size is not None:
             sizes = [(feat.shape[2], feat.shape[3]) for feat in feats]
             check_strides(self.strides, (size[0], size[1]), sizes)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmclsa.models.reid.base import SceneBatch, scale_factors
 from mmclsa.models.reid.boxes import give_people_size
+from mmclsa.models.searchers.precision import keep_boxes_in_float32
 from mmclsa.models.searchers.taps import record_backbone, record_proposals
 from mmclsa.models.searchers.training_boxes import TrainingBoxes
 from mmclsa.registry import MODELS
@@ -68,6 +69,7 @@ class PersonSearcher(BaseDetector):
         preprocessor = data_preprocessor or own_preprocessor
         super().__init__(preprocessor and _in_mmdet_scope(preprocessor), init_cfg)
         self.detector = MODELS.build(_in_mmdet_scope(detector))
+        keep_boxes_in_float32(self.detector)
         self.reid = MODELS.build(reid)
         self.freeze_detector = freeze_detector
         self.train_boxes = TrainingBoxes(**(train_boxes or {}))
