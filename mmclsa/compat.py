@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from packaging.version import Version
 
@@ -94,18 +94,35 @@ def check_versions(requirements: Mapping[str, Requirement] = REQUIREMENTS) -> No
             )
 
 
-def load_torch_file(path: str | Path) -> Any:
-    """Load a checkpoint onto the CPU.
+def load_torch_file(
+    file: str | Path | IO[bytes], map_location: Any = 'cpu', trusted: bool = False
+) -> Any:
+    """Load what ``torch.save`` wrote: tensors and plain values, and no code.
 
-    PyTorch 2.6 made ``weights_only=True`` the default, which refuses the
-    training history in MMEngine's checkpoints. Load trusted files only.
+    For files that a user gave :func:`mmclsa.utils.torch_files.read_torch_file`
+    says in a sentence what is wrong.
 
     Args:
-        path: File written by ``torch.save``.
+        file: Path or stream.
+        map_location: As for ``torch.load``.
+        trusted: Take whatever is pickled in it, which may run any code.
 
     Returns:
         What was saved.
+
+    Raises:
+        pickle.UnpicklingError: If there is something else in it.
     """
     import torch
 
-    return torch.load(path, map_location='cpu', weights_only=False)
+    from mmclsa.utils.plain_pickle import PLAIN_CLASSES, PlainPickle, to_numpy
+
+    # Not what mmclsa.utils.mmengine_loader puts in its place for a moment.
+    load = getattr(torch.load, '__wrapped__', torch.load)
+    if trusted:
+        return load(file, map_location=map_location, weights_only=False)
+    # Before 2.6 weights_only could be got round (CVE-2025-32434).
+    if Version(torch.__version__) < Version('2.6'):
+        return to_numpy(load(file, map_location=map_location, pickle_module=PlainPickle))
+    with torch.serialization.safe_globals(PLAIN_CLASSES):
+        return to_numpy(load(file, map_location=map_location, weights_only=True))

@@ -14,6 +14,7 @@ from rich.console import Console
 from mmclsa.apis import PersonSearchInferencer
 from mmclsa.deploy import OnnxSearcher
 from mmclsa.engine import load_config
+from mmclsa.engine.model_description import describe_model
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
@@ -35,6 +36,7 @@ from mmclsa.gallery.building import (
 )
 from mmclsa.utils import run_tool
 from mmclsa.utils.times import parse_time
+from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +53,7 @@ def parse_args() -> argparse.Namespace:
         help='folder of pictures and videos (with those below it), a picture, a video, or a text '
         'file with a path on each line',
     )
+    add_trust_option(parser)
     parser.add_argument('--out', required=True, metavar='INDEX_DIR', help='folder of the index')
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument('--every', type=int, default=1, metavar='N', help='every N-th video frame')
@@ -98,20 +101,31 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_embedder(
-    backend: str, config: str, checkpoint: str, device: str | None, det_thresh: float | None
+    backend: str,
+    config: str,
+    checkpoint: str,
+    device: str | None,
+    det_thresh: float | None,
+    trust_checkpoint: bool,
 ) -> QueryEmbedder:
-    """Load the model, here or in a worker of Ray."""
+    """Load the model, here or in a worker of Ray; the config is the text of the user's own."""
     if backend == 'onnx':
         return OnnxSearcher(checkpoint, det_thresh)
-    return PersonSearchInferencer(Config.fromstring(config, '.py'), checkpoint, device, det_thresh)
+    return PersonSearchInferencer(
+        Config.fromstring(config, '.py'),
+        checkpoint,
+        device,
+        det_thresh,
+        trust_checkpoint=trust_checkpoint,
+    )
 
 
-def settle(args: argparse.Namespace) -> tuple[SourceOptions, QueryEmbedder, BuildFile]:
+def settle(args: argparse.Namespace, cfg: Config) -> tuple[SourceOptions, QueryEmbedder, BuildFile]:
     """Load the model and note what the command is."""
     start = None if args.start_time is None else parse_time(args.start_time)
     options = SourceOptions(Sampling(args.every, args.fps), args.camera, start)
-    config = load_config(args.config, args.cfg_options).pretty_text
-    embedder = make_embedder(args.backend, config, args.checkpoint, args.device, args.det_thresh)
+    model = (args.backend, cfg.pretty_text, args.checkpoint, args.device)
+    embedder = make_embedder(*model, args.det_thresh, args.trust_checkpoint)
     job = Job(
         sources=tuple(os.path.abspath(source) for source in args.sources),
         every=args.every,
@@ -121,11 +135,12 @@ def settle(args: argparse.Namespace) -> tuple[SourceOptions, QueryEmbedder, Buil
         det_thresh=embedder.det_thresh,
     )
     checkpoint = str(Path(args.checkpoint).resolve())
-    return options, embedder, BuildFile(config, checkpoint, args.backend, (job,))
+    return options, embedder, BuildFile(describe_model(cfg), checkpoint, args.backend, (job,))
 
 
 def build_here(
     args: argparse.Namespace,
+    cfg: Config,
     index: GalleryIndex,
     embedder: QueryEmbedder,
     build: BuildFile,
@@ -140,10 +155,10 @@ def build_here(
             return build_gallery(
                 index, embedder, plan, options, args.batch_size, on_pictures=advance
             )
-        model = (args.backend, build.config, build.checkpoint, args.device, embedder.det_thresh)
+        model = (args.backend, cfg.pretty_text, build.checkpoint, args.device)
         return build_with_ray(
             index,
-            partial(make_embedder, *model),
+            partial(make_embedder, *model, embedder.det_thresh, args.trust_checkpoint),
             plan,
             options,
             args.ray,
@@ -162,7 +177,8 @@ def main() -> None:
     if is_launched() and torch.cuda.is_available():
         args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
     console = Console(stderr=True)
-    options, embedder, build = settle(args)
+    cfg = load_config(args.config, args.cfg_options)
+    options, embedder, build = settle(args, cfg)
     open_index = partial(
         open_for_build, args.out, embedder.identity, build, args.append, args.index
     )
@@ -176,7 +192,7 @@ def main() -> None:
     else:
         plan_units(args.sources, options.sampling)  # a wrong source leaves no empty index behind
         index = open_index()
-        report = build_here(args, index, embedder, build, options, console)
+        report = build_here(args, cfg, index, embedder, build, options, console)
     with index:
         index.optimize()
         print_report(report, len(index), console)

@@ -19,6 +19,7 @@ from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.structures import FoundPeople
 from mmclsa.utils import check_writable, run_tool
 from mmclsa.utils.times import parse_time
+from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,6 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out-dir', metavar='DIR', help='write results.json and pictures there')
     parser.add_argument('--config', help='in place of the one that the index has in it')
     parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     return parser.parse_args()
 
@@ -86,7 +88,13 @@ def main() -> None:
     if args.out_dir:
         check_writable(args.out_dir)
     GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
-    embedder = embedder_of_index(args.index, args.config, args.checkpoint, args.device)
+    embedder = embedder_of_index(
+        args.index,
+        args.config,
+        args.checkpoint,
+        args.device,
+        trust_checkpoint=args.trust_checkpoint,
+    )
     with GalleryIndex.open(args.index, embedder.identity) as index:
         queries = choose_queries(embedder, args.query, args.box, args.person, ask)
         feature = describe_queries(embedder, queries)

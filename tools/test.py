@@ -20,6 +20,7 @@ from mmclsa.engine import (
 )
 from mmclsa.errors import ConfigError
 from mmclsa.utils import check_writable, run_tool, write_json
+from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
@@ -30,6 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint', nargs='?', help='trained weights; without, the model as it is initialised'
     )
+    add_trust_option(parser)
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config>)')
     parser.add_argument('--out', metavar='NPZ', help='write detections and embeddings there')
     parser.add_argument('--json', metavar='JSON', help='write the figures there')
@@ -80,6 +82,7 @@ def draw(dataset: Any, args: argparse.Namespace, det_thresh: float) -> None:
 def main() -> None:
     """Test."""
     args = parse_args()
+    trust_checkpoints(args.trust_checkpoint)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     set_work_dir(cfg, args.work_dir, args.config)

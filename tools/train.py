@@ -21,6 +21,7 @@ from mmclsa.engine import (
 )
 from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.utils import run_tool
+from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,6 +37,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='checkpoint to go on from; without a path the last one in the work dir',
     )
+    add_trust_option(parser)
     parser.add_argument(
         '--amp',
         nargs='?',
@@ -63,6 +65,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Train."""
     args = parse_args()
+    trust_checkpoints(args.trust_checkpoint)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = load_config(args.config, args.cfg_options)
     set_work_dir(cfg, args.work_dir, args.config)

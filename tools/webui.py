@@ -12,6 +12,7 @@ from mmclsa.deploy import OnnxSearcher
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.utils import run_tool
+from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--onnx', metavar='DIR', help='a model that tools/deployment/export_onnx.py wrote, instead'
     )
+    add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
         '--host', default='127.0.0.1', help='address to listen at (default: only this machine)'
@@ -61,7 +63,13 @@ def main() -> None:
         if args.onnx:
             model = OnnxSearcher(args.onnx)
         else:
-            model = embedder_of_index(args.index, args.config, args.checkpoint, args.device)
+            model = embedder_of_index(
+                args.index,
+                args.config,
+                args.checkpoint,
+                args.device,
+                trust_checkpoint=args.trust_checkpoint,
+            )
         with GalleryIndex.open(args.index, model.identity) as index:
             page = GalleryPage(index, model, args.max_pixels)
             launch(build_app(page), args.host, args.port, args.max_upload)

@@ -7,8 +7,10 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmclsa.apis.inferencer import PersonSearchInferencer
+from mmclsa.engine.model_description import config_of_description, config_of_text
 from mmclsa.errors import ConfigError
 from mmclsa.gallery.building import BuildFile, QueryEmbedder
+from mmclsa.utils.trust import trusting_checkpoints
 
 __all__ = ['embedder_of_index']
 
@@ -19,6 +21,7 @@ def embedder_of_index(
     checkpoint: str | Path | None = None,
     device: str | None = None,
     det_thresh: float | None = None,
+    trust_checkpoint: bool = False,
 ) -> QueryEmbedder:
     """Load the model that an index was built with.
 
@@ -28,6 +31,8 @@ def embedder_of_index(
         checkpoint: Weights in place of those that it names.
         device: Such as ``cpu`` or ``cuda:0``; of PyTorch alone.
         det_thresh: Least score of a person; None for the one of the build.
+        trust_checkpoint: Let the weights, and a config that an older mmclsa
+            kept as Python text, run code of their author.
 
     Returns:
         A ``PersonSearchInferencer``, or an ``OnnxSearcher`` if exported graphs
@@ -35,7 +40,7 @@ def embedder_of_index(
 
     Raises:
         ConfigError: If the index does not say what built it, or the weights
-            are no longer there.
+            are no longer there, or either would run code.
     """
     build = BuildFile.read(index_path)
     if build is None:
@@ -44,7 +49,9 @@ def embedder_of_index(
                 f'the index {index_path} has no {BuildFile.NAME}, which would name its model: '
                 'give the config and the checkpoint'
             )
-        return PersonSearchInferencer(config, checkpoint, device, det_thresh)
+        return PersonSearchInferencer(
+            config, checkpoint, device, det_thresh, trust_checkpoint=trust_checkpoint
+        )
     if checkpoint is None and not Path(build.checkpoint).exists():
         raise ConfigError(
             f'the weights {build.checkpoint} that the index {index_path} was built with are no '
@@ -56,5 +63,13 @@ def embedder_of_index(
         from mmclsa.deploy import OnnxSearcher
 
         return OnnxSearcher(build.checkpoint, det_thresh)
-    model = config or Config.fromstring(build.config, '.py')
-    return PersonSearchInferencer(model, checkpoint or build.checkpoint, device, det_thresh)
+    weights = checkpoint or build.checkpoint
+    with trusting_checkpoints(trust_checkpoint):
+        model = config or _config_of(build, str(Path(index_path) / BuildFile.NAME))
+        return PersonSearchInferencer(model, weights, device, det_thresh)
+
+
+def _config_of(build: BuildFile, where: str) -> Config:
+    if isinstance(build.embedder, str):
+        return config_of_text(build.embedder, where)
+    return config_of_description(build.embedder, where)

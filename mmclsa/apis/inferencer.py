@@ -22,10 +22,9 @@ from rich.progress import track
 from torch import nn
 
 from mmclsa.apis.identity import config_digest, weights_digest
-from mmclsa.apis.inference_pipeline import inference_pipeline, limit_scores
 from mmclsa.apis.inputs import InputsType, InputType, Picture, check_boxes, iterate_pictures
 from mmclsa.apis.inputs import load_picture as load_one
-from mmclsa.apis.models import as_config, configured_threshold, load_weights
+from mmclsa.apis.models import as_config, load_weights
 from mmclsa.apis.queries import Boxes, choose_first, choose_queries
 from mmclsa.apis.results import SearchResult
 from mmclsa.apis.searching import (
@@ -34,12 +33,18 @@ from mmclsa.apis.searching import (
     open_gallery,
     rank_people,
 )
+from mmclsa.engine.inference_pipeline import (
+    configured_threshold,
+    inference_pipeline,
+    limit_scores,
+)
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelIdentity, SearchFilter
 from mmclsa.gallery.building import Sampling
 from mmclsa.registry import MODELS, TRANSFORMS
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.checkpoint import check_fits
+from mmclsa.utils.trust import trusting_checkpoints
 from mmclsa.visualization import PersonSearchVisualizer
 
 __all__ = ['PersonSearchInferencer']
@@ -63,9 +68,13 @@ class PersonSearchInferencer(BaseInferencer):
         det_thresh: Least score of a person, 0..1; None for the one that the
             config's ``PersonSearchMetric`` has, else 0.5.
         show_progress: Show a progress bar.
+        trust_checkpoint: Let the weights run code that their author put into
+            them; only for authors you trust. By default such weights are
+            refused.
 
     Raises:
-        ConfigError: If config and weights do not exist or do not fit.
+        ConfigError: If config and weights do not exist or do not fit, or the
+            weights have code in them.
 
     Example:
         >>> inferencer = PersonSearchInferencer('config.py', 'a.pth')  # doctest: +SKIP
@@ -85,10 +94,22 @@ class PersonSearchInferencer(BaseInferencer):
         device: str | None = None,
         det_thresh: float | None = None,
         show_progress: bool = False,
+        trust_checkpoint: bool = False,
     ) -> None:
         init_default_scope('mmclsa')
+        with trusting_checkpoints(trust_checkpoint):
+            self._load(model, weights, device, det_thresh, show_progress)
+
+    def _load(
+        self,
+        model: str | Path | Config | dict[str, Any] | None,
+        weights: str | Path | None,
+        device: str | None,
+        det_thresh: float | None,
+        show_progress: bool,
+    ) -> None:
         self._checkpoint = None if weights is None else load_weights(str(weights))
-        cfg = as_config(model, self._checkpoint)
+        cfg = as_config(model, self._checkpoint, str(weights))
         self.det_thresh = configured_threshold(cfg) if det_thresh is None else det_thresh
         if not 0 <= self.det_thresh <= 1:
             raise ConfigError(f'det_thresh must lie in 0..1, but is {self.det_thresh}')

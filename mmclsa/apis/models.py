@@ -9,10 +9,11 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint
 
 from mmclsa.engine import load_config
+from mmclsa.engine.model_description import config_of_checkpoint
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import is_url, read_checkpoint
 
-__all__ = ['as_config', 'configured_threshold', 'load_weights']
+__all__ = ['as_config', 'load_weights']
 
 
 def load_weights(weights: str) -> dict[str, Any]:
@@ -31,13 +32,16 @@ def load_weights(weights: str) -> dict[str, Any]:
 
 
 def as_config(
-    model: str | Path | Config | dict[str, Any] | None, checkpoint: dict[str, Any] | None
+    model: str | Path | Config | dict[str, Any] | None,
+    checkpoint: dict[str, Any] | None,
+    weights: str = '',
 ) -> Config:
     """Read, copy or find the config.
 
     Args:
         model: The config, its path, or None for the one in the checkpoint.
         checkpoint: What :func:`load_weights` gave, or None.
+        weights: Where it is from, for messages.
 
     Returns:
         A config of its own, which the caller may change.
@@ -55,30 +59,10 @@ def as_config(
         cfg = Config(dict(model)) if not isinstance(model, Config) else model
         cfg = Config(cfg.to_dict())
     else:
-        text = ((checkpoint or {}).get('meta') or {}).get('cfg')
-        if not text:
+        found = config_of_checkpoint(checkpoint or {}, weights)
+        if found is None:
             raise ConfigError('model must be a config where the weights do not have one in them')
-        cfg = Config.fromstring(text, '.py')
+        cfg = found
     if 'model' not in cfg:
         raise ConfigError('the config has no field "model"')
     return cfg
-
-
-def configured_threshold(cfg: Config) -> float:
-    """Say from which score on a config's metric counts a detection.
-
-    Args:
-        cfg: The config.
-
-    Returns:
-        The first ``det_thresh`` of its ``test_evaluator``; 0.5 if there is none.
-
-    Example:
-        >>> configured_threshold(Config(dict(test_evaluator=dict(det_thresh=0.3))))
-        0.3
-    """
-    evaluators = cfg.get('test_evaluator') or []
-    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
-        if 'det_thresh' in evaluator:
-            return float(evaluator['det_thresh'])
-    return 0.5

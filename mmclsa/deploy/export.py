@@ -16,7 +16,7 @@ from mmdet.models import YOLOX
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
-from mmclsa.apis.inference_pipeline import inference_pipeline
+from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.deploy.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
 from mmclsa.deploy.letterbox import Letterbox
 from mmclsa.deploy.searcher import OnnxSearcher

@@ -10,6 +10,7 @@ from mmclsa.engine.launch import (
     set_resume,
     set_work_dir,
 )
+from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
 __all__ = [
     'AtomicLocalBackend',
@@ -23,3 +24,5 @@ __all__ = [
     'set_resume',
     'set_work_dir',
 ]
+
+guard_checkpoint_loader()

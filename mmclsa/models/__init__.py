@@ -6,6 +6,7 @@ from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.necks import CLSANeck
 from mmclsa.models.reid import CropReID, MultiScaleReIDHead, SceneReID
 from mmclsa.models.searchers import PersonSearcher
+from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
 __all__ = [
     'BatchHardTripletLoss',
@@ -19,3 +20,5 @@ __all__ = [
     'SceneReID',
     'SemanticAlignmentLoss',
 ]
+
+guard_checkpoint_loader()

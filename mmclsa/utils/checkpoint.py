@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmclsa.compat import load_torch_file
 from mmclsa.errors import ConfigError
+from mmclsa.utils.torch_files import read_torch_file
 
 __all__ = ['check_fits', 'check_whole', 'is_url', 'latest_checkpoint', 'read_checkpoint']
 
@@ -39,12 +39,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         The checkpoint; ``state_dict`` is in it.
 
     Raises:
-        ConfigError: If the file is absent or is no checkpoint.
+        ConfigError: If the file is absent or is no checkpoint, or has code in
+            it and is not trusted.
     """
     if not Path(path).is_file():
         raise ConfigError(f'The checkpoint {path} does not exist.')
     try:
-        checkpoint = load_torch_file(path)
+        checkpoint = read_torch_file(path)
+    except ConfigError:
+        raise
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise ConfigError(f'{path} is not a checkpoint, or is only a part of one.') from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmclsa.apis import PersonSearchInferencer
 from mmclsa.apis.identity import config_digest
-from mmclsa.apis.inference_pipeline import inference_pipeline
+from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, DataError, UserError
 from tests.test_gallery.fakes import scene, write, write_video
 

@@ -25,6 +25,7 @@ from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.models import CropReID
 from mmclsa.utils import run_tool, write_json
+from mmclsa.utils.trust import add_trust_option
 
 TARGET = 1.25
 
@@ -37,6 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file with a CropReID branch')
     parser.add_argument('sources', nargs='+', metavar='SOURCE', help='folders, videos, lists')
     parser.add_argument('--checkpoint', help='weights (default: as the config initialises them)')
+    add_trust_option(parser)
     parser.add_argument('--every', type=int, default=1, metavar='N', help='every N-th video frame')
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--threads', type=int, default=2, help='threads of PyTorch')
@@ -114,7 +116,9 @@ def main() -> None:
     """Measure."""
     args = parse_args()
     torch.set_num_threads(args.threads)
-    inferencer = PersonSearchInferencer(args.config, args.checkpoint, 'cpu')
+    inferencer = PersonSearchInferencer(
+        args.config, args.checkpoint, 'cpu', trust_checkpoint=args.trust_checkpoint
+    )
     assert inferencer.identity  # digested once, before the clock runs
     batches = prepare_batches(inferencer, args)
     recorded = record_inputs(inferencer, batches)

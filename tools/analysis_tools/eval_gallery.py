@@ -26,6 +26,7 @@ from mmclsa.gallery import GalleryIndex, GalleryRecord, table_to_records
 from mmclsa.gallery.building import QueryEmbedder
 from mmclsa.structures import Scene
 from mmclsa.utils import run_tool
+from mmclsa.utils.trust import add_trust_option
 
 Place = tuple[str, int]  # source and frame
 _MIN_IOU = 0.5
@@ -61,6 +62,9 @@ def parse_args() -> argparse.Namespace:
         '--min-gap', type=int, default=1, metavar='N', help='the hit must be N frames away or more'
     )
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--config', help='in place of the one that the index has in it')
+    parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()
 
@@ -159,7 +163,13 @@ def main() -> None:
         found = [recognise(record, truth) for record in records]
         moments = np.array([order.get(place_of(record), _ELSEWHERE) for record in records])
         if args.annotated_boxes:
-            embedder = embedder_of_index(args.index, device=args.device)
+            embedder = embedder_of_index(
+                args.index,
+                args.config,
+                args.checkpoint,
+                args.device,
+                trust_checkpoint=args.trust_checkpoint,
+            )
             people, times, features = annotated_people(truth, order, embedder)
         else:
             people, times = found, moments.tolist()

@@ -6,6 +6,7 @@ import argparse
 
 from mmclsa.apis import PersonSearchInferencer
 from mmclsa.utils import run_tool
+from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,6 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint', nargs='?', help='trained weights; without, the model as it is initialised'
     )
+    add_trust_option(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the graphs')
     parser.add_argument(
         '--det-thresh',
@@ -27,7 +29,13 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Export."""
     args = parse_args()
-    inferencer = PersonSearchInferencer(args.config, args.checkpoint, 'cpu', args.det_thresh)
+    inferencer = PersonSearchInferencer(
+        args.config,
+        args.checkpoint,
+        'cpu',
+        args.det_thresh,
+        trust_checkpoint=args.trust_checkpoint,
+    )
     # Here, because a wrong argument shall be told before onnx is missed.
     from mmclsa.deploy.export import export_searcher
 

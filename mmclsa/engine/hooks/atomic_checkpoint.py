@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -9,6 +10,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 import mmclsa.engine.file_backend  # noqa: F401  registers the backend "atomic"
+from mmclsa.engine.model_description import META_FIELD, describe_model
+from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
 
 __all__ = ['AtomicCheckpointHook']
@@ -21,7 +24,8 @@ class AtomicCheckpointHook(CheckpointHook):
     MMEngine's own hook deletes the oldest checkpoint before it has written
     the new one, and writes in place. Here the order is: write the new file
     under a temporary name, rename it, point ``last_checkpoint`` to it (again
-    by a rename), and only then delete.
+    by a rename), and only then delete. ``meta`` also describes the model as
+    data, which can be read without running MMEngine's text of the config.
 
     Args:
         backend_args: File backend; defaults to the local one that renames.
@@ -30,6 +34,20 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def __init__(self, *, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(backend_args=backend_args or {'backend': 'atomic'}, **kwargs)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Say in the checkpoint's ``meta`` as data which model it is of.
+
+        Args:
+            runner: The runner.
+            checkpoint: What is about to be written.
+        """
+        try:
+            said = describe_model(runner.cfg)
+        except ConfigError as error:
+            runner.logger.warning(f'The checkpoint does not say which model it is of: {error}.')
+            return
+        checkpoint['meta'][META_FIELD] = json.dumps(said)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         outdated = self._rotate(runner, step)

@@ -183,6 +183,15 @@ def build_backend(
 
 
 def _build(config: Mapping[str, Any]) -> VectorBackend:
+    # A manifest may be anybody's, and INDEXES.build would import and call
+    # whatever a dotted name says.
+    INDEXES.import_from_location()
+    kind = config.get('type')
+    if not isinstance(kind, str) or kind.removeprefix('mmclsa.') not in INDEXES.module_dict:
+        raise ConfigError(
+            f'The backend of an index must be one of {", ".join(sorted(INDEXES.module_dict))}, '
+            f'not {kind!r}'
+        )
     try:
         return INDEXES.build(dict(config))
     except (KeyError, TypeError) as error:

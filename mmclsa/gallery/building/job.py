@@ -42,13 +42,15 @@ class BuildFile:
     """The file ``build.json`` of an index.
 
     Attributes:
-        config: The config's text, whole.
+        embedder: Model and pipeline of the config, as
+            ``mmclsa.engine.model_description`` says them; text in an index of
+            an older mmclsa, the whole config in Python.
         checkpoint: Absolute path of the weights.
         backend: What computed the embeddings, ``torch`` or ``onnx``.
         jobs: Every build command so far.
     """
 
-    config: str
+    embedder: Mapping[str, Any] | str
     checkpoint: str
     backend: str = 'torch'
     jobs: tuple[Job, ...] = field(default=())
@@ -74,7 +76,13 @@ class BuildFile:
             jobs = tuple(
                 Job(**{**job, 'sources': tuple(job['sources'])}) for job in content.pop('jobs')
             )
-            return cls(jobs=jobs, **content)
+            if 'config' in content:
+                content['embedder'] = str(content.pop('config'))
+            build = cls(jobs=jobs, **content)
+            for name, kinds in (('embedder', (dict, str)), ('checkpoint', str), ('backend', str)):
+                if not isinstance(getattr(build, name), kinds):
+                    raise TypeError(f'{name} is {getattr(build, name)!r}')
+            return build
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

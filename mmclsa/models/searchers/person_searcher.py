@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmclsa.models.reid.base import SceneBatch, scale_factors
 from mmclsa.models.reid.boxes import give_people_size
-from mmclsa.models.searchers.precision import keep_boxes_in_float32
+from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
 from mmclsa.models.searchers.taps import record_backbone, record_proposals
 from mmclsa.models.searchers.training_boxes import TrainingBoxes
 from mmclsa.registry import MODELS

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.roi_heads.roi_extractors.base_roi_extractor import BaseRoIExtractor
 from torch import Tensor, nn
+
+from mmclsa.models.precision import at_least_float32
 
 __all__ = ['keep_boxes_in_float32']
 
@@ -45,7 +46,7 @@ def _widen_output(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
 def _widen(value: Any) -> Any:
     """Raise half precision to float32, in lists and tuples too; leave the rest alone."""
     if isinstance(value, Tensor) and value.is_floating_point():
-        return value.to(torch.promote_types(value.dtype, torch.float32))
+        return at_least_float32(value)
     if isinstance(value, (list, tuple)):
         return type(value)(_widen(part) for part in value)
     return value

@@ -1,4 +1,4 @@
-"""The part of a config's test pipeline that an image alone goes through."""
+"""What of a config's test settings an image alone goes through."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['inference_pipeline', 'limit_scores']
+__all__ = ['configured_threshold', 'inference_pipeline', 'limit_scores']
 
 _LOADERS = ('LoadSceneImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
 _ANNOTATIONS = ('LoadPersonAnnotations', 'LoadAnnotations')
@@ -78,6 +78,26 @@ def limit_scores(test_cfg: Any, det_thresh: float) -> None:
             test_cfg[key] = max(value, det_thresh)
         else:
             limit_scores(value, det_thresh)
+
+
+def configured_threshold(cfg: Mapping[str, Any]) -> float:
+    """Say from which score on a config's metric counts a detection.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        The first ``det_thresh`` of its ``test_evaluator``; 0.5 if there is none.
+
+    Example:
+        >>> configured_threshold(dict(test_evaluator=dict(det_thresh=0.3)))
+        0.3
+    """
+    evaluators = cfg.get('test_evaluator') or []
+    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        if 'det_thresh' in evaluator:
+            return float(evaluator['det_thresh'])
+    return 0.5
 
 
 def _bare(step: Mapping[str, Any]) -> str:

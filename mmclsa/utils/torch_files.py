@@ -1,0 +1,84 @@
+"""Files of ``torch.save`` from whoever: what may run code is refused in a sentence."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import IO, Any, Union
+
+from mmclsa.compat import load_torch_file
+from mmclsa.errors import ConfigError
+from mmclsa.utils.trust import HOW_TO_TRUST, checkpoints_are_trusted
+
+__all__ = ['read_torch_file']
+
+_File = Union[str, Path, IO[bytes]]
+_FOREIGN = re.compile(r'GLOBAL ([\w.]+)')
+
+
+def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
+    """Load tensors, plain values and MMEngine's log, and nothing that runs code.
+
+    All checkpoints that mmclsa loads come through here, whether it loads them
+    itself or MMEngine does. Where :mod:`mmclsa.utils.trust` says so, a file is
+    loaded with all that is in it.
+
+    Args:
+        file: Path or stream.
+        map_location: As for ``torch.load``.
+
+    Returns:
+        What was saved.
+
+    Raises:
+        ConfigError: If something else is in it, and it is not trusted.
+    """
+    trusted = checkpoints_are_trusted()
+    if not trusted and (archive := _foreign_archive(file)):
+        raise ConfigError(
+            f'{_name(file)} is {archive}, which may have code in it, and was not loaded: '
+            f'{HOW_TO_TRUST}.'
+        )
+    try:
+        return load_torch_file(file, map_location, trusted)
+    except pickle.UnpicklingError as error:
+        foreign = _FOREIGN.search(str(error))
+        if trusted or not (foreign or _begins_as_pickle(file)):
+            raise
+        raise ConfigError(
+            f'{_name(file)} has {foreign[1] if foreign else "something else than tensors"} in it, '
+            f'code of its author that loading would run, and was not loaded: {HOW_TO_TRUST}.'
+        ) from error
+
+
+def _name(file: _File) -> str:
+    return str(file) if isinstance(file, (str, Path)) else 'The checkpoint'
+
+
+def _foreign_archive(file: _File) -> str:
+    """Name an archive that PyTorch loads by other ways than its unpickler."""
+    try:
+        if tarfile.is_tarfile(file):  # type: ignore[arg-type]
+            return 'a tar archive'
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                if any(name.endswith('/constants.pkl') for name in archive.namelist()):
+                    return 'a TorchScript archive'
+    except (EOFError, zipfile.BadZipFile):
+        pass  # PyTorch says that it is broken
+    if not isinstance(file, (str, Path)):
+        file.seek(0)
+    return ''
+
+
+def _begins_as_pickle(file: _File) -> bool:
+    if zipfile.is_zipfile(file):
+        return True
+    if isinstance(file, (str, Path)):
+        with open(file, 'rb') as stream:
+            return stream.read(1) == pickle.PROTO
+    file.seek(0)
+    return file.read(1) == pickle.PROTO
