@@ -134,6 +134,11 @@ class SyntheticPersonSearch(BasePersonSearchDataset):
         unlabelled: Chance, 0..1, that a person beside a scene's first one is
             a passer-by with id -1.
         occlusion: Chance, 0..1, that a part of a person is hidden.
+        overlap: How much of a person, 0..1, may lie in the box of a bigger one.
+        lookalikes: Identities in groups of this many wear the same but for
+            details that small pictures hardly show; 1 for none.
+        light: How far the light goes beyond the usual, 0..1.
+        blur: Chance, 0..1, that a picture is out of focus.
         seed: Of the scenes and of the choice of queries.
         population_seed: Of the people's looks; the same for training and test.
         queries_per_identity: Queries of each test identity, at most.
@@ -157,6 +162,10 @@ class SyntheticPersonSearch(BasePersonSearchDataset):
         person_height: tuple[float, float] = (0.125, 0.92),
         unlabelled: float = 0.1,
         occlusion: float = 0.2,
+        overlap: float = 0.15,
+        lookalikes: int = 1,
+        light: float = 0.0,
+        blur: float = 0.0,
         seed: int = 0,
         population_seed: int = 0,
         queries_per_identity: int = 2,
@@ -175,6 +184,10 @@ class SyntheticPersonSearch(BasePersonSearchDataset):
             person_height=(person_height[0], person_height[1]),
             unlabelled=unlabelled,
             occlusion=occlusion,
+            overlap=overlap,
+            lookalikes=lookalikes,
+            light=light,
+            blur=blur,
             seed=seed,
             population_seed=population_seed,
         )
@@ -204,8 +217,12 @@ class SyntheticPersonSearch(BasePersonSearchDataset):
                 0 < low <= high <= 1,
                 '0 < smallest <= largest <= 1',
             ),
-            ('unlabelled', s.unlabelled, 0 <= s.unlabelled <= 1, 'between 0 and 1'),
-            ('occlusion', s.occlusion, 0 <= s.occlusion <= 1, 'between 0 and 1'),
+            ('overlap', s.overlap, 0 < s.overlap <= 1, 'above 0 and at most 1'),
+            ('lookalikes', s.lookalikes, s.lookalikes >= 1, 'at least 1'),
+            *(
+                (share, getattr(s, share), 0 <= getattr(s, share) <= 1, 'between 0 and 1')
+                for share in ('unlabelled', 'occlusion', 'light', 'blur')
+            ),
         )
         for name, value, right, expected in limits:
             if not right:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ['Appearance', 'Figure', 'Pose', 'draw_appearance', 'draw_pose', 'make_figure']
+__all__ = [
+    'Appearance',
+    'Figure',
+    'Pose',
+    'draw_appearance',
+    'draw_lookalike',
+    'draw_pose',
+    'make_figure',
+]
 
 Colour = tuple[int, int, int]
 # First part of the seed: an identity and a scene never share random numbers.
@@ -95,6 +103,41 @@ def draw_appearance(seed: int, identity: int) -> Appearance:
         bag=str(rng.choice(['none', 'handbag', 'backpack'], p=[0.5, 0.25, 0.25])),
         bag_colour=_cloth(rng),
         build=float(rng.uniform(0.85, 1.2)),
+    )
+
+
+def draw_lookalike(seed: int, identity: int, group: int) -> Appearance:
+    """Draw the looks of a person who has doubles.
+
+    The people ``k * group`` .. ``k * group + group - 1`` wear the same shirt
+    and trousers and are built alike; hair, sleeves, shoes, bag and the second
+    colour of the shirt are each one's own.
+
+    Args:
+        seed: Seed of the population, not negative.
+        identity: Number of the person in it, not negative.
+        group: How many look alike; 1 is :func:`draw_appearance`.
+
+    Returns:
+        The same for the same arguments, everywhere.
+
+    Example:
+        >>> one, two = draw_lookalike(0, 6, group=3), draw_lookalike(0, 7, group=3)
+        >>> one.shirt == two.shirt, one.shoes == two.shoes
+        (True, False)
+    """
+    own = draw_appearance(seed, identity)
+    if identity % group == 0:
+        return own
+    return replace(
+        draw_appearance(seed, identity - identity % group),
+        hair=own.hair,
+        long_hair=own.long_hair,
+        long_sleeves=own.long_sleeves,
+        pattern_colour=own.pattern_colour,
+        shoes=own.shoes,
+        bag=own.bag,
+        bag_colour=own.bag_colour,
     )
 
 

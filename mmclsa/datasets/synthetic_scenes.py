@@ -8,19 +8,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmclsa.datasets.synthetic_capture import blur_at_random, relight
 from mmclsa.datasets.synthetic_people import (
     Appearance,
     Figure,
     draw_appearance,
+    draw_lookalike,
     draw_pose,
     make_figure,
 )
 
 __all__ = ['PlannedPerson', 'ScenePlan', 'SceneSettings', 'draw_scene', 'plan_scene']
 
-# First part of the seed: what a scene holds, how its background looks, and
-# its passers-by are drawn from random numbers of their own.
-_PLAN, _BACKGROUND, _PASSERS_BY = 2, 3, 4
+# First part of the seed: what a scene holds, how its background looks, its
+# passers-by and its camera are drawn from random numbers of their own.
+_PLAN, _BACKGROUND, _PASSERS_BY, _CAMERA = 2, 3, 4, 7
 _SHIFT = 4  # fractional bits of coordinates for OpenCV
 _TRIES = 30
 
@@ -40,6 +42,12 @@ class SceneSettings:
         unlabelled: Chance that a person beside a scene's first one is a
             passer-by, who is seen once and has no identity.
         occlusion: Chance that something hides a part of a person.
+        overlap: How much of the smaller of two people may lie in the other's
+            box, 0..1: crowds.
+        lookalikes: So many people in a row wear the same but for details; 1
+            for none.
+        light: How far the light goes beyond the usual, 0..1.
+        blur: Chance that a picture is out of focus.
         seed: Seed of the scenes.
         population_seed: Seed of the people's looks.
     """
@@ -52,6 +60,10 @@ class SceneSettings:
     person_height: tuple[float, float] = (0.125, 0.92)
     unlabelled: float = 0.1
     occlusion: float = 0.2
+    overlap: float = 0.15
+    lookalikes: int = 1
+    light: float = 0.0
+    blur: float = 0.0
     seed: int = 0
     population_seed: int = 0
 
@@ -92,7 +104,7 @@ def plan_scene(settings: SceneSettings, index: int) -> ScenePlan:
             fixes everything.
 
     Returns:
-        The plan; boxes lie in the picture and overlap little.
+        The plan; boxes lie in the picture and overlap by ``overlap`` at most.
 
     Example:
         >>> plan = plan_scene(SceneSettings(), 5)
@@ -107,7 +119,7 @@ def plan_scene(settings: SceneSettings, index: int) -> ScenePlan:
             seed = (_PASSERS_BY << 32) + settings.seed
             looks = draw_appearance(seed, unique)
         else:
-            looks = draw_appearance(settings.population_seed, identity)
+            looks = draw_lookalike(settings.population_seed, identity, settings.lookalikes)
         placed = _place(settings, identity, looks, people, rng)
         if placed is not None:
             people.append(placed)
@@ -141,7 +153,11 @@ def draw_scene(plan: ScenePlan, without: Sequence[int] = ()) -> np.ndarray:
         if person.occluder is not None:
             x1, y1, x2, y2 = (round(value) for value in person.occluder)
             cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), [int(c) for c in colour], -1)
-    return _light(picture, rng)
+    lit = _light(picture, rng)
+    if settings.light == 0 and settings.blur == 0:
+        return lit
+    camera = np.random.default_rng((_CAMERA, settings.seed, plan.index))
+    return blur_at_random(relight(lit, settings.light, camera), settings.blur, camera)
 
 
 def _cast(settings: SceneSettings, index: int, rng: np.random.Generator) -> list[int]:
@@ -174,7 +190,7 @@ def _place(
         x = float(rng.uniform(0, settings.width - width))
         y = float(rng.uniform(0, settings.height - height))
         box = (x, y, x + width, y + height)
-        if all(_covered(box, other.box) < 0.15 for other in others):
+        if all(_covered(box, other.box) < settings.overlap for other in others):
             occluder = _occluder(box, rng) if rng.random() < settings.occlusion else None
             return PlannedPerson(identity, figure, box, occluder)
         high = max(low, high - 0.05)  # a smaller person finds room more easily
