@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from mmdet.models.necks import FPN
+from torch import Tensor
 
 from mmclsa.registry import MODELS
 
@@ -43,3 +46,18 @@ class CLSANeck(FPN):
                 f'but got {in_channels}'
             )
         super().__init__(in_channels, out_channels, num_outs=len(in_channels), **kwargs)
+
+    def merge(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Add the levels up, without the convolutions that come last.
+
+        Args:
+            inputs: The backbone's stages, from low to high.
+
+        Returns:
+            What ``fpn_convs`` turn into the output maps, one a level.
+        """
+        maps = [lateral(stage) for lateral, stage in zip(self.lateral_convs, inputs)]
+        for level in range(len(maps) - 1, 0, -1):
+            above = F.interpolate(maps[level], maps[level - 1].shape[2:], **self.upsample_cfg)
+            maps[level - 1] = maps[level - 1] + above
+        return maps

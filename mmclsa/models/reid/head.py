@@ -230,6 +230,12 @@ class MultiScaleReIDHead(BaseModule):
         return losses
 
     @property
+    def averaged_stripes(self) -> int | None:
+        """Stripes whose average is all that the head wants of a map; None if it wants more."""
+        stripes = {cast(LevelEmbedding, level).averaged_stripes for level in self.levels}
+        return stripes.pop() if len(stripes) == 1 else None
+
+    @property
     def identity_losses(self) -> list[IdentityLoss]:
         """The classifiers, one a level, from low to high."""
         return [cast(IdentityLoss, loss) for loss in self.id_losses]

@@ -93,6 +93,11 @@ class LevelEmbedding(nn.Module):
         # As in the cited work: no shift, so that the classifier's space is centred.
         self.bn_neck.bias.requires_grad_(False)
 
+    @property
+    def averaged_stripes(self) -> int | None:
+        """Stripes whose average is all that the level wants of a map; None if it wants more."""
+        return self.pooling.num_stripes if self.pooling.pool == 'avg' else None
+
     def forward(self, feats: Tensor, num_people: int | None = None) -> tuple[Tensor, Tensor]:
         """Embed feats.
 

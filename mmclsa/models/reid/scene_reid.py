@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmcv.ops import RoIAlign
 from mmdet.structures.bbox import bbox2roi
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.necks import CLSANeck
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
 from mmclsa.models.reid.boxes import at_least_a_pixel
+from mmclsa.models.reid.region_average import (
+    average_convolved_regions,
+    average_regions,
+    is_plain_convolution,
+)
 from mmclsa.models.reid.strides import check_strides
 from mmclsa.registry import MODELS
 
@@ -29,6 +36,11 @@ class SceneReID(BaseReID):
     Unlike a detector's RoI extractor it does not choose one level by box
     size: each level sees each person, so that the lower levels can learn from
     the top one.
+
+    Where the head averages the aligned map and nothing else comes before,
+    alignment and average are matrix products on the whole map, and the neck's
+    3 x 3 convolutions are applied to the averages: the same numbers, at a
+    fraction of the cost (docs/training.md).
 
     Args:
         neck: Config of a :class:`CLSANeck` over the chosen stages.
@@ -58,6 +70,8 @@ class SceneReID(BaseReID):
         self.neck = MODELS.build(neck)
         self.strides = tuple(strides)
         self.in_indices = None if in_indices is None else tuple(in_indices)
+        self.roi_size = (roi_size[0], roi_size[1])
+        self.sampling_ratio = sampling_ratio
         self.roi_layers = nn.ModuleList(
             RoIAlign(tuple(roi_size), 1 / stride, sampling_ratio) for stride in strides
         )
@@ -70,6 +84,8 @@ class SceneReID(BaseReID):
 
     def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
         """Align each box on each level; see :meth:`BaseReID.extract`.
+
+        Where the head only averages, the maps come averaged, one cell a stripe.
 
         Raises:
             ConfigError: If the backbone's maps are not those that ``strides``
@@ -86,13 +102,46 @@ class SceneReID(BaseReID):
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
         self._check_strides(scenes, feats)
+        dtype = torch.promote_types(feats[0].dtype, torch.float32)
+        # RoIAlign crashes at boxes that are astronomically far away.
+        near = [at_least_a_pixel(b.to(dtype).clamp(-_FAR, _FAR)) for b in boxes]
+        stripes = self.head.averaged_stripes
+        if stripes and self.sampling_ratio > 0 and self.roi_size[0] % stripes == 0:
+            return self._average(feats, near, stripes)
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
         maps = [at_least_float32(level).contiguous() for level in self.neck(tuple(feats))]
-        # RoIAlign crashes at boxes that are astronomically far away.
-        near = [b.to(maps[0].dtype).clamp(-_FAR, _FAR) for b in boxes]
-        rois = bbox2roi([at_least_a_pixel(b) for b in near])
+        rois = bbox2roi(near)
         with full_precision(rois):
             return [layer(level, rois) for layer, level in zip(self.roi_layers, maps)]
+
+    def _average(
+        self, feats: Sequence[Tensor], boxes: Sequence[Tensor], stripes: int
+    ) -> list[Tensor]:
+        """Align and average at once: maps (N, C, stripes, 1) that the head need not pool."""
+        rows, columns = (side * self.sampling_ratio for side in self.roi_size)
+        shape = ((rows, columns), stripes)
+        convs = self.neck.fpn_convs if self._ends_in_plain_convolutions() else None
+        maps = self.neck(tuple(feats)) if convs is None else self.neck.merge(feats)
+        averages = []
+        for index, (level, stride) in enumerate(zip(maps, self.strides)):
+            with full_precision(level):
+                level = at_least_float32(level)
+                if convs is None:
+                    pooled = average_regions(level, boxes, 1 / stride, *shape)[..., 0, 0]
+                else:
+                    conv = convs[index].conv
+                    pooled = average_convolved_regions(level, boxes, 1 / stride, *shape, conv)
+            averages.append(pooled[..., None])
+        return averages
+
+    def _ends_in_plain_convolutions(self) -> bool:
+        """Whether people can be averaged before the neck's last convolutions."""
+        neck = self.neck
+        return (
+            type(neck) is CLSANeck
+            and 'scale_factor' not in neck.upsample_cfg
+            and all(is_plain_convolution(conv) for conv in neck.fpn_convs)
+        )
 
     def _check_strides(self, scenes: SceneBatch, feats: Sequence[Tensor]) -> None:
         """Compare strides with maps; sizes are Python numbers, so this costs nothing."""
