@@ -30,11 +30,13 @@ from torch import nn
 
 from mmclsa.engine import load_config
 from mmclsa.engine.cost import (
+    StepMemory,
     count_flops,
     peak_of_allocations,
     record_saved_tensors,
     step_memory,
 )
+from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool, write_json
@@ -130,14 +132,20 @@ def make_batch(batch_size: int, size: tuple[int, int], people: int, seed: int) -
     return dict(inputs=inputs, data_samples=samples)
 
 
-def make_contender(name: str, model: nn.Module, cfg: Config, data: dict[str, Any]) -> Contender:
+def make_contender(
+    name: str, model: nn.Module, cfg: Config, data: dict[str, Any], precision: str | None
+) -> Contender:
     """Tie a model to its optimizer and to the pictures."""
     optimizer = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+    device = next(model.parameters()).device.type
+    # Not AmpOptimWrapper, which refuses a CPU; the scale of the loss costs nothing.
+    dtype = getattr(torch, PRECISIONS[precision]) if precision else None
 
     def forward() -> torch.Tensor:
         model.train()
         batch = model.data_preprocessor(copy.deepcopy(data), training=True)
-        loss, _ = model.parse_losses(model(**batch, mode='loss'))
+        with torch.autocast(device, dtype, enabled=dtype is not None):
+            loss, _ = model.parse_losses(model(**batch, mode='loss'))
         return loss
 
     def train() -> None:
@@ -149,8 +157,9 @@ def make_contender(name: str, model: nn.Module, cfg: Config, data: dict[str, Any
     def test() -> None:
         model.eval()
         batch = model.data_preprocessor(copy.deepcopy(data), training=False)
-        for sample in model(**batch, mode='predict'):
-            sample.pred_instances.bboxes.sum().item()
+        with torch.autocast(device, dtype, enabled=dtype is not None):
+            for sample in model(**batch, mode='predict'):
+                sample.pred_instances.bboxes.sum().item()
 
     return Contender(name, model, train, test, forward)
 
@@ -168,7 +177,7 @@ def build_contenders(
         model.init_weights()
         if contenders:
             model.detector.load_state_dict(contenders[0].model.state_dict())
-        contenders.append(make_contender(name, model.to(device), cfg, data))
+        contenders.append(make_contender(name, model.to(device), cfg, data, args.amp))
     return contenders
 
 
@@ -198,12 +207,17 @@ def alternate(
     return times
 
 
-def memory(contender: Contender, device: torch.device) -> dict[str, float]:
-    """Measure the memory of a training step, in MiB."""
+def held_memory(contender: Contender) -> StepMemory:
+    """Count what a training step holds when its backward pass begins."""
     with record_saved_tensors(contender.model) as saved:
         loss = contender.loss()
     del loss
-    parts = step_memory(contender.model, saved.nbytes)
+    return step_memory(contender.model, saved.nbytes)
+
+
+def memory(contender: Contender, device: torch.device) -> dict[str, float]:
+    """Measure the memory of a training step, in MiB."""
+    parts = held_memory(contender)
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
         contender.train()
@@ -211,7 +225,7 @@ def memory(contender: Contender, device: torch.device) -> dict[str, float]:
     else:
         held = parts.parameters + parts.optimizer
         peak = held + peak_of_allocations(contender.train)
-    return dict(saved=saved.nbytes / MIB, peak=peak / MIB)
+    return dict(saved=parts.activations / MIB, peak=peak / MIB)
 
 
 def measure(cfg: Config, boxes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -240,6 +254,16 @@ def measure(cfg: Config, boxes: int, args: argparse.Namespace) -> list[dict[str,
         for key in ('gflops', 'saved', 'peak', 'parameters'):
             row[f'{key}_ratio'] = row[key] / rows[0][key]
     return rows
+
+
+def print_held_memory(cfg: Config, boxes: int, args: argparse.Namespace) -> None:
+    """Print what a training step holds, without timing it and without its backward pass."""
+    titles = ('parameters', 'gradients', 'optimizer', 'activations', 'total')
+    print(f'{"boxes":>5} {"model":15}' + ''.join(f'{title:>13}' for title in titles) + '  MiB')
+    for contender in build_contenders(cfg, boxes, args, torch.device(args.device)):
+        parts = held_memory(contender)
+        cells = ''.join(f'{getattr(parts, title) / MIB:13.0f}' for title in titles)
+        print(f'{boxes:5} {contender.name:15}{cells}', flush=True)
 
 
 def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
@@ -301,6 +325,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=5, help='rounds after the warm-up')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--threads', type=int, default=1, help='of PyTorch, on a CPU')
+    parser.add_argument('--amp', choices=tuple(PRECISIONS), help='autocast, also on a CPU')
+    parser.add_argument(
+        '--memory-only',
+        action='store_true',
+        help='only count what a training step holds when its backward pass begins',
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--loading',
@@ -332,10 +362,13 @@ def main() -> None:
     )
     rows = []
     for boxes in args.boxes:
+        if args.memory_only:
+            print_held_memory(cfg, boxes, args)
+            continue
         measured = measure(cfg, boxes, args)
         print_table(measured)
         rows.extend(measured)
-    if rate is not None:
+    if rate is not None and rows:
         report_loading(rate, cfg, rows[2]['train'], args.batch_size)
     if args.json:
         write_json(args.json, rows, indent=1)
