@@ -70,7 +70,7 @@ class _History(HistoryBuffer):
         log, count = (to_numpy(state[name]) for name in ('_log_history', '_count_history'))
         if not (isinstance(log, np.ndarray) and isinstance(count, np.ndarray)):
             raise pickle.UnpicklingError('GLOBAL HistoryBuffer without arrays')
-        super().__init__(log, count, int(state['max_length']))  # type: ignore[arg-type]
+        super().__init__(log, count, int(state['max_length']))
         self.__class__ = HistoryBuffer
 
 
