@@ -63,6 +63,13 @@ class _Bytes:
         return text.encode('latin1')
 
 
+class _NoBytes:
+    """Stands for ``bytes``, by which old pickles write none of them."""
+
+    def __new__(cls) -> Any:
+        return b''
+
+
 class _History(HistoryBuffer):
     """Stands for ``HistoryBuffer``, and is one as soon as it has its numbers."""
 
@@ -96,6 +103,7 @@ def _numbers(dtype: Any) -> np.dtype[Any]:
 
 
 _STAND_INS: dict[str, type] = {
+    'builtins.bytes': _NoBytes,
     'builtins.getattr': _Statistic,
     'mmengine.logging.history_buffer.HistoryBuffer': _History,
     'numpy.dtype': _DType,

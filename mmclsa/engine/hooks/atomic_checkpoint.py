@@ -34,6 +34,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def __init__(self, *, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(backend_args=backend_args or {'backend': 'atomic'}, **kwargs)
+        self._description: str | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Settle what checkpoints say of the model.
@@ -42,7 +43,6 @@ class AtomicCheckpointHook(CheckpointHook):
             runner: The runner.
         """
         super().before_train(runner)
-        self._description: str | None = None
         try:
             self._description = json.dumps(describe_model(runner.cfg))
         except ConfigError as error:
