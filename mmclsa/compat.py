@@ -6,8 +6,10 @@ Nothing here imports them before it must: ``mmclsa.structures`` and
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -15,6 +17,10 @@ from typing import IO, Any, NamedTuple
 from packaging.version import Version
 
 __all__ = ['REQUIREMENTS', 'Requirement', 'check_versions', 'installed_version', 'load_torch_file']
+
+
+# What PyTorch takes for safe is one set for all threads.
+_LOADING = threading.RLock()
 
 
 class Requirement(NamedTuple):
@@ -124,5 +130,24 @@ def load_torch_file(
     # Before 2.6 weights_only could be got round (CVE-2025-32434).
     if Version(torch.__version__) < Version('2.6'):
         return to_numpy(load(file, map_location=map_location, pickle_module=PlainPickle))
-    with torch.serialization.safe_globals(PLAIN_CLASSES):
+    with _LOADING, _only_safe_globals(PLAIN_CLASSES):
         return to_numpy(load(file, map_location=map_location, weights_only=True))
+
+
+@contextmanager
+def _only_safe_globals(classes: list[Any]) -> Iterator[None]:
+    """Let PyTorch find these classes and its own, and none that others have declared safe.
+
+    MMEngine declares NumPy's and ``getattr`` so while it loads.
+    """
+    from torch import serialization
+
+    before = serialization.get_safe_globals()
+    own = [one for one in before if getattr(one, '__module__', '').startswith('torch.')]
+    serialization.clear_safe_globals()
+    try:
+        serialization.add_safe_globals([*own, *classes])
+        yield
+    finally:
+        serialization.clear_safe_globals()
+        serialization.add_safe_globals(before)

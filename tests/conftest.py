@@ -26,12 +26,15 @@ def shared_root() -> Path:
 
 @pytest.fixture(autouse=True)
 def _clean_globals() -> None:
-    """Undo what a Runner leaves behind: scopes, loggers and visualizers."""
+    """Undo what a Runner and a tool leave behind: scopes, loggers, visualizers, trust."""
     yield
     from mmengine.logging import MessageHub, MMLogger
     from mmengine.registry import DefaultScope
     from mmengine.visualization import Visualizer
 
+    from mmclsa.utils.trust import trust_checkpoints
+
+    trust_checkpoints(False)
     for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
         manager._instance_dict.clear()
 

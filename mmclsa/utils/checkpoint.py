@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,12 +43,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise ConfigError(f'The checkpoint {path} does not exist.')
-    try:
-        checkpoint = read_torch_file(path)
-    except ConfigError:
-        raise
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ConfigError(f'{path} is not a checkpoint, or is only a part of one.') from error
+    checkpoint = read_torch_file(path)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):
         raise ConfigError(f'The checkpoint {path} has no field "state_dict".')
     return checkpoint

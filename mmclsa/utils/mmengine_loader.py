@@ -57,7 +57,7 @@ def _reading_plainly() -> Iterator[None]:
         def load(file: Any, map_location: Any = None, *_: Any, **__: Any) -> Any:
             return read_torch_file(file, map_location)
 
-        torch.load = load
+        torch.load = load  # type: ignore[assignment]
         try:
             yield
         finally:

@@ -110,14 +110,18 @@ def parse_config_text(text: str, where: str) -> dict[str, Any]:
 def _literal(node: ast.expr) -> Any:
     """The value of a literal, in which ``dict(...)`` may be called."""
     if isinstance(node, ast.Call):
-        if not (isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args):
+        if not (isinstance(node.func, ast.Name) and node.func.id == 'dict'):
             raise ValueError(f'line {node.lineno} calls something')
-        values: dict[Any, Any] = {}
+        if not all(isinstance(item, ast.Dict) for item in node.args):
+            raise ValueError(f'line {node.lineno} makes a dict of something else')
+        values: dict[Any, Any] = dict(*map(_literal, node.args))
         for word in node.keywords:
             value = _literal(word.value)
             values.update(value if word.arg is None else {word.arg: value})
         return values
     if isinstance(node, ast.Dict):
+        if None in node.keys:
+            raise ValueError(f'line {node.lineno} unpacks something')
         pairs = zip(node.keys, node.values)
         return {_literal(key): _literal(value) for key, value in pairs if key is not None}
     if isinstance(node, ast.List):

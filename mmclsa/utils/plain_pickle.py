@@ -63,6 +63,13 @@ class _Bytes:
         return text.encode('latin1')
 
 
+class _NoBytes:
+    """Stands for ``bytes``, by which old pickles write none of them."""
+
+    def __new__(cls) -> Any:
+        return b''
+
+
 class _History(HistoryBuffer):
     """Stands for ``HistoryBuffer``, and is one as soon as it has its numbers."""
 
@@ -70,7 +77,7 @@ class _History(HistoryBuffer):
         log, count = (to_numpy(state[name]) for name in ('_log_history', '_count_history'))
         if not (isinstance(log, np.ndarray) and isinstance(count, np.ndarray)):
             raise pickle.UnpicklingError('GLOBAL HistoryBuffer without arrays')
-        super().__init__(log, count, int(state['max_length']))  # type: ignore[arg-type]
+        super().__init__(log, count, int(state['max_length']))
         self.__class__ = HistoryBuffer
 
 
@@ -96,6 +103,7 @@ def _numbers(dtype: Any) -> np.dtype[Any]:
 
 
 _STAND_INS: dict[str, type] = {
+    'builtins.bytes': _NoBytes,
     'builtins.getattr': _Statistic,
     'mmengine.logging.history_buffer.HistoryBuffer': _History,
     'numpy.dtype': _DType,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -16,6 +17,11 @@ from mmclsa.utils.trust import HOW_TO_TRUST, checkpoints_are_trusted
 __all__ = ['read_torch_file']
 
 _File = Union[str, Path, IO[bytes]]
+# What unpicklers come upon in bytes that are no pickle.
+_BROKEN = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
+    *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error),
+)
 _FOREIGN = re.compile(r'GLOBAL ([\w.]+)')
 
 
@@ -34,7 +40,8 @@ def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
         What was saved.
 
     Raises:
-        ConfigError: If something else is in it, and it is not trusted.
+        ConfigError: If something else is in it, and it is not trusted; or if
+            it is no such file.
     """
     trusted = checkpoints_are_trusted()
     if not trusted and (archive := _foreign_archive(file)):
@@ -44,13 +51,18 @@ def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
         )
     try:
         return load_torch_file(file, map_location, trusted)
-    except pickle.UnpicklingError as error:
+    except _BROKEN as error:
         foreign = _FOREIGN.search(str(error))
-        if trusted or not (foreign or _begins_as_pickle(file)):
-            raise
+        refused = isinstance(error, pickle.UnpicklingError) and not trusted
+        if refused and (foreign or _begins_as_pickle(file)):
+            what = foreign[1] if foreign else 'something else than tensors'
+            raise ConfigError(
+                f'{_name(file)} has {what} in it, code of its author that loading would run, and '
+                f'was not loaded: {HOW_TO_TRUST}.'
+            ) from error
+        reason = str(error).partition('\n')[0][:100]
         raise ConfigError(
-            f'{_name(file)} has {foreign[1] if foreign else "something else than tensors"} in it, '
-            f'code of its author that loading would run, and was not loaded: {HOW_TO_TRUST}.'
+            f'{_name(file)} is not a checkpoint, or is only a part of one ({reason}).'
         ) from error
 
 
@@ -61,7 +73,7 @@ def _name(file: _File) -> str:
 def _foreign_archive(file: _File) -> str:
     """Name an archive that PyTorch loads by other ways than its unpickler."""
     try:
-        if tarfile.is_tarfile(file):  # type: ignore[arg-type]
+        if tarfile.is_tarfile(file):
             return 'a tar archive'
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -143,6 +144,19 @@ class TestAtomicCheckpointHook:
         train(tmp_path, checkpoint=keep, train_cfg={'by_epoch': True, 'max_epochs': 1})
         train(tmp_path, checkpoint=keep, resume=True)
         assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_3.pth']
+
+    def test_says_as_data_which_model_it_is_of(self, tmp_path):
+        steps = [{'type': 'LoadSceneImage'}, {'type': 'PackPersonSearchInputs'}]
+        testing = {
+            'test_dataloader': {'dataset': {'type': 'ToyDataset', 'pipeline': steps}},
+            'test_evaluator': {'type': 'PersonSearchMetric', 'det_thresh': 0.3},
+            'test_cfg': {},
+        }
+        train(tmp_path, train_cfg={'by_epoch': True, 'max_epochs': 1}, **testing)
+        said = json.loads(load_torch_file(tmp_path / 'epoch_1.pth')['meta']['mmclsa_model'])
+        assert said['model'] == {'type': 'ToyModel'}
+        assert [step['type'] for step in said['pipeline']] == [step['type'] for step in steps]
+        assert said['det_thresh'] == 0.3
 
 
 class TestIdentityCheckHook:

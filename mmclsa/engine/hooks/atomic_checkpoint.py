@@ -34,6 +34,19 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def __init__(self, *, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(backend_args=backend_args or {'backend': 'atomic'}, **kwargs)
+        self._description: str | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Settle what checkpoints say of the model.
+
+        Args:
+            runner: The runner.
+        """
+        super().before_train(runner)
+        try:
+            self._description = json.dumps(describe_model(runner.cfg))
+        except ConfigError as error:
+            runner.logger.warning(f'Checkpoints do not say as data whose they are: {error}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Say in the checkpoint's ``meta`` as data which model it is of.
@@ -42,12 +55,8 @@ class AtomicCheckpointHook(CheckpointHook):
             runner: The runner.
             checkpoint: What is about to be written.
         """
-        try:
-            said = describe_model(runner.cfg)
-        except ConfigError as error:
-            runner.logger.warning(f'The checkpoint does not say which model it is of: {error}.')
-            return
-        checkpoint['meta'][META_FIELD] = json.dumps(said)
+        if self._description is not None:
+            checkpoint['meta'][META_FIELD] = self._description
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         outdated = self._rotate(runner, step)
