@@ -16,11 +16,11 @@ from mmdet.models import YOLOX
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
-from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.deploy.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
 from mmclsa.deploy.letterbox import Letterbox
 from mmclsa.deploy.searcher import OnnxSearcher
 from mmclsa.deploy.sidecar import SIDECAR, Detection, Graph, Sidecar, file_digest
+from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.models import CropReID, PersonSearcher, SceneReID
 from mmclsa.utils.io import atomic_write, check_writable
