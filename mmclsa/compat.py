@@ -124,5 +124,12 @@ def load_torch_file(
     # Before 2.6 weights_only could be got round (CVE-2025-32434).
     if Version(torch.__version__) < Version('2.6'):
         return to_numpy(load(file, map_location=map_location, pickle_module=PlainPickle))
-    with torch.serialization.safe_globals(PLAIN_CLASSES):
-        return to_numpy(load(file, map_location=map_location, weights_only=True))
+    # MMEngine has put its own list in, classes of the same names among it; of two with
+    # one name PyTorch takes whichever comes last in a set.
+    others = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        with torch.serialization.safe_globals(PLAIN_CLASSES):
+            return to_numpy(load(file, map_location=map_location, weights_only=True))
+    finally:
+        torch.serialization.add_safe_globals(others)
