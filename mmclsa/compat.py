@@ -127,9 +127,10 @@ def load_torch_file(
     # MMEngine has put its own list in, classes of the same names among it; of two with
     # one name PyTorch takes whichever comes last in a set.
     others = torch.serialization.get_safe_globals()
+    of_torch = [name for name in others if getattr(name, '__module__', '').startswith('torch.')]
     torch.serialization.clear_safe_globals()
     try:
-        with torch.serialization.safe_globals(PLAIN_CLASSES):
+        with torch.serialization.safe_globals([*of_torch, *PLAIN_CLASSES]):
             return to_numpy(load(file, map_location=map_location, weights_only=True))
     finally:
         torch.serialization.add_safe_globals(others)
