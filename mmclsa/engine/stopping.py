@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ['EXIT_PREEMPTED', 'ShieldedWorker', 'StopRequest', 'stop_request', 'watch_parent']
+from mmclsa.utils.cli import PREEMPTED_EXIT_CODE
 
-# EX_TEMPFAIL of sysexits.h: what was to be done is not done, try again later.
-EXIT_PREEMPTED = 75
+__all__ = ['ShieldedWorker', 'StopRequest', 'stop_request', 'watch_parent']
 
 _GRACE_SECONDS = 45.0
 
@@ -127,7 +126,7 @@ def watch_parent(request: StopRequest = stop_request, every: float = 1.0) -> thr
         if request.heeded:
             request.reason = request.reason or 'the end of the process above'
             time.sleep(_GRACE_SECONDS)
-        os._exit(EXIT_PREEMPTED)
+        os._exit(PREEMPTED_EXIT_CODE)
 
     thread = threading.Thread(target=watch, name='watch_parent', daemon=True)
     thread.start()

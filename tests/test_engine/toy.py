@@ -6,6 +6,8 @@ import itertools
 import os
 import random
 import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -106,6 +108,18 @@ class SignalAt(Hook):
     def before_train_iter(self, runner, *args, **kwargs) -> None:
         if runner.iter == self.step and get_rank() == self.rank:
             os.kill(os.getpid(), getattr(signal, self.name))
+
+
+@HOOKS.register_module(force=True)
+class Slow(Hook):
+    """Take a while for every step, and say by a file of each rank that it has begun."""
+
+    def __init__(self, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        Path(runner.work_dir, f'rank{get_rank()}.pid').write_text(str(os.getpid()))
+        time.sleep(self.seconds)
 
 
 @HOOKS.register_module(force=True)

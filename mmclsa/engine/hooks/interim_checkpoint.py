@@ -13,9 +13,10 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmclsa.engine.hooks.atomic_checkpoint import AtomicCheckpointHook
 from mmclsa.engine.loops import ResumableEpochBasedTrainLoop
-from mmclsa.engine.stopping import EXIT_PREEMPTED, ShieldedWorker, stop_request
+from mmclsa.engine.stopping import ShieldedWorker, stop_request
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
+from mmclsa.utils.cli import PREEMPTED_EXIT_CODE
 
 __all__ = ['InterimCheckpointHook']
 
@@ -146,7 +147,7 @@ class InterimCheckpointHook(Hook):
             f'Told to stop by {stop_request.reason or "another process"}: {where}.'
         )
         stop_request.release()
-        raise SystemExit(EXIT_PREEMPTED)
+        raise SystemExit(PREEMPTED_EXIT_CODE)
 
 
 def _greatest(wish: int) -> int:
