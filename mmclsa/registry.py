@@ -8,6 +8,7 @@ for one, so a config needs ``default_scope = 'mmclsa'`` and no
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
@@ -19,6 +20,7 @@ __all__ = [
     'DATA_SAMPLERS',
     'HOOKS',
     'INDEXES',
+    'LOOPS',
     'METRICS',
     'MODELS',
     'TRANSFORMS',
@@ -35,6 +37,7 @@ DATA_SAMPLERS = Registry(
 )
 METRICS = Registry('metric', parent=MMENGINE_METRICS, locations=['mmclsa.evaluation.metrics'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['mmclsa.engine.hooks'])
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, locations=['mmclsa.engine.loops'])
 VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization']
 )

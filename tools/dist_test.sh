@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Test in several processes on this machine, one for each GPU; over gloo where there is none.
+# Test in several processes, one for each GPU; over gloo where there is none.
+# On many nodes call it on each, with NNODES, NODE_RANK and MASTER_ADDR set (and PORT, the same
+# on all): docs/clusters.md.
 set -euo pipefail
 
 if [ "$#" -lt 3 ]; then
@@ -8,16 +10,8 @@ if [ "$#" -lt 3 ]; then
 fi
 CONFIG=$1 CHECKPOINT=$2 GPUS=$3
 shift 3
-for file in "$CONFIG" "$CHECKPOINT"; do
-    # Said here once, as torchrun would wrap it into a traceback for every process.
-    [ -f "$file" ] || { echo "error: The file $file does not exist." >&2; exit 2; }
-done
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PYTHON=${PYTHON:-python}
-# Any free port, so that two runs on one machine do not meet.
-PORT=${PORT:-$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+source "$TOOLS/misc/dist.sh"
+require_file "$CHECKPOINT"
 
-exec "$PYTHON" -m torch.distributed.run --nnodes 1 --nproc_per_node "$GPUS" \
-    --master_addr 127.0.0.1 --master_port "$PORT" \
-    "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"
+start_processes "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

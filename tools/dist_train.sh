@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Train in several processes on this machine, one for each GPU; over gloo where there is none.
+# Train in several processes, one for each GPU; over gloo where there is none.
+# On many nodes call it on each, with NNODES, NODE_RANK and MASTER_ADDR set (and PORT, the same
+# on all): docs/clusters.md.
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
@@ -8,16 +10,7 @@ if [ "$#" -lt 2 ]; then
 fi
 CONFIG=$1 GPUS=$2
 shift 2
-for file in "$CONFIG"; do
-    # Said here once, as torchrun would wrap it into a traceback for every process.
-    [ -f "$file" ] || { echo "error: The file $file does not exist." >&2; exit 2; }
-done
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PYTHON=${PYTHON:-python}
-# Any free port, so that two runs on one machine do not meet.
-PORT=${PORT:-$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+source "$TOOLS/misc/dist.sh"
 
-exec "$PYTHON" -m torch.distributed.run --nnodes 1 --nproc_per_node "$GPUS" \
-    --master_addr 127.0.0.1 --master_port "$PORT" \
-    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "$@"
+start_processes "$TOOLS/train.py" "$CONFIG" --launcher pytorch "$@"

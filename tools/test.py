@@ -12,8 +12,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmclsa.engine import (
+    LAUNCHERS,
     check_load_from,
     check_pretrained,
+    explain_failures,
     init_distributed,
     load_config,
     set_work_dir,
@@ -46,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override settings of the config, such as test_dataloader.batch_size=1',
     )
-    parser.add_argument('--launcher', choices=('none', 'pytorch'), default='none')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
     return parser.parse_args()
 
@@ -99,7 +101,8 @@ def main() -> None:
     if not args.checkpoint:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.init_weights()
-    figures = runner.test()
+    with explain_failures():
+        figures = runner.test()
     if not is_main_process():
         return
     if args.show_dir:

@@ -9,9 +9,11 @@ from mmengine.config import DictAction
 from torch import nn
 
 from mmclsa.engine import (
+    LAUNCHERS,
     build_runner,
     check_load_from,
     check_pretrained,
+    explain_failures,
     init_distributed,
     load_config,
     set_amp,
@@ -34,8 +36,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         nargs='?',
-        const='auto',
-        help='checkpoint to go on from; without a path the last one in the work dir',
+        const='last',
+        metavar='FILE',
+        help='checkpoint to go on from; without a path the last one in the work dir; '
+        '"auto": the last one if there is one, else start anew',
     )
     add_trust_option(parser)
     parser.add_argument(
@@ -57,7 +61,7 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override settings of the config, such as optim_wrapper.optimizer.lr=0.01',
     )
-    parser.add_argument('--launcher', choices=('none', 'pytorch'), default='none')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
     return parser.parse_args()
 
@@ -81,7 +85,8 @@ def main() -> None:
     # A FlexibleRunner builds its model when it trains.
     if isinstance(runner.model, nn.Module):
         check_load_from(runner.model, cfg.get('load_from'))
-    runner.train()
+    with explain_failures():
+        runner.train()
 
 
 if __name__ == '__main__':

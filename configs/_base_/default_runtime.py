@@ -9,8 +9,11 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='IdentityCheckHook'),
-    dict(type='EpochSeedHook'),
     dict(type='FiniteLossHook'),
+    # One model on all processes when it is validated or saved.
+    dict(type='AverageBuffersHook'),
+    # latest.pth in the middle of an epoch, and when the cluster takes the machine back.
+    dict(type='InterimCheckpointHook', minutes=10),
 ]
 
 # A fixed seed: two runs of one config are the same run, to the bit on a CPU.
@@ -19,7 +22,8 @@ randomness = dict(seed=0)
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # Seconds that processes wait for each other, such as while one writes or evaluates.
+    dist_cfg=dict(backend='nccl', timeout=1800),
 )
 
 vis_backends = [dict(type='LocalVisBackend')]

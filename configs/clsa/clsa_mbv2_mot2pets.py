@@ -20,7 +20,7 @@ model = dict(
     ),
 )
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs)
+train_cfg = dict(type='ResumableEpochBasedTrainLoop', max_epochs=max_epochs)
 val_cfg = None
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -38,4 +38,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-default_hooks = dict(checkpoint=dict(interval=max_epochs), logger=dict(interval=19))
+default_hooks = dict(logger=dict(interval=19))

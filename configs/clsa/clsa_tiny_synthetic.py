@@ -15,7 +15,7 @@ model = dict(
     )
 )
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=9)
+train_cfg = dict(type='ResumableEpochBasedTrainLoop', max_epochs=max_epochs, val_interval=9)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -33,4 +33,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-default_hooks = dict(checkpoint=dict(interval=3), logger=dict(interval=20))
+default_hooks = dict(logger=dict(interval=20))

@@ -1,11 +1,12 @@
-"""Hooks and start-up, only where MMEngine has none."""
+"""Hooks, a loop and start-up, only where MMEngine has none."""
 
+from mmclsa.engine.distributed import LAUNCHERS, init_distributed
+from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.hardware import build_runner, set_amp, set_auto_scale_lr
 from mmclsa.engine.launch import (
     check_load_from,
     check_pretrained,
-    init_distributed,
     load_config,
     set_resume,
     set_work_dir,
@@ -13,10 +14,12 @@ from mmclsa.engine.launch import (
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
 __all__ = [
+    'LAUNCHERS',
     'AtomicLocalBackend',
     'build_runner',
     'check_load_from',
     'check_pretrained',
+    'explain_failures',
     'init_distributed',
     'load_config',
     'set_amp',

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from mmclsa.errors import UserError
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['AtomicLocalBackend']
@@ -23,9 +24,15 @@ class AtomicLocalBackend(LocalBackend):
         Args:
             obj: Content of the file.
             filepath: Path to write to.
+
+        Raises:
+            UserError: If it cannot be written, such as onto a full disk.
         """
-        with atomic_write(filepath) as temporary:
-            temporary.write_bytes(obj)
+        try:
+            with atomic_write(filepath) as temporary:
+                temporary.write_bytes(obj)
+        except OSError as error:
+            raise UserError(f'Cannot write {filepath}: {error.strerror or error}.') from error
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write text to a temporary file and rename it.

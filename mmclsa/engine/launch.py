@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from torch import nn
 
@@ -24,7 +22,6 @@ from mmclsa.utils.io import check_writable
 __all__ = [
     'check_load_from',
     'check_pretrained',
-    'init_distributed',
     'load_config',
     'set_resume',
     'set_work_dir',
@@ -84,13 +81,16 @@ def set_resume(cfg: Config, resume: str) -> None:
 
     Args:
         cfg: Config with its ``work_dir``.
-        resume: Path of a checkpoint, or 'auto' for the last one in the
-            ``work_dir``.
+        resume: Path of a checkpoint; 'last' for the last one in the
+            ``work_dir``; 'auto' for the same, but to start anew where the
+            ``work_dir`` has none.
 
     Raises:
         ConfigError: If there is no such checkpoint, or it has weights alone.
     """
-    path = latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
+    if resume == 'auto' and not (Path(cfg.work_dir) / 'last_checkpoint').is_file():
+        return
+    path = latest_checkpoint(cfg.work_dir) if resume in ('auto', 'last') else resume
     if not is_url(path) and 'optimizer' not in read_checkpoint(path):
         raise ConfigError(
             f'{path} cannot be resumed from, as it has no field "optimizer": '
@@ -143,43 +143,3 @@ def check_pretrained(cfg: Any, where: str = 'model') -> None:
         )
     for name, value in cfg.items():
         check_pretrained(value, f'{where}.{name}')
-
-
-def init_distributed(cfg: Config, launcher: str) -> None:
-    """Prepare for several processes, over gloo where there is no GPU.
-
-    MMEngine starts distributed training on a GPU alone: it selects a CUDA
-    device and hands its number to DistributedDataParallel.
-
-    Args:
-        cfg: Config to set the launcher and, without GPU, the wrapper in.
-        launcher: 'none', or 'pytorch' under ``torchrun``.
-
-    Raises:
-        ConfigError: If ``torchrun`` did not start this process.
-    """
-    cfg.launcher = launcher
-    if launcher == 'none':
-        return
-    if 'RANK' not in os.environ:
-        raise ConfigError(
-            f'--launcher {launcher} is for processes that torchrun starts: '
-            'call tools/dist_train.sh or tools/dist_test.sh.'
-        )
-    if torch.cuda.is_available():
-        return
-    torch.distributed.init_process_group('gloo')
-    # Or a process now and then dies at its end, of threads of gloo that are
-    # still at work (github.com/pytorch/pytorch/pull/179291).
-    atexit.register(_leave_process_group)
-    cfg.model_wrapper_cfg = {
-        'type': 'MMDistributedDataParallel',
-        'device_ids': None,
-        'broadcast_buffers': False,
-        'find_unused_parameters': cfg.get('find_unused_parameters', False),
-    }
-
-
-def _leave_process_group() -> None:
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()

@@ -9,9 +9,11 @@ from typing import NoReturn
 
 from mmclsa.errors import UserError
 
-__all__ = ['USER_ERROR_EXIT_CODE', 'run_tool', 'user_message']
+__all__ = ['PREEMPTED_EXIT_CODE', 'USER_ERROR_EXIT_CODE', 'run_tool', 'user_message']
 
 USER_ERROR_EXIT_CODE = 2
+# EX_TEMPFAIL of sysexits.h: told to stop before the end; run it again with --resume auto.
+PREEMPTED_EXIT_CODE = 75
 
 # MMEngine's registries and PyTorch's worker processes raise an error again
 # with the same type, but with words of their own around its message.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import UserError
 
-__all__ = ['atomic_write', 'check_writable', 'write_json']
+__all__ = ['atomic_write', 'check_writable', 'remove_leftovers', 'write_json']
 
 
 @contextmanager
@@ -97,6 +97,38 @@ def check_writable(folder: str | Path) -> Path:
     folder = Path(folder)
     _reserve(folder / 'probe').unlink()
     return folder
+
+
+def remove_leftovers(folder: str | Path, names: Iterable[str]) -> list[Path]:
+    """Delete the temporary files of writes that were killed.
+
+    Only where nobody else writes at the same time: a file that is being
+    written looks the same.
+
+    Args:
+        folder: Where :func:`atomic_write` was to write.
+        names: Patterns of the files that were to be written, such as
+            ``*.pth``.
+
+    Returns:
+        The deleted files.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / '.epoch_3.a1b2c3d4.tmp.pth').write_text('half')
+        >>> _ = (folder / 'epoch_2.pth').write_text('whole')
+        >>> [path.name for path in remove_leftovers(folder, ['*.pth'])]
+        ['.epoch_3.a1b2c3d4.tmp.pth']
+    """
+    found = []
+    for name in map(Path, names):
+        # As _reserve makes them; mkstemp puts eight characters in between.
+        pattern = f'.{name.stem}.{"?" * 8}.tmp{name.suffix}'
+        found.extend(sorted(Path(folder).glob(pattern)))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
 
 
 def _reserve(path: Path) -> Path:

@@ -7,20 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmclsa.compat import load_torch_file
-from mmclsa.engine.hooks.epoch_seed import find_pipelines
 from mmclsa.engine.hooks.identity_check import dataset_identities, head_identities
 from mmclsa.errors import ConfigError
 from tests.helpers import REPO
-from tests.test_engine.toy import RecordBatches, ToyDataset, toy_config
+from tests.test_engine.toy import ToyDataset, toy_config
 
 # Kills itself, as kill -9 would, while a checkpoint is being written.
 KILLED_RUN = """
@@ -61,55 +58,6 @@ def _scope():
     init_default_scope('mmclsa')
 
 
-class TestEpochSeedHook:
-    @pytest.mark.parametrize(
-        ('epochs_before_the_stop', 'persistent'), [(1, False), (2, False), (1, True)]
-    )
-    def test_resumed_run_is_the_unbroken_run(self, tmp_path, epochs_before_the_stop, persistent):
-        loader = toy_config(tmp_path)['train_dataloader']
-        loader.update(persistent_workers=persistent, num_workers=1 if persistent else 2)
-        overrides = {'train_dataloader': loader}
-        unbroken = train(tmp_path / 'unbroken', **overrides)
-        short = {'by_epoch': True, 'max_epochs': epochs_before_the_stop}
-        train(tmp_path / 'broken', train_cfg=short, **overrides)
-        np.random.seed(99)
-        torch.manual_seed(99)
-        assert_same(train(tmp_path / 'broken', resume=True, **overrides), unbroken)
-
-    def test_without_the_hook_it_is_not(self, tmp_path):
-        """The toy run really draws numbers that a resumed run would miss."""
-        unbroken = train(tmp_path / 'unbroken', custom_hooks=[])
-        train(tmp_path / 'broken', custom_hooks=[], train_cfg={'by_epoch': True, 'max_epochs': 1})
-        resumed = train(tmp_path / 'broken', custom_hooks=[], resume=True)
-        assert not torch.equal(resumed['head.weight'], unbroken['head.weight'])
-
-    def test_epochs_and_workers_draw_different_numbers(self, tmp_path):
-        cfg = Config(toy_config(tmp_path))
-        cfg.custom_hooks.append({'type': 'RecordBatches'})
-        runner = Runner.from_cfg(cfg)
-        runner.train()
-        (recorder,) = (hook for hook in runner.hooks if isinstance(hook, RecordBatches))
-        noise = np.concatenate(recorder.values) % 1
-        assert len(noise) == 3 * 12
-        assert len(np.unique(noise.round(5))) == 3 * 12
-
-    def test_finds_pipelines_in_wrappers(self):
-        parts = [ToyDataset(), ToyDataset()]
-        joined = ConcatDataset(parts)
-        assert list(find_pipelines(joined)) == [part.pipeline for part in parts]
-        assert list(find_pipelines(RepeatDataset(parts[0], 2))) == [parts[0].pipeline]
-        assert list(find_pipelines([1, 2])) == []
-
-    def test_data_set_without_pipeline_is_warned_of(self, tmp_path):
-        cfg = Config(toy_config(tmp_path, train_cfg={'by_epoch': True, 'max_epochs': 1}))
-        runner = Runner.from_cfg(cfg)
-        runner._train_dataloader['dataset'] = [{'inputs': torch.ones(4)}] * 4
-        warnings: list[str] = []
-        runner.logger.warning = lambda text, *args: warnings.append(str(text))
-        runner.train()
-        assert any('has no pipeline' in text for text in warnings)
-
-
 class TestAtomicCheckpointHook:
     @pytest.mark.parametrize('write', [3, 4], ids=['checkpoint', 'pointer'])
     def test_kill_in_a_write_leaves_a_whole_checkpoint(self, tmp_path, write):
@@ -141,7 +89,11 @@ class TestAtomicCheckpointHook:
 
     def test_keeps_on_after_resuming(self, tmp_path):
         keep = {'max_keep_ckpts': 1}
-        train(tmp_path, checkpoint=keep, train_cfg={'by_epoch': True, 'max_epochs': 1})
+        train(
+            tmp_path,
+            checkpoint=keep,
+            train_cfg={'type': 'ResumableEpochBasedTrainLoop', 'max_epochs': 1},
+        )
         train(tmp_path, checkpoint=keep, resume=True)
         assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_3.pth']
 
@@ -167,7 +119,11 @@ class TestIdentityCheckHook:
             Runner.from_cfg(cfg).train()
 
     def test_right_number_passes(self, tmp_path):
-        cfg = Config(toy_config(tmp_path, train_cfg={'by_epoch': True, 'max_epochs': 1}))
+        cfg = Config(
+            toy_config(
+                tmp_path, train_cfg={'type': 'ResumableEpochBasedTrainLoop', 'max_epochs': 1}
+            )
+        )
         cfg.train_dataloader.dataset.num_identities = 3
         Runner.from_cfg(cfg).train()
 

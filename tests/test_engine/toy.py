@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
-from mmengine.dist import all_gather
+from mmengine.dist import all_gather, get_rank
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
@@ -41,17 +45,18 @@ class ToyDataset(BaseDataset):
 
 @MODELS.register_module(force=True)
 class ToyModel(BaseModel):
-    """A linear layer behind dropout, and a buffer that remembers."""
+    """A linear layer behind batch norm and dropout, and a buffer that remembers."""
 
     def __init__(self, num_identities: int = 3) -> None:
         super().__init__()
+        self.norm = nn.BatchNorm1d(4)
         self.head = nn.Linear(4, num_identities)
         self.head.num_identities = num_identities
         self.register_buffer('memory', torch.zeros(4))
 
     def forward(self, inputs, mode='tensor'):
         inputs = torch.stack(inputs)
-        output = self.head(nn.functional.dropout(inputs, 0.5))
+        output = self.head(nn.functional.dropout(self.norm(inputs), 0.5, self.training))
         if mode != 'loss':
             return list(output.unbind())
         with torch.no_grad():
@@ -73,20 +78,48 @@ def toy_config(work_dir, **overrides) -> dict:
         'train_dataloader': {
             'dataset': {'type': 'ToyDataset'},
             'batch_size': 2,
-            'num_workers': 2,
+            'num_workers': 0,
             'sampler': {'type': 'DefaultSampler', 'shuffle': True},
         },
-        'train_cfg': {'by_epoch': True, 'max_epochs': 3},
+        'train_cfg': {'type': 'ResumableEpochBasedTrainLoop', 'max_epochs': 3},
         'optim_wrapper': {'optimizer': {'type': 'SGD', 'lr': 0.001, 'momentum': 0.9}},
         'param_scheduler': [{'type': 'MultiStepLR', 'milestones': [1, 2], 'end': 3}],
         'default_hooks': hooks,
-        'custom_hooks': [{'type': 'EpochSeedHook'}, {'type': 'IdentityCheckHook'}],
+        'custom_hooks': [
+            {'type': 'IdentityCheckHook'},
+            {'type': 'AverageBuffersHook'},
+            {'type': 'InterimCheckpointHook'},
+        ],
         'randomness': {'seed': 5},
         'log_level': 'ERROR',
         # By default the second in which it started: two runs in one share their log.
         'experiment_name': f'toy_{next(_RUNS)}',
     }
     return {**cfg, **overrides}
+
+
+@HOOKS.register_module(force=True)
+class SignalAt(Hook):
+    """Send a signal to this process during a step, in the rank that is named."""
+
+    def __init__(self, step: int, name: str = 'SIGTERM', rank: int = 0) -> None:
+        self.step, self.name, self.rank = step, name, rank
+
+    def before_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter == self.step and get_rank() == self.rank:
+            os.kill(os.getpid(), getattr(signal, self.name))
+
+
+@HOOKS.register_module(force=True)
+class Slow(Hook):
+    """Take a while for every step, and say by a file of each rank that it has begun."""
+
+    def __init__(self, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+
+    def after_train_iter(self, runner, *args, **kwargs) -> None:
+        Path(runner.work_dir, f'rank{get_rank()}.pid').write_text(str(os.getpid()))
+        time.sleep(self.seconds)
 
 
 @HOOKS.register_module(force=True)

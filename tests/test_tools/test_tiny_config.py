@@ -109,7 +109,8 @@ HOOKED = """
 custom_imports = dict(imports=['tests.test_tools.memory_hook'])
 custom_hooks = [
     dict(type='IdentityCheckHook'),
-    dict(type='EpochSeedHook'),
+    dict(type='AverageBuffersHook'),
+    dict(type='InterimCheckpointHook'),
     dict(type='SameMemoryOnEveryRank', out={out!r}),
 ]
 """

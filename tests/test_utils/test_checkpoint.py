@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import latest_checkpoint, read_checkpoint
@@ -13,6 +15,18 @@ def test_reads_more_than_tensors(tmp_path):
     path = tmp_path / 'a.pth'
     torch.save({'state_dict': {'w': torch.ones(1)}, 'log': np.float64(1.5)}, path)
     assert read_checkpoint(path)['log'] == 1.5
+
+
+def test_reads_a_log_within_mmengines_list_of_names(tmp_path):
+    """MMEngine allows the true classes, under the names that our stand-ins have."""
+    mmengines = get_torch_safe_globals()
+    path = tmp_path / 'a.pth'
+    torch.save({'state_dict': {}, 'log': HistoryBuffer([1.0, 2.0], [1, 1])}, path)
+    with torch.serialization.safe_globals(mmengines):
+        before = set(torch.serialization.get_safe_globals())
+        for _ in range(5):
+            assert read_checkpoint(path)['log'].data[0].tolist() == [1.0, 2.0]
+        assert set(torch.serialization.get_safe_globals()) == before
 
 
 def truncated(path):

@@ -1,16 +1,17 @@
 """Hooks that MMEngine does not have."""
 
 from mmclsa.engine.hooks.atomic_checkpoint import AtomicCheckpointHook
+from mmclsa.engine.hooks.average_buffers import AverageBuffersHook
 from mmclsa.engine.hooks.ema import PersonSearchEMAHook
-from mmclsa.engine.hooks.epoch_seed import EpochSeedHook, EpochStream
 from mmclsa.engine.hooks.finite_loss import FiniteLossHook
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
+from mmclsa.engine.hooks.interim_checkpoint import InterimCheckpointHook
 
 __all__ = [
     'AtomicCheckpointHook',
-    'EpochSeedHook',
-    'EpochStream',
+    'AverageBuffersHook',
     'FiniteLossHook',
     'IdentityCheckHook',
+    'InterimCheckpointHook',
     'PersonSearchEMAHook',
 ]

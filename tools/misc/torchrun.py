@@ -1,0 +1,76 @@
+"""Start processes as torchrun does; end with their exit code, and say what ended them.
+
+For tools/dist_train.sh and tools/dist_test.sh. The options are those of torchrun.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from mmclsa.utils.cli import PREEMPTED_EXIT_CODE, USER_ERROR_EXIT_CODE
+
+
+def children() -> list[int]:
+    """List the processes that this one started, as far as the system tells (Linux)."""
+    found = []
+    for entry in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            # "pid (name) state parent ...", and the name may have anything in it.
+            parent = int(entry.read_text().rpartition(')')[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue  # it has ended meanwhile
+        if parent == os.getpid():
+            found.append(int(entry.parent.name))
+    return found
+
+
+def pass_on(number: int, frame: Any) -> None:
+    """Give a signal to the processes: torchrun, which does not know it, would die of it."""
+    for pid in children():
+        os.kill(pid, number)
+
+
+def sentence(rank: int, code: int) -> str:
+    """Say how a process ended."""
+    if code == PREEMPTED_EXIT_CODE:
+        return f'Process {rank} was told to stop and has left.'
+    if code == -signal.SIGKILL:
+        return f'Process {rank} was killed from outside (SIGKILL), perhaps for want of memory.'
+    if code < 0:
+        return f'Process {rank} was ended by {signal.Signals(-code).name}.'
+    return f'Process {rank} ended with the exit code {code}; what it wrote last says why.'
+
+
+def exit_code(codes: set[int]) -> int:
+    """Choose the exit code of the whole from those of the processes that failed."""
+    if codes <= {PREEMPTED_EXIT_CODE, -signal.SIGTERM}:
+        return PREEMPTED_EXIT_CODE
+    return USER_ERROR_EXIT_CODE if USER_ERROR_EXIT_CODE in codes else 1
+
+
+def main() -> int:
+    """Run the processes to their end."""
+    signal.signal(signal.SIGUSR1, pass_on)
+    try:
+        run.main(sys.argv[1:])
+    except ChildFailedError as error:
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        for rank, code in sorted(codes.items()):
+            print(f'error: {sentence(rank, code)}', file=sys.stderr)
+        return exit_code(set(codes.values()))
+    except SignalException as error:
+        print(f'error: torchrun was ended by {error.sigval.name}.', file=sys.stderr)
+        return PREEMPTED_EXIT_CODE if error.sigval == signal.SIGTERM else 128 + error.sigval
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
