@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 # Before anything imports NumPy or PyTorch: xdist already uses every core.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
+# What tests read once is not kept for the user's own runs.
+_CACHE = tempfile.TemporaryDirectory(prefix='mmclsa-cache-')
+os.environ['MMCLSA_CACHE'] = _CACHE.name
 
 import runpy
 from pathlib import Path

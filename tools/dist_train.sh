@@ -9,7 +9,7 @@ fi
 CONFIG=$1 GPUS=$2
 shift 2
 for file in "$CONFIG"; do
-    # Said here once, as torchrun would wrap it into a traceback for every process.
+    # Said here once, and not by every process.
     [ -f "$file" ] || { echo "error: The file $file does not exist." >&2; exit 2; }
 done
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,6 +18,6 @@ PYTHON=${PYTHON:-python}
 PORT=${PORT:-$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
-exec "$PYTHON" -m torch.distributed.run --nnodes 1 --nproc_per_node "$GPUS" \
+exec "$PYTHON" "$TOOLS/misc/torchrun.py" --nnodes 1 --nproc_per_node "$GPUS" \
     --master_addr 127.0.0.1 --master_port "$PORT" \
     "$TOOLS/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -82,10 +83,11 @@ class BasePersonSearchDataset(BaseDetDataset):
              queries=[dict(bbox=[x1, y1, x2, y2], query_id=17)])
 
     ``height`` and ``width``, which ``mmdet.AspectRatioBatchSampler`` needs, are
-    there for training and where the annotation knows them; ``queries`` (boxes in original pixels) with ``test_mode=True``. For
-    training, person ids are 0..num_identities-1; for testing they are those
-    of the protocols. -1 is a person without identity everywhere. Boxes of
-    width or height 0 are left out of training, with a warning.
+    there for training and where the annotation knows them; ``queries`` (boxes
+    in original pixels) with ``test_mode=True``. For training, person ids are
+    0..num_identities-1; for testing they are those of the protocols. -1 is a
+    person without identity everywhere. Boxes of width or height 0 are left out
+    of training, with a warning.
 
     Pictures in memory: a subclass whose scenes are no files overrides
     :meth:`picture`; what it returns becomes ``results['img']``, and the

@@ -31,7 +31,9 @@ _VERSION = 1
 
 
 def picture_size(path: str | Path) -> Size:
-    """Read a picture's size, as it is loaded, without decoding it.
+    """Read a picture's size, as it is loaded, from the file's header.
+
+    Only a file that is no JPEG, PNG, WebP or BMP is decoded.
 
     Args:
         path: The file.
@@ -44,11 +46,11 @@ def picture_size(path: str | Path) -> Size:
         DataError: If there is no file, or it is no picture.
     """
     try:
-        with Image.open(path) as picture:
+        # Of other formats the two libraries need not see the orientation alike.
+        with Image.open(path, formats=('JPEG', 'PNG', 'WEBP', 'BMP')) as picture:
             width, height = picture.size
             sideways = picture.getexif().get(_ORIENTATION) in _SIDEWAYS
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        # Missing, broken, or of a format that OpenCV alone knows.
         height, width = read_image(path).shape[:2]
         return width, height
     return (height, width) if sideways else (width, height)
@@ -57,9 +59,9 @@ def picture_size(path: str | Path) -> Size:
 def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> list[Size]:
     """Read the sizes of many pictures of a folder, or look them up.
 
-    What was read is kept in ``$XDG_CACHE_HOME/mmclsa`` (``~/.cache/mmclsa``), a
-    file for each folder; a picture whose length or time has changed is read
-    again. Several processes may do so at once.
+    What was read is kept in ``$MMCLSA_CACHE``, or ``$XDG_CACHE_HOME/mmclsa``, or
+    ``~/.cache/mmclsa``, a file for each folder; a picture whose length or time
+    has changed is read again. Several processes may do so at once.
 
     Args:
         folder: Folder of the pictures.
@@ -93,9 +95,10 @@ def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> 
 
 
 def _cache_file(folder: Path) -> Path:
-    root = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    general = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    root = Path(os.environ.get('MMCLSA_CACHE') or general / 'mmclsa')
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return Path(root) / 'mmclsa' / 'picture_sizes' / f'{digest}.json'
+    return root / 'picture_sizes' / f'{digest}.json'
 
 
 def _read_cache(path: Path) -> dict[str, list[int]]:

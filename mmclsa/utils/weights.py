@@ -9,7 +9,6 @@ asks here whenever it initialises a model, whoever builds it.
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 
 import torch
 from mmengine.runner import CheckpointLoader
@@ -116,7 +116,7 @@ def download(url: str) -> Path:
         with _patience():
             torch.hub.download_url_to_file(url, str(target), digits and digits[1])
     except (OSError, HTTPException, RuntimeError, ValueError) as error:
-        reason = getattr(error, 'reason', None) or error
+        reason = error if isinstance(error, HTTPError) else getattr(error, 'reason', error)
         raise ConfigError(f'{url} cannot be downloaded ({reason}).') from error
     return target
 
@@ -135,12 +135,7 @@ def _patience() -> Iterator[None]:
 def _load(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Load published weights for MMEngine's ``CheckpointLoader``."""
     path = find_weights(filename)
-    try:
-        weights = read_torch_file(path, map_location)
-    except ConfigError:
-        raise
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ConfigError(f'{path} is not a checkpoint, or is only a part of one.') from error
+    weights = read_torch_file(path, map_location)
     state = weights.get('state_dict', weights) if isinstance(weights, dict) else {}
     expected = PUBLISHED[filename[len(SCHEME) :]].tensor
     if expected not in state:
