@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import os
 import logging
+import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

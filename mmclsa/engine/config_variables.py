@@ -23,16 +23,15 @@ from mmclsa.errors import ConfigError
 __all__ = ['SETTINGS', 'override_variable', 'read_config']
 
 #: Top-level names that MMEngine's runners read; every other name is a variable of the files.
-SETTINGS = frozenset(
-    """
-    activation_checkpointing auto_scale_lr compile custom_hooks custom_imports data_preprocessor
-    default_hooks default_scope efficient_conv_bn_eval env_cfg experiment_name
-    find_unused_parameters launcher load_from log_level log_processor model model_wrapper_cfg
-    optim_wrapper param_scheduler randomness resume runner_type strategy sync_bn test_cfg
-    test_dataloader test_evaluator train_cfg train_dataloader val_cfg val_dataloader
-    val_evaluator visualizer work_dir
-    """.split()
-)
+SETTINGS = frozenset([
+    'activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks', 'custom_imports',
+    'data_preprocessor', 'default_hooks', 'default_scope', 'efficient_conv_bn_eval', 'env_cfg',
+    'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
+    'log_processor', 'model', 'model_wrapper_cfg', 'optim_wrapper', 'param_scheduler',
+    'randomness', 'resume', 'runner_type', 'strategy', 'sync_bn', 'test_cfg', 'test_dataloader',
+    'test_evaluator', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader',
+    'val_evaluator', 'visualizer', 'work_dir',
+])  # fmt: skip
 _LOCK = threading.RLock()
 # What the files that are evaluated at the moment are to override, and what was.
 _VARIABLES: dict[str, Any] = {}
@@ -84,11 +83,11 @@ def _as_tuple(cfg: Config, key: str, value: Any) -> Any:
     if not isinstance(value, list):
         return value
     before: Any = cfg
-    for part in key.split('.'):
-        try:
+    try:
+        for part in key.split('.'):
             before = before[int(part) if isinstance(before, (list, tuple)) else part]
-        except (LookupError, TypeError, ValueError):
-            return value
+    except (LookupError, TypeError, ValueError):
+        return value
     return tuple(value) if isinstance(before, tuple) else value
 
 
@@ -164,21 +163,18 @@ def _overriding(variables: Mapping[str, Any]) -> Iterator[None]:
         _APPLIED.clear()
 
 
-class _Overriding(mmengine_config.RemoveAssignFromAST):  # type: ignore[misc]
+class _Overriding(mmengine_config.RemoveAssignFromAST):
     """Put an override after each assignment to an overridden variable, outside of functions."""
 
-    def visit_Assign(self, node: ast.Assign) -> Any:
-        kept = super().visit_Assign(node)
-        return kept and [kept, *_overrides(node.targets)]
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> list[ast.stmt]:
-        return [node, *_overrides([node.target])]
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
-        return [node, *_overrides([node.target])]
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        return node
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.FunctionDef):
+            return node
+        kept = super().visit(node)
+        if kept is node and isinstance(node, ast.Assign):
+            return [node, *_overrides(node.targets)]
+        if isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+            return [node, *_overrides([node.target])]
+        return kept
 
 
 def _overrides(targets: list[ast.expr]) -> list[ast.stmt]:
@@ -187,6 +183,6 @@ def _overrides(targets: list[ast.expr]) -> list[ast.stmt]:
     statements = []
     for name in sorted(named & {_root(key) for key in _VARIABLES}):
         # A function is no part of a config, so MMEngine drops it again.
-        source = f'from {__name__} import override_variable\n{name} = override_variable({name!r}, {name})'
-        statements.extend(ast.parse(source).body)
+        call = f'{name} = override_variable({name!r}, {name})'
+        statements.extend(ast.parse(f'from {__name__} import override_variable\n{call}').body)
     return statements

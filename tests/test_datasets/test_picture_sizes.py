@@ -58,7 +58,7 @@ def test_a_format_that_only_opencv_knows(tmp_path):
 def test_no_picture(tmp_path, data):
     if data is not None:
         (tmp_path / 'a.jpg').write_bytes(data)
-    with pytest.raises(DataError, match='a.jpg'):
+    with pytest.raises(DataError, match=r'a\.jpg'):
         picture_sizes(tmp_path, ['a.jpg'])
 
 

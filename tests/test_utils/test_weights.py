@@ -59,9 +59,7 @@ def site(tmp_path, monkeypatch):
         digits = hashlib.sha256((root / 'a.pth').read_bytes()).hexdigest()[:8]
         (root / 'a.pth').rename(root / f'a-{digits}.pth')
         url = f'http://127.0.0.1:{server.server_port}/a-{digits}.pth'
-        monkeypatch.setitem(
-            weights.PUBLISHED, NAME, PUBLISHED[NAME]._replace(url=url)
-        )
+        monkeypatch.setitem(weights.PUBLISHED, NAME, PUBLISHED[NAME]._replace(url=url))
         yield root / f'a-{digits}.pth'
         server.shutdown()
 
@@ -97,7 +95,7 @@ def test_downloaded_once(folder, site, hub):
 
 def test_another_file_under_that_name_is_refused(folder, site, hub):
     site.write_bytes(b'something else')
-    with pytest.raises(ConfigError, match='cannot be downloaded .*hash'):
+    with pytest.raises(ConfigError, match=r'cannot be downloaded .*hash'):
         find_weights(ADDRESS)
     assert not list(hub.glob('*.pth'))
 
@@ -116,7 +114,7 @@ def test_wrong_content(folder, content, words):
 
 
 def test_unknown_name():
-    with pytest.raises(ConfigError, match='mmclsa://a.pth is not known: there are resnet50'):
+    with pytest.raises(ConfigError, match=r'mmclsa://a\.pth is not known: there are resnet50'):
         find_weights('mmclsa://a.pth')
 
 
@@ -157,22 +155,24 @@ class TestCheckPretrained:
         check_pretrained(dict(init_cfg=dict(type='Pretrained', checkpoint=url)))
         assert (hub / site.name).is_file()
         absent = url.replace('a-', 'b-')
-        with pytest.raises(ConfigError, match='b-.* cannot be downloaded .*404'):
+        with pytest.raises(ConfigError, match=r'b-.* cannot be downloaded .*404'):
             check_pretrained(dict(init_cfg=dict(type='Pretrained', checkpoint=absent)))
 
     def test_torchvision(self, monkeypatch):
         monkeypatch.setattr('mmclsa.engine.launch.find_spec', lambda name: None)
         init = dict(type='Pretrained', checkpoint='torchvision://resnet50')
-        with pytest.raises(ConfigError, match='model.a names needs the package torchvision'):
+        with pytest.raises(ConfigError, match=r'model\.a names needs the package torchvision'):
             check_pretrained(dict(a=init))
 
 
 def test_a_silent_connection_ends(monkeypatch):
     """Behind a wall that drops packets a download would else wait for minutes."""
     monkeypatch.setattr(weights, '_PATIENCE', 0.2)
-    with socketserver.TCPServer(('127.0.0.1', 0), None) as server:  # answers nothing
-        with pytest.raises(ConfigError, match='timed out'):
-            download(f'http://127.0.0.1:{server.server_address[1]}/a.pth')
+    with (
+        socketserver.TCPServer(('127.0.0.1', 0), None) as server,  # answers nothing
+        pytest.raises(ConfigError, match='timed out'),
+    ):
+        download(f'http://127.0.0.1:{server.server_address[1]}/a.pth')
 
 
 def test_initialising_says_it_too(folder):
