@@ -1,14 +1,13 @@
 # Needs Python 3.11, gcc and make; everything else goes into $(VENV).
-# A folder with a built onedl-mmcv wheel, named in PIP_FIND_LINKS, saves the
-# quarter of an hour that compiling it takes.
+# A folder with a built onedl-mmcv wheel, named in PIP_FIND_LINKS, saves compiling it.
 PYTHON ?= python3.11
 VENV ?= .venv
-MAX_JOBS ?= 2
 SEED ?= 0
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
+PIP_OPTIONS := --quiet --disable-pip-version-check -c requirements/constraints.txt
+PIP := $(BIN)/python -m pip install $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test demo mot2pets lint format docs clean
@@ -28,7 +27,9 @@ $(STAMPS)/torch: requirements/constraints.txt requirements/build.txt
 # Without --no-build-isolation onedl-mmcv installs silently without its
 # compiled operations, hence also the check.
 $(STAMPS)/mm: $(STAMPS)/torch requirements/mm_onedl.txt requirements/mmdet_runtime.txt
-	MAX_JOBS=$(MAX_JOBS) CFLAGS="-g0 $(CFLAGS)" $(PIP) --no-build-isolation onedl-mmengine onedl-mmcv
+	$(PIP) onedl-mmengine
+	$(PIP) --only-binary onedl-mmcv onedl-mmcv 2> /dev/null || \
+		bash tools/misc/build_mmcv.sh $(BIN)/python $(PIP_OPTIONS)
 	$(PIP) -r requirements/mmdet_runtime.txt
 	$(PIP) --no-deps onedl-mmdetection imaug
 	$(BIN)/python -c "from mmcv.ops import roi_align" || { \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 # Before anything imports NumPy or PyTorch: xdist already uses every core.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -22,6 +23,11 @@ def shared_root() -> Path:
     if not (SHARED / 'golden').is_dir():
         pytest.skip('the folder ../shared is not there')
     return SHARED
+
+
+# What tests read once is not kept for the user's own runs.
+_CACHE = tempfile.TemporaryDirectory(prefix='mmclsa-cache-')
+os.environ['MMCLSA_CACHE'] = _CACHE.name
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
+from mmclsa.datasets.picture_sizes import picture_sizes
 from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene, SearchProtocol
@@ -80,11 +82,12 @@ class BasePersonSearchDataset(BaseDetDataset):
              instances=[dict(bbox=[x1, y1, x2, y2], bbox_label=0, ignore_flag=0, person_id=3)],
              queries=[dict(bbox=[x1, y1, x2, y2], query_id=17)])
 
-    ``height`` and ``width`` are there where the annotation knows them,
-    ``queries`` (boxes in original pixels) with ``test_mode=True``. For
-    training, person ids are 0..num_identities-1; for testing they are those
-    of the protocols. -1 is a person without identity everywhere. Boxes of
-    width or height 0 are left out of training, with a warning.
+    ``height`` and ``width``, which ``mmdet.AspectRatioBatchSampler`` needs, are
+    there for training and where the annotation knows them; ``queries`` (boxes
+    in original pixels) with ``test_mode=True``. For training, person ids are
+    0..num_identities-1; for testing they are those of the protocols. -1 is a
+    person without identity everywhere. Boxes of width or height 0 are left out
+    of training, with a warning.
 
     Pictures in memory: a subclass whose scenes are no files overrides
     :meth:`picture`; what it returns becomes ``results['img']``, and the
@@ -96,7 +99,9 @@ class BasePersonSearchDataset(BaseDetDataset):
             written for; a data set that has another number is an error.
             None accepts any.
         check_images: Look for the image folder and the first image when the
-            data set is built, so that a missing one shows before training.
+            data set is built, so that a missing one shows before training; for
+            training also look at every picture whose size no annotation tells
+            (see :func:`~mmclsa.datasets.picture_sizes.picture_sizes`).
         args: Of ``mmdet.BaseDetDataset``.
         kwargs: Likewise. ``filter_cfg`` knows ``filter_empty_gt`` (drop
             training scenes without a box) and ``filter_unlabelled`` (drop
@@ -201,6 +206,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         items = self._items(scenes)
         if self.check_images:
             self._check_images(items)
+            if not self.test_mode:
+                self._add_sizes(items)
         return items
 
     def _check_identities(self) -> None:
@@ -216,6 +223,13 @@ class BasePersonSearchDataset(BaseDetDataset):
         if 'img_path' in items[0]:
             require(self.image_folder, self.TITLE)
             require(items[0]['img_path'], self.TITLE)
+
+    def _add_sizes(self, items: list[dict[str, Any]]) -> None:
+        """Give items the sizes of their pictures where the annotation knows none."""
+        unknown = [i for i in items if 'width' not in i and 'img_path' in i and 'frame' not in i]
+        names = [os.path.relpath(item['img_path'], self.image_folder) for item in unknown]
+        for item, size in zip(unknown, picture_sizes(self.image_folder, names, self.TITLE)):
+            item['width'], item['height'] = size
 
     def _items(self, scenes: list[Scene]) -> list[dict[str, Any]]:
         queries = self._queries_by_image() if self.test_mode else {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from torch import nn
 
+from mmclsa.engine.config_variables import read_config
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import (
     check_fits,
@@ -18,6 +20,7 @@ from mmclsa.utils.checkpoint import (
     read_checkpoint,
 )
 from mmclsa.utils.io import check_writable
+from mmclsa.utils.weights import download, find_weights, is_published
 
 __all__ = [
     'check_load_from',
@@ -29,34 +32,32 @@ __all__ = [
 
 
 def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
-    """Read a config file and merge the overrides of the command line.
+    """Read a config file with the overrides of the command line.
+
+    All tools and classes read configs here.
 
     Args:
         path: Config file.
-        options: Dotted key to value, as ``--cfg-options`` gives them.
+        options: Dotted key to value, as ``--cfg-options`` gives them: settings,
+            and variables of the files, which act wherever these use them.
 
     Returns:
         The merged config.
 
     Raises:
         ConfigError: If the file or one of its bases is absent or cannot be
-            read, or an override does not fit.
+            read, or an override does not fit or has no effect.
     """
     if not Path(path).is_file():
         raise ConfigError(f'The config {path} does not exist.')
     try:
-        cfg = Config.fromfile(path)
+        return read_config(path, options or {})
     except FileNotFoundError as error:
         raise ConfigError(
             f'The config {path} has a _base_ that does not exist: {error}.'
         ) from error
-    except (SyntaxError, NameError, OSError) as error:
+    except (SyntaxError, NameError, OSError, KeyError, TypeError) as error:
         raise ConfigError(f'The config {path} cannot be read: {error}.') from error
-    try:
-        cfg.merge_from_dict(options or {})
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f'--cfg-options do not fit {path}: {error.args[0]}.') from error
-    return cfg
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
@@ -120,7 +121,10 @@ def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> 
 
 
 def check_pretrained(cfg: Any, where: str = 'model') -> None:
-    """Look for the files that a model is to be initialised from.
+    """Look for the files that a model is to be initialised from, and download those that are not.
+
+    Here, and not only when MMEngine initialises the model, so that what cannot
+    be had is said before anything is built. On each machine one process looks.
 
     Args:
         cfg: Config of the model, or a part of it.
@@ -128,18 +132,31 @@ def check_pretrained(cfg: Any, where: str = 'model') -> None:
 
     Raises:
         ConfigError: If an ``init_cfg`` of type Pretrained names a local file
-            that is not there.
+            that is not there, or an address that cannot be reached.
     """
     if isinstance(cfg, (list, tuple)):
         for place, value in enumerate(cfg):
             check_pretrained(value, f'{where}[{place}]')
-    if not isinstance(cfg, dict):
+    if not isinstance(cfg, dict) or os.environ.get('LOCAL_RANK', '0') != '0':
         return
-    path = str(cfg.get('checkpoint') or '')
-    if cfg.get('type') == 'Pretrained' and not is_url(path) and not Path(path).is_file():
+    if cfg.get('type') == 'Pretrained':
+        _check_weights(str(cfg.get('checkpoint') or ''), where)
+    for name, value in cfg.items():
+        check_pretrained(value, f'{where}.{name}')
+
+
+def _check_weights(path: str, where: str) -> None:
+    if is_published(path):
+        find_weights(path)
+    elif path.startswith(('http://', 'https://')):
+        download(path)
+    elif path.startswith('torchvision://') and find_spec('torchvision') is None:
+        raise ConfigError(
+            f'{path} that {where} names needs the package torchvision, which is not installed; '
+            'docs/clsa.md tells of weights that do not.'
+        )
+    elif not is_url(path) and not Path(path).is_file():
         raise ConfigError(
             f'The weights {path} that {where} names do not exist; '
             'docs/clsa.md tells how to get them.'
         )
-    for name, value in cfg.items():
-        check_pretrained(value, f'{where}.{name}')

@@ -18,6 +18,7 @@ import torch
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
+import mmclsa.utils.weights  # noqa: F401  registers mmclsa://
 from mmclsa.utils.torch_files import read_torch_file
 from mmclsa.utils.trust import checkpoints_are_trusted
 

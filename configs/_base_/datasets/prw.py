@@ -24,6 +24,8 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
+    # Portrait and landscape pictures apart: together they pad each other to a square.
+    batch_sampler=dict(type='mmdet.AspectRatioBatchSampler'),
     dataset=dict(
         type='PRWDataset',
         data_root=data_root,

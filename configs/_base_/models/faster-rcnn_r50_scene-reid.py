@@ -1,9 +1,15 @@
 # Faster R-CNN (ResNet-50, FPN) that finds people, and CLSA on the same backbone.
 # The leaf fills in num_identities and queue_size from the data set's base.
+
+# ImageNet ResNet-50: the file of this name in weights/, or where the environment variable
+# MMCLSA_WEIGHTS points; where there is none it is downloaded once.
+backbone_weights = 'mmclsa://resnet50_imagenet.pth'
 num_levels = 3
 embed_dims = 256  # of each level; ours
 temperature = 3.0  # of the alignment; ours
 align_weight = 1.0  # w_align; ours
+# What lies by half or more on somebody whom the data set ignores is no background.
+ignore_iof_thr = 0.5
 
 model = dict(
     type='PersonSearcher',
@@ -25,7 +31,7 @@ model = dict(
             norm_cfg=dict(type='BN', requires_grad=True),
             norm_eval=True,
             style='pytorch',
-            init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+            init_cfg=dict(type='Pretrained', checkpoint=backbone_weights),
         ),
         neck=dict(type='FPN', in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5),
         rpn_head=dict(
@@ -79,7 +85,7 @@ model = dict(
                     neg_iou_thr=0.3,
                     min_pos_iou=0.3,
                     match_low_quality=True,
-                    ignore_iof_thr=-1,
+                    ignore_iof_thr=ignore_iof_thr,
                 ),
                 sampler=dict(
                     type='RandomSampler',
@@ -105,7 +111,7 @@ model = dict(
                     neg_iou_thr=0.5,
                     min_pos_iou=0.5,
                     match_low_quality=False,
-                    ignore_iof_thr=-1,
+                    ignore_iof_thr=ignore_iof_thr,
                 ),
                 sampler=dict(
                     type='RandomSampler',

@@ -2,9 +2,9 @@
 # original picture. The leaf fills in num_identities from the data set's base.
 
 # Where both weights lie; docs/clsa.md says how to get them.
-weights_root = '{{$MMCLSA_WEIGHTS:weights/}}'  # or set the environment variable MMCLSA_WEIGHTS
-detector_weights = weights_root + 'yolox_nano_coco.pth'
-reid_weights = weights_root + 'mobilenet_v2_imagenet.pth'
+weights_root = '{{$MMCLSA_WEIGHTS:weights}}'  # or set the environment variable MMCLSA_WEIGHTS
+detector_weights = weights_root + '/yolox_nano_coco.pth'
+reid_weights = weights_root + '/mobilenet_v2_imagenet.pth'
 
 model = dict(
     type='PersonSearcher',
