@@ -14,6 +14,7 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
+from mmclsa.datasets.placing import Place
 from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene, SearchProtocol
@@ -127,6 +128,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.scenes: list[Scene] = []
         self.protocols: list[SearchProtocol] = []
         self.num_identities = 0
+        #: Where its numbers begin among those of others; set by ConcatPersonSearchDataset.
+        self.place: Place | None = None
         super().__init__(*args, **kwargs)
         check_pipeline([self.pipeline])
 
@@ -272,6 +275,11 @@ class BasePersonSearchDataset(BaseDetDataset):
             kept = [d for d in kept if any(i['person_id'] >= 0 for i in d['instances'])]
         return kept
 
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Look up an item; with its numbers among those of other data sets, where it is placed."""
+        info = super().get_data_info(idx)
+        return info if self.place is None else self.place.item(info)
+
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on an item, with its picture where it is in memory."""
         info = self.get_data_info(idx)
@@ -283,7 +291,7 @@ class BasePersonSearchDataset(BaseDetDataset):
 
 def _has_size(scene: Scene) -> np.ndarray:
     """Tell which boxes of a scene are wider and higher than nothing, shape (n,), bool."""
-    return (scene.boxes[:, 2:] > scene.boxes[:, :2]).all(axis=1)
+    return np.asarray((scene.boxes[:, 2:] > scene.boxes[:, :2]).all(axis=1))
 
 
 def _instances(scene: Scene, everything: bool) -> list[dict[str, Any]]:
