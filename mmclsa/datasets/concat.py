@@ -169,6 +169,12 @@ class ConcatPersonSearchDataset(ConcatDataset):
         """Make an item's picture, or return None when it is a file."""
         return self._part_of(info).picture(info)
 
+    def load_picture(
+        self, info: dict[str, Any], backend_args: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Load or make an item's picture, as its data set does."""
+        return self._part_of(info).load_picture(info, backend_args)
+
     def _part_of(self, info: Mapping[str, Any]) -> BasePersonSearchDataset:
         names = [place.name for place in self.places]
         return self.parts[names.index(info['data_set'])]

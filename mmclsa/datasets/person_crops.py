@@ -9,7 +9,6 @@ import numpy as np
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.concat import refuse_plain_concat
-from mmclsa.datasets.transforms.loading import LoadSceneImage
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
 
@@ -80,7 +79,6 @@ class PersonCropDataset(BasePersonSearchDataset):
         refuse_plain_concat(self.dataset)
         self.margin = margin
         self.cache = cache
-        self._load = LoadSceneImage()
         super().__init__(**kwargs)
 
     def load_scenes(self) -> list[Any]:
@@ -126,8 +124,7 @@ class PersonCropDataset(BasePersonSearchDataset):
 
     def _scene_picture(self, index: int) -> np.ndarray:
         info = self.dataset.get_data_info(index)
-        picture = self.dataset.picture(info)
-        return self._load(info)['img'] if picture is None else picture
+        return self.dataset.load_picture(info, self.picture_backend)
 
     def _cut(self, picture: np.ndarray, item: dict[str, Any]) -> np.ndarray:
         """Cut an item's person out and move its box into the crop."""
