@@ -356,3 +356,29 @@ def test_config_joins_both(roots):
         *('cuhk_sysu_gallery_50', 'cuhk_sysu_gallery_100'),
         *('prw_regular', 'prw_multi_view'),
     }
+
+
+def test_a_run_trains_and_tests_on_both_in_one_pass(roots, tmp_path):
+    """Through the Runner: identities fit the head, and every protocol gets its figures."""
+    cfg = Config.fromfile(REPO / 'configs' / 'clsa' / 'clsa_tiny_synthetic.py')
+    total = joined(roots, 'cuhk', 'prw').num_identities
+    cfg.merge_from_dict({'model.reid.head.num_identities': total, 'work_dir': str(tmp_path)})
+    resize = dict(type='mmdet.Resize', scale=(160, 120), keep_ratio=True)
+    for name in ('train', 'val', 'test'):
+        parts = [config(roots, part, test_mode=name != 'train') for part in ('cuhk', 'prw')]
+        for part in parts:
+            part['pipeline'] = [PIPELINE[0], resize, *PIPELINE[1:]]
+        joint = dict(type='ConcatPersonSearchDataset', datasets=parts, names=['cuhk', 'prw'])
+        cfg[f'{name}_dataloader'].dataset = joint
+        cfg[f'{name}_dataloader'].update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.sampler.num_batches = 2
+    cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    figures = runner.test()
+    for task in ('cuhk_gallery_50', 'cuhk_gallery_100', 'prw_regular', 'prw_multi_view'):
+        assert 0 <= figures[f'search/{task}/mAP'] <= 1
+    for part in ('cuhk_detection', 'prw_detection', 'detection'):
+        assert 0 <= figures[f'search/{part}/ap'] <= 1
+    losses = runner.message_hub.get_scalar('train/loss_id_l0').data[0]
+    assert np.isfinite(losses).all()
