@@ -8,15 +8,19 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
+from mmengine.utils import is_abs
 
 from mmclsa.datasets.picture_sizes import picture_sizes
-from mmclsa.datasets.transforms.pipeline_check import check_pipeline
+from mmclsa.datasets.placing import Place
+from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
+from mmclsa.datasets.storage import is_remote, join, open_path
+from mmclsa.datasets.transforms.loading import LoadSceneImage
+from mmclsa.datasets.transforms.pipeline_check import check_pipeline, steps_of
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene, SearchProtocol
 
@@ -25,18 +29,18 @@ __all__ = ['BasePersonSearchDataset', 'contiguous_ids', 'require']
 DOCS = 'docs/datasets.md'
 
 
-def require(path: str | Path, what: str) -> Path:
+def require(path: AnyPath, what: str) -> ReadablePath:
     """Return a path that must exist.
 
     Args:
-        path: File or folder.
+        path: File or folder, of this machine or of a storage.
         what: Whose file it is, for the message.
 
     Raises:
         DataError: If there is nothing, naming the path and where the docs
             tell how to get it.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise DataError(
             f'{what} is not complete: {path} is missing; {DOCS} tells how to get this data set '
@@ -103,9 +107,11 @@ class BasePersonSearchDataset(BaseDetDataset):
             training also look at every picture whose size no annotation tells
             (see :func:`~mmclsa.datasets.picture_sizes.picture_sizes`).
         args: Of ``mmdet.BaseDetDataset``.
-        kwargs: Likewise. ``filter_cfg`` knows ``filter_empty_gt`` (drop
-            training scenes without a box) and ``filter_unlabelled`` (drop
-            training scenes without a known identity).
+        kwargs: Likewise. ``backend_args`` is where annotations are read from
+            (pictures: ``LoadSceneImage.backend_args``). ``filter_cfg`` knows
+            ``filter_empty_gt`` (drop training scenes without a box) and
+            ``filter_unlabelled`` (drop training scenes without a known
+            identity).
 
     Raises:
         DataError: If a file is missing or broken.
@@ -114,6 +120,8 @@ class BasePersonSearchDataset(BaseDetDataset):
     """
 
     METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
+    ann_file: str
+    data_prefix: dict[str, Any]
     #: The data set's name in messages.
     TITLE = 'The data set'
     #: Published figures of a split ('train', 'test'), for verify_dataset: some of
@@ -132,6 +140,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.scenes: list[Scene] = []
         self.protocols: list[SearchProtocol] = []
         self.num_identities = 0
+        #: Where its numbers begin among those of others; set by ConcatPersonSearchDataset.
+        self.place: Place | None = None
         super().__init__(*args, **kwargs)
         check_pipeline([self.pipeline])
 
@@ -144,13 +154,41 @@ class BasePersonSearchDataset(BaseDetDataset):
         return []
 
     @property
-    def image_folder(self) -> Path:
+    def image_folder(self) -> str:
         """The folder that image keys are relative to."""
-        return Path(self.data_prefix.get('img_path') or self.data_root or '.')
+        return self.data_prefix.get('img_path') or self.data_root or '.'
+
+    @property
+    def root(self) -> ReadablePath:
+        """``data_root`` to read annotations from, in the storage of ``backend_args``."""
+        return open_path(self.data_root or '.', self.backend_args)
+
+    @property
+    def picture_backend(self) -> dict[str, Any] | None:
+        """Where pictures are read from: ``backend_args`` of LoadSceneImage, or else its own."""
+        loaders = [s for s in steps_of(self.pipeline) if isinstance(s, LoadSceneImage)]
+        return loaders[0].backend_args if loaders else self.backend_args
+
+    def _join_prefix(self) -> None:
+        """Put ``data_root`` before relative paths, as MMEngine does, whatever the storage."""
+        ann_file, prefixes = self.ann_file, self.data_prefix
+        # MMEngine knows the prefixes of a few storages alone, and asks them to join.
+        self.ann_file = '' if '://' in f'{self.data_root}{ann_file}' else ann_file
+        self.data_prefix = {
+            name: p for name, p in prefixes.items() if '://' not in f'{self.data_root}{p}'
+        }
+        super()._join_prefix()
+        self.ann_file = self.ann_file or self._below_root(ann_file)
+        for name in prefixes.keys() - self.data_prefix.keys():
+            self.data_prefix[name] = self._below_root(prefixes[name])
+
+    def _below_root(self, path: str) -> str:
+        alone = not path or is_abs(path) or '://' in path or not self.data_root
+        return path if alone else join(self.data_root, path)
 
     def locate(self, scene: Scene) -> dict[str, Any]:
         """Say where a scene's picture is: the item's ``img_path``, or other keys."""
-        return dict(img_path=str(self.image_folder / scene.image))
+        return dict(img_path=join(self.image_folder, scene.image))
 
     def picture(self, info: dict[str, Any]) -> np.ndarray | None:
         """Make a scene's picture, or return None when it is a file.
@@ -162,6 +200,28 @@ class BasePersonSearchDataset(BaseDetDataset):
             Shape (H, W, 3), uint8, BGR; or None.
         """
         return None
+
+    def load_picture(
+        self, info: dict[str, Any], backend_args: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Load or make an item's picture.
+
+        Args:
+            info: The item, which this method may change.
+            backend_args: Where files are read from; None for
+                :attr:`picture_backend`.
+
+        Returns:
+            Shape (H, W, 3), uint8, BGR.
+
+        Raises:
+            DataError: If it is missing or broken.
+        """
+        picture = self.picture(info)
+        if picture is not None:
+            return picture
+        loader = LoadSceneImage(backend_args=backend_args or self.picture_backend)
+        return np.asarray(loader(info)['img'])
 
     @property
     def split(self) -> str:
@@ -192,7 +252,7 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Make the items; see the class."""
-        require(self.data_root or '.', self.TITLE)
+        self.require_folder()
         scenes = self.load_scenes()
         if not scenes:
             raise DataError(f'{self.TITLE} has no scene for {self.split}ing in {self.data_root}')
@@ -210,6 +270,15 @@ class BasePersonSearchDataset(BaseDetDataset):
                 self._add_sizes(items)
         return items
 
+    def require_folder(self, name: str = '') -> None:
+        """Look for ``data_root`` or a folder in it; a storage of objects has no folders.
+
+        Raises:
+            DataError: If it is missing.
+        """
+        if not is_remote(self.data_root or '', self.backend_args):
+            require(self.root / name, self.TITLE)
+
     def _check_identities(self) -> None:
         expected = self._expected_identities
         if expected is not None and expected != self.num_identities:
@@ -221,12 +290,23 @@ class BasePersonSearchDataset(BaseDetDataset):
     def _check_images(self, items: list[dict[str, Any]]) -> None:
         """Look for the image folder and the first image: a look at all takes minutes on NFS."""
         if 'img_path' in items[0]:
-            require(self.image_folder, self.TITLE)
-            require(items[0]['img_path'], self.TITLE)
+            backend, first = self.picture_backend, items[0]['img_path']
+            if not is_remote(first, backend):
+                require(self.image_folder, self.TITLE)
+            require(open_path(first, backend), self.TITLE)
 
     def _add_sizes(self, items: list[dict[str, Any]]) -> None:
         """Give items the sizes of their pictures where the annotation knows none."""
         unknown = [i for i in items if 'width' not in i and 'img_path' in i and 'frame' not in i]
+        if unknown and is_remote(unknown[0]['img_path'], self.picture_backend):
+            # To read a size there is to fetch the picture.
+            print_log(
+                f'{self.TITLE}: sizes of pictures in a storage are not read; an '
+                'AspectRatioBatchSampler needs them, so set train_dataloader.batch_sampler=None',
+                logger='current',
+                level=logging.WARNING,
+            )
+            return
         names = [os.path.relpath(item['img_path'], self.image_folder) for item in unknown]
         for item, size in zip(unknown, picture_sizes(self.image_folder, names, self.TITLE)):
             item['width'], item['height'] = size
@@ -286,6 +366,11 @@ class BasePersonSearchDataset(BaseDetDataset):
             kept = [d for d in kept if any(i['person_id'] >= 0 for i in d['instances'])]
         return kept
 
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Look up an item; with its numbers among those of other data sets, where it is placed."""
+        info = super().get_data_info(idx)
+        return info if self.place is None else self.place.item(info)
+
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on an item, with its picture where it is in memory."""
         info = self.get_data_info(idx)
@@ -297,7 +382,7 @@ class BasePersonSearchDataset(BaseDetDataset):
 
 def _has_size(scene: Scene) -> np.ndarray:
     """Tell which boxes of a scene are wider and higher than nothing, shape (n,), bool."""
-    return (scene.boxes[:, 2:] > scene.boxes[:, :2]).all(axis=1)
+    return np.asarray((scene.boxes[:, 2:] > scene.boxes[:, :2]).all(axis=1))
 
 
 def _instances(scene: Scene, everything: bool) -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco
+from mmclsa.datasets.storage import open_path
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene, SearchProtocol
@@ -45,11 +45,11 @@ class CocoPersonSearchDataset(BasePersonSearchDataset):
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of ``ann_file``."""
-        return read_coco(require(self.ann_file, self.TITLE))
+        return read_coco(require(open_path(self.ann_file, self.backend_args), self.TITLE))
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Read ``protocol_files``."""
-        paths = [Path(self.data_root or '.') / file for file in self.protocol_files]
+        paths = [self.root / file for file in self.protocol_files]
         protocols = [coco_protocol(require(path, self.TITLE), scenes) for path in paths]
         for file, protocol in zip(self.protocol_files, protocols):
             if list(protocol.query_ids) != list(protocols[0].query_ids):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene, SearchProtocol
@@ -45,9 +45,9 @@ class CUHKSYSUDataset(BasePersonSearchDataset):
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""
-        require(f'{self.data_root}/annotation', self.TITLE)
-        return read_cuhk_sysu(self.data_root, self.split)
+        self.require_folder('annotation')
+        return read_cuhk_sysu(self.root, self.split)
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Read the gallery sizes and subsets."""
-        return cuhk_sysu_protocols(self.data_root, self.protocol_names)
+        return cuhk_sysu_protocols(self.root, self.protocol_names)

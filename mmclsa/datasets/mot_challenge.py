@@ -11,6 +11,7 @@ import numpy as np
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
 from mmclsa.datasets.readers.mot import read_mot_sequences
+from mmclsa.datasets.storage import is_remote
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Query, Scene, SearchProtocol
@@ -215,6 +216,12 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         """Read all sequences."""
         if not self.sequences:
             raise ConfigError('MOTChallengeDataset.sequences is empty')
+        if is_remote(self.data_root or '', self.backend_args):
+            raise ConfigError(
+                f'MOTChallengeDataset reads local folders alone, but data_root is {self.data_root} '
+                f'and backend_args {self.backend_args}: convert the sequences with '
+                'tools/dataset_converters/mot_to_coco.py and use CocoPersonSearchDataset'
+            )
         sequences = read_mot_sequences(
             self.data_root or '.', self.sequences, self.min_visibility, self.min_height
         )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.readers.movienet import image_folder, movienet_protocols, read_movienet
+from mmclsa.datasets.storage import open_path
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene, SearchProtocol
 
@@ -42,13 +43,15 @@ class MovieNetPSDataset(BasePersonSearchDataset):
     ) -> None:
         self.subset = subset
         self.protocol_names = protocols
-        data_prefix = data_prefix or dict(img_path=image_folder(data_root))
+        data_prefix = data_prefix or dict(
+            img_path=image_folder(open_path(data_root, kwargs.get('backend_args')))
+        )
         super().__init__(*args, data_root=data_root, data_prefix=data_prefix, **kwargs)
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""
-        return read_movienet(self.data_root, self.split, self.subset, self.protocol_names)
+        return read_movienet(self.root, self.split, self.subset, self.protocol_names)
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Read the gallery sizes."""
-        return movienet_protocols(self.data_root, self.protocol_names)
+        return movienet_protocols(self.root, self.protocol_names)

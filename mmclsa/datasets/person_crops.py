@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.transforms.loading import LoadSceneImage
+from mmclsa.datasets.concat import refuse_plain_concat
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
 
@@ -50,7 +50,8 @@ class PersonCropDataset(BasePersonSearchDataset):
     the scene's, ``@`` and the box's number.
 
     Args:
-        dataset: Config of a scene data set.
+        dataset: Config of a scene data set, or of a
+            ``ConcatPersonSearchDataset`` of several.
         margin: Share of a box's size that the picture has around it on each
             side, for jitter and shifts.
         cache: Decode every scene once when the data set is built and keep
@@ -75,9 +76,9 @@ class PersonCropDataset(BasePersonSearchDataset):
         if margin < 0:
             raise ConfigError(f'PersonCropDataset.margin must be 0 or more, not {margin}')
         self.dataset = DATASETS.build(dataset)
+        refuse_plain_concat(self.dataset)
         self.margin = margin
         self.cache = cache
-        self._load = LoadSceneImage()
         super().__init__(**kwargs)
 
     def load_scenes(self) -> list[Any]:
@@ -123,8 +124,7 @@ class PersonCropDataset(BasePersonSearchDataset):
 
     def _scene_picture(self, index: int) -> np.ndarray:
         info = self.dataset.get_data_info(index)
-        picture = self.dataset.picture(info)
-        return self._load(info)['img'] if picture is None else picture
+        return self.dataset.load_picture(info, self.picture_backend)
 
     def _cut(self, picture: np.ndarray, item: dict[str, Any]) -> np.ndarray:
         """Cut an item's person out and move its box into the crop."""

@@ -36,8 +36,8 @@ class PoseTrack21Dataset(BasePersonSearchDataset):
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""
-        return read_posetrack21(self.data_root, self.split)
+        return read_posetrack21(self.root, self.split)
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Read the one task."""
-        return [posetrack21_protocol(self.data_root, scenes)]
+        return [posetrack21_protocol(self.root, scenes)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.readers.prw import prw_protocols, read_prw
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene, SearchProtocol
@@ -39,9 +39,9 @@ class PRWDataset(BasePersonSearchDataset):
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""
-        require(f'{self.data_root}/annotations', self.TITLE)
-        return read_prw(self.data_root, self.split)
+        self.require_folder('annotations')
+        return read_prw(self.root, self.split)
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Read the task, for both camera rules."""
-        return prw_protocols(self.data_root)
+        return prw_protocols(self.root)

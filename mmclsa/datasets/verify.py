@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.readers.video import VideoFrames
+from mmclsa.datasets.storage import open_path
 from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import DataError
 from mmclsa.registry import DATASETS
@@ -36,6 +36,7 @@ class SplitReport:
         missing: Pictures that are listed but absent.
         broken: A sentence for each picture that cannot be decoded.
         error: Why the annotations could not be read, or None.
+        backend_args: Where the pictures are read from; None for local files.
     """
 
     title: str
@@ -44,6 +45,7 @@ class SplitReport:
     missing: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     error: str | None = None
+    backend_args: dict[str, Any] | None = None
 
     @property
     def complete(self) -> bool:
@@ -56,7 +58,8 @@ def find_datasets(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """List the scene data sets of a config's data loaders.
 
     Wrappers (``PersonCropDataset``, ``RepeatDataset``, ``ConcatDataset``) are
-    looked through; a data set that occurs twice is listed once.
+    looked through; a data set that occurs twice is listed once. Of a pipeline
+    only what says where pictures are read from (``backend_args``) is kept.
 
     Args:
         config: With ``train_dataloader``, ``val_dataloader``, ``test_dataloader``.
@@ -69,6 +72,13 @@ def find_datasets(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         dataset = (config.get(loader) or {}).get('dataset')
         for index, leaf in enumerate(_leaves(dataset) if dataset else ()):
             bare = {k: v for k, v in leaf.items() if k not in ('pipeline', 'check_images')}
+            loaders = [
+                step
+                for step in leaf.get('pipeline') or []
+                if isinstance(step, Mapping) and step.get('backend_args')
+            ]
+            if loaders:
+                bare['pipeline'] = loaders
             if bare not in found.values():
                 found[loader.split('_')[0] + (f' {index + 1}' if index else '')] = bare
     return found
@@ -99,7 +109,9 @@ def pictures_of(dataset: BasePersonSearchDataset) -> list[tuple[str, int | None]
     return list(last.items())
 
 
-def check_picture(path: str, frame: int | None) -> str | None:
+def check_picture(
+    path: str, frame: int | None, backend_args: dict[str, Any] | None = None
+) -> str | None:
     """Decode a picture, or a video up to a frame.
 
     Returns:
@@ -107,7 +119,7 @@ def check_picture(path: str, frame: int | None) -> str | None:
     """
     try:
         if frame is None:
-            read_image(path)
+            read_image(path, backend_args)
         else:
             _ = VideoFrames(path)[frame]
     except DataError as error:
@@ -126,7 +138,7 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
         The report, still without broken pictures, and the pictures that are
         there, for :func:`decode_all`.
     """
-    config = dict(config, pipeline=[], check_images=False)
+    config = {'pipeline': [], **config, 'check_images': False}
     identities = config.pop('num_identities', None)
     try:
         dataset = DATASETS.build(config)
@@ -138,19 +150,24 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
     title = f'{dataset.TITLE} ({where}), {dataset.data_root or "in memory"}'
     report = SplitReport(title, dataset.counts(), expected)
     pictures = pictures_of(dataset)
-    present = [entry for entry in pictures if Path(entry[0]).exists()]
-    report.missing = [path for path, _ in pictures if not Path(path).exists()]
+    report.backend_args = dataset.picture_backend
+    present = [p for p in pictures if open_path(p[0], report.backend_args).exists()]
+    known = set(present)
+    report.missing = [entry[0] for entry in pictures if entry not in known]
     return report, present
 
 
 def decode_all(
-    pictures: Sequence[tuple[str, int | None]], workers: int = 2
+    pictures: Sequence[tuple[str, int | None]],
+    workers: int = 2,
+    backend_args: dict[str, Any] | None = None,
 ) -> Iterator[str | None]:
     """Yield what is wrong with each picture, or None, in order.
 
     Args:
         pictures: As :func:`pictures_of` lists them.
         workers: Threads; OpenCV decodes without Python's lock.
+        backend_args: Where they are read from; None for local files.
     """
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        yield from pool.map(lambda entry: check_picture(*entry), pictures)
+        yield from pool.map(lambda p: check_picture(p[0], p[1], backend_args), pictures)

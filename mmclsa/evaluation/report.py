@@ -40,13 +40,16 @@ def result_names(results: Sequence[SearchResult], cbgm: bool = True) -> list[str
 
 
 def format_results(
-    results: Sequence[SearchResult], detection: DetectionResult | None = None
+    results: Sequence[SearchResult],
+    detection: DetectionResult | None = None,
+    parts: Mapping[str, DetectionResult] | None = None,
 ) -> str:
     """Print results as a table, in percent, with the flags they were made with.
 
     Args:
         results: One for each protocol.
         detection: Figures of detection, if there are any.
+        parts: Those of each data set by its name, where there are several.
 
     Returns:
         Several lines.
@@ -57,7 +60,13 @@ def format_results(
         rows.append([name, str(result.num_counted), *figures])
     lines = [AsciiTable(rows, title='person search').table]
     if detection is not None:
-        table = [['recall', 'AP'], [f'{100 * detection.recall:.2f}', f'{100 * detection.ap:.2f}']]
+        named = {**(parts or {}), 'all' if parts else '': detection}
+        table = [['data set', 'recall', 'AP']] + [
+            [name, f'{100 * found.recall:.2f}', f'{100 * found.ap:.2f}']
+            for name, found in named.items()
+        ]
+        if not parts:
+            table = [row[1:] for row in table]
         lines.append(AsciiTable(table, title='detection').table)
     lines.extend(f'flags: {flags}' for flags in dict.fromkeys(_describe(r) for r in results))
     lines.extend(

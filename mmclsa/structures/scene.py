@@ -9,7 +9,7 @@ import numpy as np
 __all__ = ['Scene']
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """One annotated image.
 

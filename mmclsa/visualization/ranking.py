@@ -272,19 +272,11 @@ def picture_loader(dataset: Any) -> PictureLoader:
         Function of an image key to its picture (H, W, 3), uint8, BGR. It
         raises ``DataError`` for a key that is unknown or a broken file.
     """
-    # Here, because drawing alone shall not need the data sets.
-    from mmclsa.datasets.transforms.loading import LoadSceneImage
-
     places = {dataset.get_data_info(i)['img_id']: i for i in range(len(dataset))}
-    transform = LoadSceneImage()
 
     def load(image: str) -> np.ndarray:
         if image not in places:
             raise DataError(f'the data set has no image {image}')
-        info = dataset.get_data_info(places[image])
-        picture = dataset.picture(info)
-        if picture is not None:
-            info['img'] = picture
-        return transform(info)['img']
+        return dataset.load_picture(dataset.get_data_info(places[image]))
 
     return load

@@ -55,7 +55,7 @@ def load_dataset(args: argparse.Namespace) -> BasePersonSearchDataset:
             f'not {args.split!r}'
         )
     init_default_scope('mmclsa')
-    return DATASETS.build(dict(datasets[args.split], pipeline=[LoadSceneImage()]))
+    return DATASETS.build({'pipeline': [LoadSceneImage()], **datasets[args.split]})
 
 
 def file_names(dataset: BasePersonSearchDataset) -> dict[str, str]:

@@ -72,7 +72,7 @@ def main() -> int:
         report, present = inspect_split(where, config)
         if not args.no_decode:
             verdicts = track(
-                decode_all(present, args.workers),
+                decode_all(present, args.workers, report.backend_args),
                 description=f'decoding {where}',
                 total=len(present),
                 console=Console(stderr=True),

@@ -6,7 +6,6 @@ The formats are described in docs/datasets.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from mmclsa.datasets.readers.json_file import (
     json_list,
     load_json,
 )
+from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
 
@@ -26,7 +26,7 @@ __all__ = ['coco_protocol', 'read_coco']
 EXCLUSIONS = ('same_camera', 'same_track')
 
 
-def read_coco(ann_file: str | Path) -> list[Scene]:
+def read_coco(ann_file: AnyPath) -> list[Scene]:
     """Read COCO annotations with ``person_id``.
 
     ``track_id`` of an annotation and ``cam_id`` of an image are optional;
@@ -105,7 +105,7 @@ def _person_id(annotation: dict[str, Any]) -> int:
     return max(json_integer(annotation, 'person_id', annotation['where'], -1), -1)
 
 
-def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchProtocol:
+def coco_protocol(protocol_file: AnyPath, scenes: Sequence[Scene]) -> SearchProtocol:
     """Read a retrieval task on scenes of :func:`read_coco`.
 
     Args:
@@ -151,7 +151,7 @@ def coco_protocol(protocol_file: str | Path, scenes: Sequence[Scene]) -> SearchP
         raise DataError(f'{protocol_file}, field queries: a query_id occurs twice')
     everything = all(record['gallery'] == 'all' for record in records)
     task = SearchProtocol.build(
-        str(data.get('name') or Path(protocol_file).stem),
+        str(data.get('name') or as_path(protocol_file).stem),
         [scene.image for scene in scenes],
         queries,
         truths,

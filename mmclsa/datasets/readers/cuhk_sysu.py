@@ -8,10 +8,11 @@ CVPR 2017.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import numpy as np
 
+from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.datasets.readers.ssm import (
     SearchEntry,
     build_task,
@@ -32,11 +33,11 @@ SUBSETS = {
     'occlusion': ('Occlusion.mat', 'Occlusion1'),
     'resolution': ('Resolution.mat', 'Test_Size'),
 }
-TEST_FOLDER = Path('annotation', 'test', 'train_test')
-SUBSET_FOLDER = Path('annotation', 'test', 'subset')
+TEST_FOLDER = PurePosixPath('annotation', 'test', 'train_test')
+SUBSET_FOLDER = PurePosixPath('annotation', 'test', 'subset')
 
 
-def read_cuhk_sysu(data_root: str | Path, split: str) -> list[Scene]:
+def read_cuhk_sysu(data_root: AnyPath, split: str) -> list[Scene]:
     """Read the scenes of a split.
 
     Args:
@@ -51,7 +52,7 @@ def read_cuhk_sysu(data_root: str | Path, split: str) -> list[Scene]:
     Raises:
         DataError: If a file is missing, broken or inconsistent.
     """
-    root = Path(data_root)
+    root = as_path(data_root)
     if split not in ('train', 'test'):
         raise DataError(f"split must be 'train' or 'test', but got {split!r}")
     boxes = read_boxes(root / 'annotation' / 'Images.mat')
@@ -77,11 +78,11 @@ def read_cuhk_sysu(data_root: str | Path, split: str) -> list[Scene]:
     return make_scenes(images, boxes, ids)
 
 
-def _read_pool(root: Path) -> list[str]:
+def _read_pool(root: ReadablePath) -> list[str]:
     return read_pool(root / 'annotation' / 'pool.mat')
 
 
-def _protocol_file(root: Path, name: str) -> tuple[Path, str]:
+def _protocol_file(root: ReadablePath, name: str) -> tuple[ReadablePath, str]:
     if name in SUBSETS:
         file, variable = SUBSETS[name]
         return root / SUBSET_FOLDER / file, variable
@@ -92,20 +93,20 @@ def _protocol_file(root: Path, name: str) -> tuple[Path, str]:
     return root / TEST_FOLDER / f'TestG{size}.mat', f'TestG{size}'
 
 
-def _entries(root: Path, name: str) -> list[SearchEntry]:
+def _entries(root: ReadablePath, name: str) -> list[SearchEntry]:
     return read_search_entries(*_protocol_file(root, name))
 
 
-def protocol_names(data_root: str | Path) -> list[str]:
+def protocol_names(data_root: AnyPath) -> list[str]:
     """List the protocols whose files are there: ``gallery_50``, ... in order of size."""
-    root = Path(data_root)
+    root = as_path(data_root)
     sizes = [int(p.stem[len('TestG') :]) for p in (root / TEST_FOLDER).glob('TestG*.mat')]
     subsets = [name for name in SUBSETS if _protocol_file(root, name)[0].exists()]
     return [f'gallery_{size}' for size in sorted(sizes)] + subsets
 
 
 def cuhk_sysu_protocols(
-    data_root: str | Path, names: Sequence[str] | None = None
+    data_root: AnyPath, names: Sequence[str] | None = None
 ) -> list[SearchProtocol]:
     """Read retrieval tasks.
 
@@ -123,7 +124,7 @@ def cuhk_sysu_protocols(
         DataError: If a file is missing, broken or inconsistent, or a name is
             unknown.
     """
-    root = Path(data_root)
+    root = as_path(data_root)
     pool = _read_pool(root)
     chosen = protocol_names(root) if names is None else list(names)
     if not chosen:
@@ -131,7 +132,7 @@ def cuhk_sysu_protocols(
     return [_read_protocol(root, name, pool) for name in chosen]
 
 
-def _read_protocol(root: Path, name: str, pool: list[str]) -> SearchProtocol:
+def _read_protocol(root: ReadablePath, name: str, pool: list[str]) -> SearchProtocol:
     source = 'gallery_50' if name == 'full' else name
     path, _ = _protocol_file(root, source)
     entries = _entries(root, source)
@@ -139,7 +140,7 @@ def _read_protocol(root: Path, name: str, pool: list[str]) -> SearchProtocol:
     return build_task(name, path, entries, pool, numbers, whole_pool=name == 'full')
 
 
-def _query_ids(root: Path, name: str, entries: list[SearchEntry]) -> list[int]:
+def _query_ids(root: ReadablePath, name: str, entries: list[SearchEntry]) -> list[int]:
     """Find the subsets' queries among TestG50's; the others share its order."""
     if name not in SUBSETS:
         return list(range(len(entries)))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import DataError
 
 __all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json']
 
 
-def load_json(path: str | Path) -> Any:
+def load_json(path: AnyPath) -> Any:
     """Read a JSON file.
 
     Raises:
         DataError: If the file is missing or no JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        return json.loads(as_path(path).read_text(encoding='utf-8'))
     except FileNotFoundError:
         raise DataError(f'{path} is missing') from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

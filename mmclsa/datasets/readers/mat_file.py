@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
 
+from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import DataError
 
 __all__ = ['load_mat', 'mat_field', 'mat_string']
 
 
-def load_mat(path: str | Path) -> dict[str, Any]:
+def load_mat(path: AnyPath) -> dict[str, Any]:
     """Read all variables of a .mat file.
 
     Args:
@@ -26,11 +27,13 @@ def load_mat(path: str | Path) -> dict[str, Any]:
         DataError: If the file is missing or cannot be read.
     """
     try:
-        return loadmat(str(path))
+        return loadmat(BytesIO(as_path(path).read_bytes()))
     except FileNotFoundError:
         raise DataError(
             f'{path} is missing; docs/datasets.md tells how to get this data set'
         ) from None
+    except DataError:
+        raise
     # scipy raises whatever its parser stumbles on in a truncated file.
     except Exception as error:
         raise DataError(
@@ -38,7 +41,7 @@ def load_mat(path: str | Path) -> dict[str, Any]:
         ) from None
 
 
-def mat_field(path: str | Path, *names: str) -> np.ndarray:
+def mat_field(path: AnyPath, *names: str) -> np.ndarray:
     """Read one variable of a .mat file.
 
     Args:

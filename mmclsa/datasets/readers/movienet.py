@@ -8,10 +8,11 @@ training comes in subsets and each gallery size has a pool of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import numpy as np
 
+from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.datasets.readers.ssm import (
     SearchEntry,
     build_task,
@@ -29,19 +30,19 @@ __all__ = ['annotation_folder', 'image_folder', 'movienet_protocols', 'read_movi
 
 SIZES = (2000, 4000, 10000)
 SUBSETS = ('app10', 'app30', 'app50', 'app70', 'app100')
-TEST_FOLDER = Path('test', 'train_test')
+TEST_FOLDER = PurePosixPath('test', 'train_test')
 # Name, file and queries of a protocol.
-Table = tuple[str, Path, list[SearchEntry]]
+Table = tuple[str, ReadablePath, list[SearchEntry]]
 
 
-def annotation_folder(root: str | Path) -> Path:
+def annotation_folder(root: AnyPath) -> ReadablePath:
     """Find the annotations: ``annotation`` or ``anno_mvn-cs``, as copies differ.
 
     Raises:
         DataError: If there is neither.
     """
     for name in ('annotation', 'anno_mvn-cs'):
-        if (folder := Path(root) / name).is_dir():
+        if (folder := as_path(root) / name).is_dir():
             return folder
     raise DataError(
         f'{root} has neither annotation/ nor anno_mvn-cs/; docs/datasets.md tells how to get '
@@ -49,13 +50,13 @@ def annotation_folder(root: str | Path) -> Path:
     )
 
 
-def image_folder(root: str | Path) -> str:
+def image_folder(root: AnyPath) -> str:
     """Find the pictures below the root: ``Image/SSM`` if it is there, else ``Image``."""
-    return 'Image/SSM' if (Path(root) / 'Image' / 'SSM').is_dir() else 'Image'
+    return 'Image/SSM' if (as_path(root) / 'Image' / 'SSM').is_dir() else 'Image'
 
 
 def read_movienet(
-    data_root: str | Path,
+    data_root: AnyPath,
     split: str,
     subset: str = 'app10',
     names: Sequence[str] | None = None,
@@ -108,7 +109,7 @@ def read_movienet(
 
 
 def movienet_protocols(
-    data_root: str | Path, names: Sequence[str] | None = None
+    data_root: AnyPath, names: Sequence[str] | None = None
 ) -> list[SearchProtocol]:
     """Read the retrieval tasks.
 
@@ -141,7 +142,7 @@ def _queries(entries: Sequence[SearchEntry]) -> list[tuple[str, tuple[float, ...
     return [(entry.image, tuple(entry.box.tolist())) for entry in entries]
 
 
-def _sizes(folder: Path, names: Sequence[str] | None) -> list[int]:
+def _sizes(folder: ReadablePath, names: Sequence[str] | None) -> list[int]:
     if names is None:
         found = [p.stem[len('TestG') :] for p in (folder / TEST_FOLDER).glob('TestG*.mat')]
         sizes = sorted(int(size) for size in found if size.isdigit())
@@ -155,7 +156,7 @@ def _sizes(folder: Path, names: Sequence[str] | None) -> list[int]:
     return [known[name] for name in names]
 
 
-def _tables(folder: Path, names: Sequence[str] | None) -> list[Table]:
+def _tables(folder: ReadablePath, names: Sequence[str] | None) -> list[Table]:
     tables = []
     for size in _sizes(folder, names):
         path = folder / TEST_FOLDER / f'TestG{size}.mat'
@@ -163,7 +164,7 @@ def _tables(folder: Path, names: Sequence[str] | None) -> list[Table]:
     return tables
 
 
-def _test_images(folder: Path, tables: Sequence[Table]) -> list[str]:
+def _test_images(folder: ReadablePath, tables: Sequence[Table]) -> list[str]:
     """List the pools of the protocols, and images of queries that are in none."""
     sizes = [name[len('gallery_') :] for name, _, _ in tables]
     pools = [read_pool(folder / f'pool_{size}.mat') for size in sizes]

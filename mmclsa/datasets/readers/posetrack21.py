@@ -7,7 +7,6 @@ Multi-Object Tracking and Multi-Person Pose Tracking", CVPR 2022.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from mmclsa.datasets.readers.json_file import (
     json_list,
     load_json,
 )
+from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.errors import DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
 
@@ -28,21 +28,21 @@ FOLDERS = ('posetrack_person_search', 'annotations/posetrack_person_search')
 FILES = {'train': 'train.json', 'test': 'val.json'}
 
 
-def posetrack21_folder(root: str | Path) -> Path:
+def posetrack21_folder(root: AnyPath) -> ReadablePath:
     """Find the folder of ``train.json``, ``val.json`` and ``query.json``.
 
     Raises:
         DataError: If there is none.
     """
     for name in FOLDERS:
-        if (folder := Path(root) / name).is_dir():
+        if (folder := as_path(root) / name).is_dir():
             return folder
     raise DataError(
-        f'{Path(root) / FOLDERS[0]} is missing; docs/datasets.md tells how to get this data set'
+        f'{as_path(root) / FOLDERS[0]} is missing; docs/datasets.md tells how to get this data set'
     )
 
 
-def read_posetrack21(data_root: str | Path, split: str) -> list[Scene]:
+def read_posetrack21(data_root: AnyPath, split: str) -> list[Scene]:
     """Read the scenes of a split.
 
     Args:
@@ -78,7 +78,7 @@ def read_posetrack21(data_root: str | Path, split: str) -> list[Scene]:
     ]
 
 
-def _read(path: Path) -> tuple[dict[Any, tuple[str, dict[str, Any]]], dict[Any, list[Any]]]:
+def _read(path: ReadablePath) -> tuple[dict[Any, tuple[str, dict[str, Any]]], dict[Any, list[Any]]]:
     """Read a file's images by id, each with its place, and the people in each."""
     data = load_json(path)
     images: dict[Any, tuple[str, dict[str, Any]]] = {}
@@ -119,7 +119,7 @@ def _regions(image: dict[str, Any], where: str) -> tuple[np.ndarray, ...]:
     return tuple(polygon for polygon in polygons if len(polygon) >= 3)
 
 
-def posetrack21_protocol(data_root: str | Path, scenes: Sequence[Scene]) -> SearchProtocol:
+def posetrack21_protocol(data_root: AnyPath, scenes: Sequence[Scene]) -> SearchProtocol:
     """Read the retrieval task.
 
     Args:

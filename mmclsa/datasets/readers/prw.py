@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from mmclsa.datasets.readers.mat_file import mat_field, mat_string
+from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.errors import DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
 
@@ -47,7 +47,7 @@ def camera_of(image: str) -> int:
     return int(match.group(1))
 
 
-def _frames(root: Path, split: str) -> list[str]:
+def _frames(root: ReadablePath, split: str) -> list[str]:
     path = root / f'frame_{split}.mat'
     names = mat_field(path, f'img_index_{split}').ravel()
     if len(names) == 0:
@@ -55,7 +55,7 @@ def _frames(root: Path, split: str) -> list[str]:
     return [f'{mat_string(name)}.jpg' for name in names]
 
 
-def _read_frame(root: Path, image: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_frame(root: ReadablePath, image: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a frame's boxes (n, 4) x1 y1 x2 y2 and raw ids (n,)."""
     path = root / 'annotations' / f'{image}.mat'
     rows = mat_field(path, *ANNOTATION_KEYS)
@@ -69,7 +69,7 @@ def _read_frame(root: Path, image: str) -> tuple[np.ndarray, np.ndarray]:
     return np.trunc(boxes), rows[:, 0].astype(np.int64)
 
 
-def read_prw(data_root: str | Path, split: str) -> list[Scene]:
+def read_prw(data_root: AnyPath, split: str) -> list[Scene]:
     """Read the scenes of a split.
 
     Args:
@@ -83,7 +83,7 @@ def read_prw(data_root: str | Path, split: str) -> list[Scene]:
     Raises:
         DataError: If a file is missing, broken or inconsistent.
     """
-    root = Path(data_root)
+    root = as_path(data_root)
     if split not in ('train', 'test'):
         raise DataError(f"split must be 'train' or 'test', but got {split!r}")
     known = np.sort(mat_field(root / 'ID_train.mat', 'ID_train').ravel().astype(np.int64))
@@ -107,7 +107,7 @@ def read_prw(data_root: str | Path, split: str) -> list[Scene]:
     return scenes
 
 
-def _read_queries(path: Path) -> list[Query]:
+def _read_queries(path: ReadablePath) -> list[Query]:
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:
@@ -134,7 +134,7 @@ def _read_queries(path: Path) -> list[Query]:
 
 
 def prw_protocols(
-    data_root: str | Path,
+    data_root: AnyPath,
     names: Sequence[str] | None = None,
     scenes: Sequence[Scene] | None = None,
 ) -> list[SearchProtocol]:
@@ -156,7 +156,7 @@ def prw_protocols(
         DataError: If a file is missing, broken or inconsistent, or a name is
             unknown.
     """
-    root = Path(data_root)
+    root = as_path(data_root)
     for name in names or ():
         if name not in (*PROTOCOLS, MINI):
             raise DataError(f'unknown PRW protocol {name!r}: expected one of {(*PROTOCOLS, MINI)}')
@@ -166,7 +166,7 @@ def prw_protocols(
 
 
 def _protocol(
-    root: Path, name: str, scenes: Sequence[Scene], everybody: Sequence[Query]
+    root: ReadablePath, name: str, scenes: Sequence[Scene], everybody: Sequence[Query]
 ) -> SearchProtocol:
     """Make one task; its queries are numbered by their lines in query_info.txt."""
     path = root / QUERY_FILES.get(name, 'query_info.txt')

@@ -9,12 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmclsa.datasets.readers.mat_file import mat_field, mat_string
+from mmclsa.datasets.readers.paths import AnyPath
 from mmclsa.errors import DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
 
@@ -65,7 +65,7 @@ def corners(xywh: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def read_boxes(path: Path) -> dict[str, np.ndarray]:
+def read_boxes(path: AnyPath) -> dict[str, np.ndarray]:
     """Read the boxes of every image.
 
     Args:
@@ -95,12 +95,12 @@ def _box(value: Any, where: str) -> np.ndarray:
     return row
 
 
-def read_pool(path: Path) -> list[str]:
+def read_pool(path: AnyPath) -> list[str]:
     """Read the names of the test images, in the file's order."""
     return [mat_string(name) for name in mat_field(path, 'pool').ravel()]
 
 
-def read_training_people(path: Path) -> list[list[tuple[str, np.ndarray]]]:
+def read_training_people(path: AnyPath) -> list[list[tuple[str, np.ndarray]]]:
     """Read where each training person is.
 
     Args:
@@ -130,7 +130,7 @@ def _records(table: np.ndarray) -> list[tuple[Any, ...]]:
     return [record for cell in table.ravel() for record in _records(cell)]
 
 
-def read_search_entries(path: Path, variable: str) -> list[SearchEntry]:
+def read_search_entries(path: AnyPath, variable: str) -> list[SearchEntry]:
     """Read the queries of ``TestG*.mat``.
 
     Args:
@@ -161,7 +161,7 @@ def label_box(
     image: str,
     box: np.ndarray,
     person_id: int,
-    source: Path,
+    source: AnyPath,
 ) -> None:
     """Give a person's id to the box of an image that equals theirs exactly.
 
@@ -206,7 +206,7 @@ def make_scenes(
 
 def build_task(
     name: str,
-    path: Path,
+    path: AnyPath,
     entries: list[SearchEntry],
     images: list[str],
     query_ids: list[int],

@@ -1,5 +1,8 @@
 """Samplers: which items make a batch."""
 
-from mmclsa.datasets.samplers.identity_balanced import IdentityBalancedSampler
+from mmclsa.datasets.samplers.identity_balanced import (
+    IdentityBalancedSampler,
+    check_balanced_batches,
+)
 
-__all__ = ['IdentityBalancedSampler']
+__all__ = ['IdentityBalancedSampler', 'check_balanced_batches']

@@ -11,6 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import LoadAnnotations
 
 from mmclsa.datasets.readers.video import VideoFrames
+from mmclsa.datasets.storage import is_remote, open_path
 from mmclsa.datasets.transforms.person_labels import label_people
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import TRANSFORMS
@@ -18,11 +19,12 @@ from mmclsa.registry import TRANSFORMS
 __all__ = ['KeepOriginalImage', 'LoadPersonAnnotations', 'LoadSceneImage', 'read_image']
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, backend_args: dict[str, Any] | None = None) -> np.ndarray:
     """Read a picture as BGR.
 
     Args:
-        path: The file.
+        path: The file; with a prefix such as ``s3://`` in that storage.
+        backend_args: Of MMEngine's file backend; None for what the prefix says.
 
     Returns:
         Shape (H, W, 3), uint8.
@@ -31,7 +33,7 @@ def read_image(path: str | Path) -> np.ndarray:
         DataError: If there is no file, or it is no picture.
     """
     try:
-        data = np.fromfile(str(path), dtype=np.uint8)
+        data = _read_bytes(str(path), backend_args)
     except OSError as error:
         raise DataError(
             f'image {path} cannot be read ({error.strerror}); docs/datasets.md lists the files '
@@ -43,6 +45,12 @@ def read_image(path: str | Path) -> np.ndarray:
             f'image {path} ({len(data)} bytes) is empty or broken and cannot be decoded'
         )
     return picture
+
+
+def _read_bytes(path: str, backend_args: dict[str, Any] | None) -> np.ndarray:
+    if is_remote(path, backend_args):
+        return np.frombuffer(open_path(path, backend_args).read_bytes(), dtype=np.uint8)
+    return np.fromfile(path, dtype=np.uint8)
 
 
 @TRANSFORMS.register_module()
@@ -58,10 +66,16 @@ class LoadSceneImage(BaseTransform):
 
     Args:
         to_float32: Give float32 values (still 0..255).
+        backend_args: Where pictures are read from, as in MMDetection's
+            ``LoadImageFromFile``, e.g. ``dict(backend='petrel')``; None for
+            what the path says: a prefix such as ``s3://``, else local files.
     """
 
-    def __init__(self, to_float32: bool = False) -> None:
+    def __init__(
+        self, to_float32: bool = False, backend_args: dict[str, Any] | None = None
+    ) -> None:
         self.to_float32 = to_float32
+        self.backend_args = backend_args
         self._videos: dict[str, VideoFrames] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -80,13 +94,20 @@ class LoadSceneImage(BaseTransform):
     def _load(self, results: dict[str, Any]) -> np.ndarray:
         path = str(results['img_path'])
         if 'frame' not in results:
-            return read_image(path)
+            return read_image(path, self.backend_args)
+        if is_remote(path, self.backend_args):
+            raise ConfigError(
+                f'video {path} lies in a storage, but videos are read from local files alone: copy '
+                'it, or write its frames as pictures (tools/dataset_converters/mot_to_coco.py)'
+            )
         if path not in self._videos:
             self._videos[path] = VideoFrames(path)
         return self._videos[path][results['frame']]
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(to_float32={self.to_float32})'
+        return (
+            f'{type(self).__name__}(to_float32={self.to_float32}, backend_args={self.backend_args})'
+        )
 
 
 @TRANSFORMS.register_module()

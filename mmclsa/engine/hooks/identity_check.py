@@ -1,7 +1,8 @@
-"""Do the classifier and the training set agree on who there is?"""
+"""Do the classifier, the training set and its batches agree on who there is?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -9,6 +10,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmclsa.datasets.concat import refuse_plain_concat
+from mmclsa.datasets.samplers import check_balanced_batches
+from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
 
@@ -31,8 +35,14 @@ class IdentityCheckHook(Hook):
             runner: The runner of the training.
 
         Raises:
-            ConfigError: If the two numbers differ.
+            ConfigError: If the two numbers differ, several data sets are
+                joined without telling their people apart, the batches of an
+                ``IdentityBalancedSampler`` are cut in another way, or the
+                pipeline of a wrapper (``MultiImageMixDataset``) loses ids.
         """
+        refuse_plain_concat(runner.train_dataloader.dataset)
+        check_balanced_batches(runner.train_dataloader)
+        check_pipeline(list(_wrapper_pipelines(runner.train_dataloader.dataset)))
         expected = dataset_identities(runner.train_dataloader.dataset)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if expected is None:
@@ -49,19 +59,33 @@ def dataset_identities(dataset: Any) -> int | None:
     """Look up how many identities a training set has.
 
     Args:
-        dataset: A data set, perhaps within wrappers such as RepeatDataset.
+        dataset: A data set, perhaps within wrappers such as RepeatDataset, or
+            a wrapper of which only one data set has identities.
 
     Returns:
         The number, or None if the data set does not say.
     """
-    while dataset is not None:
-        number = getattr(dataset, 'num_identities', None)
-        if number is None:
-            number = (getattr(dataset, 'metainfo', None) or {}).get('num_identities')
-        if number is not None:
-            return int(number)
-        dataset = getattr(dataset, 'dataset', None)
-    return None
+    if dataset is None:
+        return None
+    number = getattr(dataset, 'num_identities', None)
+    if number is None:
+        # A wrapper around different data sets has a list of theirs.
+        info = getattr(dataset, 'metainfo', None)
+        number = info.get('num_identities') if isinstance(info, dict) else None
+    if number is not None:
+        return int(number)
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    found = (dataset_identities(one) for one in inner)
+    return next((count for count in found if count is not None), None)
+
+
+def _wrapper_pipelines(dataset: Any) -> Iterator[Any]:
+    """List the pipelines of wrappers around data sets, which check their own."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for one in inner:
+        if one is not None and dataset_identities(one) is not None:
+            yield getattr(dataset, 'pipeline', None)
+            yield from _wrapper_pipelines(one)
 
 
 def head_identities(model: nn.Module) -> dict[str, int]:

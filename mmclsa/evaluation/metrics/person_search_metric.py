@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.evaluation.device import product_on
 from mmclsa.evaluation.functional import (
     PRESETS,
+    DetectionResult,
     evaluate_detection,
     evaluate_searches,
     flags_for_thresholds,
@@ -21,7 +22,7 @@ from mmclsa.evaluation.functional import (
 from mmclsa.evaluation.metrics.records import collect_predictions, record_of, records_by_image
 from mmclsa.evaluation.report import format_results, result_names
 from mmclsa.registry import METRICS
-from mmclsa.structures import Predictions, SearchProtocol
+from mmclsa.structures import Predictions, Scene, SearchProtocol
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['PersonSearchMetric', 'save_predictions']
@@ -34,6 +35,10 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
         np.savez(temporary, **arrays)
 
 
+def _prefixed(parts: Mapping[str, DetectionResult]) -> dict[str, DetectionResult]:
+    return {f'{name}_detection': part for name, part in parts.items()}
+
+
 @METRICS.register_module()
 class PersonSearchMetric(BaseMetric):
     """Search and detection figures of every protocol of the test set.
@@ -42,7 +47,10 @@ class PersonSearchMetric(BaseMetric):
     pass over the images serves all protocols. Results are
     ``search/<protocol>/mAP``, ``top1``, ``top5``, ``top10`` and
     ``search/detection/recall``, ``ap``, all in [0, 1]; they do not depend on
-    the order of the images, on batches, or on the number of processes.
+    the order of the images, on batches, or on the number of processes. Of a
+    ``ConcatPersonSearchDataset`` there are also
+    ``search/<data set>_detection/recall`` and ``ap``; ``search/detection`` is
+    of all scenes together.
 
     Args:
         det_thresh: Detections below this score are not searched; several
@@ -130,13 +138,25 @@ class PersonSearchMetric(BaseMetric):
         ]
         found = [(record['boxes'], record['scores']) for record in records]
         detection = evaluate_detection(scenes, found, self.detection_thresh)
-        print_log('\n' + format_results(searched, detection), logger='current')
+        parts = self._parts(scenes, found)
+        print_log('\n' + format_results(searched, detection, parts), logger='current')
         figures = {
             f'{name}/{figure}': value
             for name, result in zip(result_names(searched, cbgm=False), searched)
             for figure, value in result.figures().items()
         }
-        return figures | {
-            'detection/recall': detection.recall,
-            'detection/ap': detection.ap,
-        }
+        for name, part in {'detection': detection, **_prefixed(parts)}.items():
+            figures.update({f'{name}/recall': part.recall, f'{name}/ap': part.ap})
+        return figures
+
+    def _parts(
+        self, scenes: Sequence[Scene], found: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> dict[str, DetectionResult]:
+        """Compute the detection figures of each data set, where there are several."""
+        assert self.dataset_meta is not None  # compute_metrics has looked at its protocols
+        parts, start = {}, 0
+        for name, count in (self.dataset_meta.get('parts') or {}).items():
+            own = slice(start, start + count)
+            parts[name] = evaluate_detection(scenes[own], found[own], self.detection_thresh)
+            start += count
+        return parts
