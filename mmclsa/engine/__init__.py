@@ -1,5 +1,6 @@
 """Hooks and start-up, only where MMEngine has none."""
 
+from mmclsa.engine.clip_apart import ClipApartConstructor
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.hardware import build_runner, set_amp, set_auto_scale_lr
 from mmclsa.engine.launch import (
@@ -14,6 +15,7 @@ from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
 __all__ = [
     'AtomicLocalBackend',
+    'ClipApartConstructor',
     'build_runner',
     'check_load_from',
     'check_pretrained',

@@ -5,6 +5,7 @@ from mmclsa.engine.hooks.ema import PersonSearchEMAHook
 from mmclsa.engine.hooks.epoch_seed import EpochSeedHook, EpochStream
 from mmclsa.engine.hooks.finite_loss import FiniteLossHook
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
+from mmclsa.engine.hooks.loss_weight_ramp import LossWeightRampHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -12,5 +13,6 @@ __all__ = [
     'EpochStream',
     'FiniteLossHook',
     'IdentityCheckHook',
+    'LossWeightRampHook',
     'PersonSearchEMAHook',
 ]
