@@ -19,7 +19,7 @@ from mmclsa.engine.ablation.run import (
 
 __all__ = ['all_runs', 'work_through']
 
-_WAIT = 5.0  # seconds between two looks at what others do
+CLAIMS = 'claims'  # folder in that of the grid
 
 
 def all_runs(grid: Grid) -> list[tuple[Row, int]]:
@@ -36,12 +36,14 @@ def work_through(
     out: str | Path,
     runs: Iterable[tuple[Row, int]],
     report: Callable[[str], None] = print,
+    wait: float = 5.0,
 ) -> list[str]:
     """Do what is left of some runs of a grid.
 
     Any number of processes, on any number of machines that share ``out``, may
-    do so at once. Returns when no run is left that this process could do or
-    wait for in order to do another.
+    do so at once. Runs that others are at are waited for, and done here if
+    their owner dies or fails; so all return when all runs are finished, or
+    have failed here.
 
     Args:
         path: File of the grid.
@@ -49,35 +51,39 @@ def work_through(
         out: Folder of all runs.
         runs: Those to do, in this order.
         report: Takes a line for every run.
+        wait: Seconds between two looks at what others do.
 
     Returns:
         Names of the runs that failed.
+
+    Raises:
+        UserError: If a finished run is not one of this grid.
     """
     left, failed = list(runs), []
     while left:
         waiting = []
         for row, seed in left:
-            name = f'{row.name}/seed_{seed}'
-            if finished(out, row, seed):
-                continue
+            name, done = f'{row.name}/seed_{seed}', finished(out, row, seed)
             start = _start(grid, out, row)
+            if done:
+                continue
             if row.start and start is None:
-                if row.start in {n.split('/')[0] for n in failed}:
+                if any(other.startswith(f'{row.start}/') for other in failed):
                     report(f'{name}: not done, as {row.start} failed')
                     failed.append(name)
                 else:
                     waiting.append((row, seed))
                 continue
-            claim = take_claim(Path(out) / 'claims', f'{row.name}.seed_{seed}')
+            claim = take_claim(Path(out) / CLAIMS, f'{row.name}.seed_{seed}')
             if claim is None:
-                report(f'{name}: somebody else is at it')
+                waiting.append((row, seed))
                 continue
             with claim:
                 if not _do(path, out, row, seed, start, report):
                     failed.append(name)
-        if waiting:
-            time.sleep(_WAIT)
         left = waiting
+        if left:
+            time.sleep(wait)
     return failed
 
 
