@@ -1,5 +1,5 @@
 # The headline recipe end to end on real frames without a GPU: MobileNetV2 in place of ResNet-50,
-# MOT17 and TUD-Campus at a third of their size, searched in PETS. For what a step does, not for
+# MOT17 and TUD-Campus at a quarter of their size, searched in PETS. For what a step does, not for
 # figures: 145 people in few scenes teach a detector little.
 _base_ = [
     '../_base_/default_runtime.py',
@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/models/faster-rcnn_r50_scene-reid.py',
     '../_base_/schedules/schedule_20e.py',
 ]
-image_scale = (640, 360)
+image_scale = (480, 270)
 mbv2_weights = '{{$MMCLSA_WEIGHTS:weights/}}' + 'mobilenet_v2_imagenet.pth'
 channels = [24, 32, 96, 1280]
 

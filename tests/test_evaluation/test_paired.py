@@ -28,9 +28,7 @@ def literal_holm(p_values):
     for value in p_values:
         smaller = [other for other in p_values if other <= value]
         # The largest of all steps up to this one, each times how many are left.
-        steps = [
-            other * (len(p_values) - sum(o < other for o in p_values)) for other in smaller
-        ]
+        steps = [other * (len(p_values) - sum(o < other for o in p_values)) for other in smaller]
         corrected.append(min(1.0, max(steps)))
     return corrected
 

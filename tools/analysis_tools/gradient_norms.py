@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.config import DictAction
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from terminaltables import GithubFlavoredMarkdownTable
 from torch import Tensor, nn
@@ -17,6 +19,8 @@ from mmclsa.utils.cli import run_tool
 
 #: The re-ID branch's losses begin so.
 REID = ('loss_id', 'loss_align', 'loss_triplet', 'loss_contrastive')
+
+BACKBONE = 'detector.backbone.'
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,12 +46,37 @@ def split_losses(losses: Mapping[str, Tensor | list[Tensor]]) -> dict[str, Tenso
     return sums
 
 
-def gradient_norm(loss: Tensor, parameters: Iterable[nn.Parameter]) -> float:
-    """Measure the norm of a loss's gradient, and leave the graph for another."""
+def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Compute the gradient of a loss, and leave the graph for another."""
     if not loss.requires_grad:
-        return 0.0
-    grads = torch.autograd.grad(loss, list(parameters), retain_graph=True, allow_unused=True)
-    return float(torch.stack([g.norm() for g in grads if g is not None]).norm())
+        return {}
+    found = torch.autograd.grad(
+        loss, list(parameters.values()), retain_graph=True, allow_unused=True
+    )
+    return {name: grad for name, grad in zip(parameters, found) if grad is not None}
+
+
+def norm_of(grads: Mapping[str, Tensor], prefix: str = '') -> float:
+    """Measure the norm of the gradients of weights whose names begin so."""
+    chosen = [grad.norm() for name, grad in grads.items() if name.startswith(prefix)]
+    return float(torch.stack(chosen).norm()) if chosen else 0.0
+
+
+def training_step(
+    model: nn.Module, wrapper: OptimWrapper, batch: Mapping[str, Any]
+) -> dict[str, dict[str, float]]:
+    """Make a step as training does, and measure each part's gradient on the way."""
+    losses = split_losses(model(**model.data_preprocessor(batch, True), mode='loss'))
+    weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    grads = {part: gradients(loss, weights) for part, loss in losses.items()}
+    for name, weight in weights.items():
+        parts = [of[name] for of in grads.values() if name in of]
+        weight.grad = torch.stack(parts).sum(0) if parts else None
+    wrapper.step()
+    return {
+        'all weights': {part: norm_of(of) for part, of in grads.items()},
+        'the backbone': {part: norm_of(of, BACKBONE) for part, of in grads.items()},
+    }
 
 
 def main() -> None:
@@ -62,28 +91,21 @@ def main() -> None:
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     schedulers = runner.build_param_scheduler(runner.param_schedulers)
     runner._init_model_weights()
-    model, rows = runner.model.train(), []
-    backbone = [p for p in model.detector.backbone.parameters() if p.requires_grad]
-    trained = [p for p in model.parameters() if p.requires_grad]
+    rows = []
     for step, batch in zip(range(args.steps), loop.dataloader_iterator):
-        losses = model(**model.data_preprocessor(batch, True), mode='loss')
-        sums = split_losses(losses)
-        norms = {part: gradient_norm(loss, trained) for part, loss in sums.items()}
-        shared = {part: gradient_norm(loss, backbone) for part, loss in sums.items()}
-        runner.optim_wrapper.update_params(sum(sums.values()))
+        rows.append(training_step(runner.model.train(), runner.optim_wrapper, batch))
+        print(step + 1, rows[-1], flush=True)
         for scheduler in schedulers:
             scheduler.step()
-        rows.append((norms, shared))
-        print(step + 1, norms, 'of the backbone:', shared, flush=True)
     print(summary(rows))
 
 
-def summary(rows: list[tuple[dict[str, float], dict[str, float]]]) -> str:
+def summary(rows: list[dict[str, dict[str, float]]]) -> str:
     """Give the median and the range of each norm, as a table."""
     lines = [['gradient of', 'losses', 'median', 'least', 'most']]
-    for place, of in enumerate(('all weights', 'the backbone')):
-        for part in rows[0][place]:
-            values = [row[place][part] for row in rows]
+    for of, parts in rows[0].items():
+        for part in parts:
+            values = [row[of][part] for row in rows]
             shown = (statistics.median(values), min(values), max(values))
             lines.append([of, part, *(f'{value:.1f}' for value in shown)])
     return GithubFlavoredMarkdownTable(lines).table
