@@ -168,7 +168,7 @@ def heights_table(runs: Sequence[Trained], baseline: str, order: Sequence[str]) 
     means = [100 * np.mean([np.nanmean(q.by_height[k]) for q in base]) for k in range(len(bins))]
     lines = [['row', *bins], [baseline, *(f'{mean:.1f}' for mean in means)]]
     for name, marks in zip(names, stars):
-        cells = [f'{100 * of[name].mean:+.1f}' + ' *' * mark for of, mark in zip(compared, marks)]
+        cells = [f'{100 * of[name].mean:+.1f}' + ' *' * bool(mark) for of, mark in zip(compared, marks)]
         lines.append([name, *cells])
     return GithubFlavoredMarkdownTable(lines).table
 

@@ -105,7 +105,7 @@ def test_mistakes():
 
 def test_figures_of_queries_are_those_of_the_evaluation(tmp_path):
     """Means over the file's rows are the figures that the evaluation prints."""
-    protocol, predictions = make_case(seed=3, queries=12)
+    _, protocol, predictions = make_case(seed=3)
     result = evaluate_search(protocol, predictions, SearchFlags())
     edges = [30.0, 60.0]
     save_query_figures(tmp_path / 'q.npz', query_figures(result, protocol, edges))

@@ -60,15 +60,15 @@ class TestBackboneShare:
     @pytest.mark.parametrize('share', [0.0, 0.5])
     def test_the_backbone_gets_a_share_and_the_branch_all(self, share):
         grads = []
-        for searcher in (build_searcher('faster_rcnn'), build_searcher('faster_rcnn')):
-            searcher.reid.backbone_grad = 1.0 if not grads else share
-            searcher.train()
+        head = dict(loss_id=dict(type='LinearIdentityLoss', cosine_scale=16.0))
+        for value in (1.0, share):
+            searcher = build_searcher('faster_rcnn', head=head).train()
+            searcher.reid.backbone_grad = value
             torch.manual_seed(1)
             scenes = [scene_sample((128, 160), people=3, ids=[0, 1, 2]) for _ in range(2)]
             losses = searcher.loss(*batch(searcher, scenes, True))
-            # Of an untrained memory there is no gradient: the alignment's suffices.
             reid = sum(v for n, v in losses.items() if n.startswith(('loss_id', 'loss_align')))
-            params = dict(searcher.named_parameters())
+            params = {n: p for n, p in searcher.named_parameters() if p.requires_grad}
             found = torch.autograd.grad(reid, list(params.values()), allow_unused=True)
             grads.append({n: g for n, g in zip(params, found) if g is not None})
         whole, part = grads
@@ -109,10 +109,10 @@ class TestRefinedBoxes:
         rois = bbox2roi([torch.tensor([[10.0, 10.0, 50.0, 90.0]])])
         deltas = torch.zeros(1, 8)
         deltas[0, 4] = 1.0  # the second class moves to the right
-        head._bbox_forward = lambda rois: dict(bbox_pred=deltas)
         head.bbox_head.reg_class_agnostic = False
         moved = []
         for label in (0, 1):
+            head._bbox_forward = lambda rois: dict(bbox_pred=deltas)
             with record_refined(searcher.detector, 1, label) as refined:
                 head._bbox_forward(rois=rois)
             moved.append(float(refined[0][0, 0]) - 10)

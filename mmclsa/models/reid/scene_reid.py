@@ -116,7 +116,8 @@ class SceneReID(BaseReID):
             )
         self._check_strides(scenes, feats)
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
-        maps = [at_least_float32(level).contiguous() for level in self.neck(tuple(feats))]
+        feats = tuple(scale_gradient(feat, self.backbone_grad) for feat in feats)
+        maps = [at_least_float32(level).contiguous() for level in self.neck(feats)]
         # RoIAlign crashes at boxes that are astronomically far away.
         near = [b.to(maps[0].dtype).clamp(-_FAR, _FAR) for b in boxes]
         rois = bbox2roi([at_least_a_pixel(b) for b in near])
