@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
@@ -23,6 +24,7 @@ __all__ = [
     'LOOPS',
     'METRICS',
     'MODELS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
     'TRANSFORMS',
     'VISUALIZERS',
 ]
@@ -38,6 +40,11 @@ DATA_SAMPLERS = Registry(
 METRICS = Registry('metric', parent=MMENGINE_METRICS, locations=['mmclsa.evaluation.metrics'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['mmclsa.engine.hooks'])
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, locations=['mmclsa.engine.loops'])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor',
+    parent=MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=['mmclsa.engine'],
+)
 VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization']
 )

@@ -1,5 +1,6 @@
 """Hooks, a loop and start-up, only where MMEngine has none."""
 
+from mmclsa.engine.clip_apart import ClipApartConstructor
 from mmclsa.engine.distributed import LAUNCHERS, init_distributed
 from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.file_backend import AtomicLocalBackend
@@ -16,6 +17,7 @@ from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 __all__ = [
     'LAUNCHERS',
     'AtomicLocalBackend',
+    'ClipApartConstructor',
     'build_runner',
     'check_load_from',
     'check_pretrained',

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmclsa.engine.hooks.epoch_seed import find_pipelines
 from mmdet.datasets import ConcatDataset as MMDetConcatDataset
 from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmengine.config import Config
@@ -24,7 +25,6 @@ from mmclsa.datasets import (
     PRWDataset,
 )
 from mmclsa.datasets.samplers import IdentityBalancedSampler
-from mmclsa.engine.hooks.epoch_seed import find_pipelines
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.metrics import PersonSearchMetric
 from mmclsa.registry import DATASETS

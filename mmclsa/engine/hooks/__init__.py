@@ -6,6 +6,7 @@ from mmclsa.engine.hooks.ema import PersonSearchEMAHook
 from mmclsa.engine.hooks.finite_loss import FiniteLossHook
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
 from mmclsa.engine.hooks.interim_checkpoint import InterimCheckpointHook
+from mmclsa.engine.hooks.loss_weight_ramp import LossWeightRampHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -13,5 +14,6 @@ __all__ = [
     'FiniteLossHook',
     'IdentityCheckHook',
     'InterimCheckpointHook',
+    'LossWeightRampHook',
     'PersonSearchEMAHook',
 ]

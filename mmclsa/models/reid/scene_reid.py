@@ -23,10 +23,32 @@ from mmclsa.models.reid.region_average import (
 from mmclsa.models.reid.strides import check_strides
 from mmclsa.registry import MODELS
 
-__all__ = ['SceneReID']
+__all__ = ['SceneReID', 'scale_gradient']
 
 #: Pixels; farther than any picture reaches.
 _FAR = 1e5
+
+
+def scale_gradient(values: Tensor, share: float) -> Tensor:
+    """Return values as they are, with a gradient that is scaled on its way back.
+
+    Args:
+        values: Any shape.
+        share: Factor of the gradient, in [0, 1].
+
+    Returns:
+        The same values, up to rounding.
+
+    Example:
+        >>> import torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> (5 * scale_gradient(x, 0.5)).backward()
+        >>> x.grad
+        tensor([2.5000])
+    """
+    if share == 1 or not values.requires_grad:
+        return values
+    return values.detach() + share * (values - values.detach())
 
 
 @MODELS.register_module()
@@ -51,6 +73,9 @@ class SceneReID(BaseReID):
         roi_size: Height and width of an aligned person, in cells. The default
             is ours.
         sampling_ratio: Samples a cell and axis; 0 adapts to the box.
+        backbone_grad: Share of the branch's gradient that reaches the
+            detector's backbone, in [0, 1]; the branch itself learns from all
+            of it. 0 trains the branch on features that detection alone shapes.
         init_cfg: Initialisation config.
     """
 
@@ -64,9 +89,13 @@ class SceneReID(BaseReID):
         in_indices: Sequence[int] | None = None,
         roi_size: tuple[int, int] = (14, 7),
         sampling_ratio: int = 2,
+        backbone_grad: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(head, init_cfg=init_cfg)
+        if not 0 <= backbone_grad <= 1:
+            raise ConfigError(f'backbone_grad must lie in [0, 1], but is {backbone_grad}')
+        self.backbone_grad = backbone_grad
         self.neck = MODELS.build(neck)
         self.strides = tuple(strides)
         self.in_indices = None if in_indices is None else tuple(in_indices)
@@ -102,6 +131,7 @@ class SceneReID(BaseReID):
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
         self._check_strides(scenes, feats)
+        feats = tuple(scale_gradient(feat, self.backbone_grad) for feat in feats)
         dtype = torch.promote_types(feats[0].dtype, torch.float32)
         # RoIAlign crashes at boxes that are astronomically far away.
         near = [at_least_a_pixel(b.to(dtype).clamp(-_FAR, _FAR)) for b in boxes]
@@ -109,7 +139,7 @@ class SceneReID(BaseReID):
         if stripes and self.sampling_ratio > 0 and self.roi_size[0] % stripes == 0:
             return self._average(feats, near, stripes)
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
-        maps = [at_least_float32(level).contiguous() for level in self.neck(tuple(feats))]
+        maps = [at_least_float32(level).contiguous() for level in self.neck(feats)]
         rois = bbox2roi(near)
         with full_precision(rois):
             return [layer(level, rois) for layer, level in zip(self.roi_layers, maps)]

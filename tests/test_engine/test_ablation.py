@@ -1,0 +1,254 @@
+"""Grids of runs: reading, claiming, resuming; and a tiny one from end to end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from mmclsa.engine.ablation import all_runs, claims, read_grid, row_config, schedule, take_claim
+from mmclsa.engine.ablation.grid import fingerprint
+from mmclsa.errors import ConfigError
+from mmclsa.evaluation.query_figures import load_query_figures
+from tests.helpers import REPO, assert_user_error, run_python
+
+TOOL = 'tools/analysis_tools/run_ablation.py'
+TINY = REPO / 'tests' / 'data' / 'ablation_grid.py'
+CONFIG = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+RECIPE = REPO / 'tools' / 'analysis_tools' / 'grids' / 'recipe.py'
+
+
+def write_grid(path, text):
+    path.write_text(f'config = {CONFIG!r}\n{text}\n')
+    return path
+
+
+class TestGrid:
+    def test_rows_in_the_order_that_they_are_written(self, tmp_path):
+        grid = read_grid(
+            write_grid(
+                tmp_path / 'grid.py',
+                "seeds = [4, 5]\nbaseline = 'b'\nstart = 'a'\noptions = {'x.y': 1}\n"
+                "rows = {'b': {}, 'a': {'seeds': [7]}, 'c': {'options': {'x.y': 2, 'z': (1, 2)}}}",
+            )
+        )
+        assert [(row.name, seed) for row, seed in all_runs(grid)] == [
+            ('b', 4), ('a', 7), ('c', 4), ('b', 5), ('c', 5),
+        ]  # fmt: skip
+        assert dict(grid['c'].options) == {'x.y': 2, 'z': (1, 2)}
+        assert dict(grid['b'].options) == {'x.y': 1}
+        assert (grid['a'].start, grid['b'].start) == ('', 'a')
+
+    @pytest.mark.parametrize(
+        ('text', 'word'),
+        [
+            ('', 'rows'),
+            ("rows = {'a': 3}", 'a'),
+            ("rows = {'a': {'option': {}}}", 'option'),
+            ("rows = {'../a': {}}", r'\.\./a'),
+            ("rows = {'a': {}}\nbaseline = 'b'", 'baseline'),
+            ("rows = {'a': {'start': 'b'}}", 'start'),
+            ("config = ''\nrows = {'a': {}}", 'config'),
+        ],
+    )
+    def test_mistakes(self, tmp_path, text, word):
+        with pytest.raises(ConfigError, match=word):
+            read_grid(write_grid(tmp_path / 'grid.py', text))
+
+    def test_config_of_a_run(self, tmp_path):
+        grid = read_grid(
+            write_grid(
+                tmp_path / 'grid.py', "rows = {'a': {'options': {'model.reid.roi_size': (6, 3)}}}"
+            )
+        )
+        one, two = (row_config(grid['a'], seed, start) for seed, start in ((1, None), (2, 'x.pth')))
+        assert one.model.reid.roi_size == (6, 3)
+        assert (one.randomness.seed, two.randomness.seed, two.load_from) == (1, 2, 'x.pth')
+        assert fingerprint(one) != fingerprint(two)
+        again = row_config(grid['a'], 1)
+        again.work_dir = 'elsewhere'
+        assert fingerprint(again) == fingerprint(one)
+
+    def test_every_row_of_the_recipe_is_a_config(self):
+        grid = read_grid(RECIPE)
+        prints = {}
+        for row in grid.rows:
+            cfg = row_config(row, row.seeds[0])
+            prints.setdefault(fingerprint(cfg), []).append(row.name)
+        assert all(len(names) == 1 for names in prints.values()), 'two rows are one'
+
+
+def hold(folder, name, ready, done):
+    claim = claims.take_claim(folder, name)
+    ready.put(claim is not None)
+    done.get()
+    if claim is not None:
+        claim.release()
+
+
+class TestClaims:
+    def test_one_of_many_has_it(self, tmp_path):
+        context = multiprocessing.get_context('spawn')
+        ready, done = context.Queue(), context.Queue()
+        others = [
+            context.Process(target=hold, args=(tmp_path, 'run', ready, done)) for _ in range(3)
+        ]
+        for other in others:
+            other.start()
+        assert sum(ready.get(timeout=120) for _ in others) == 1
+        assert take_claim(tmp_path, 'run') is None
+        with take_claim(tmp_path, 'another'):
+            assert claims.is_claimed(tmp_path, 'another')
+        assert not claims.is_claimed(tmp_path, 'another')
+        for _ in others:
+            done.put(None)
+        for other in others:
+            other.join(60)
+        with take_claim(tmp_path, 'run') as claim:
+            assert claim is not None
+
+    def test_of_a_process_that_is_dead(self, tmp_path):
+        code = (
+            'import os; from mmclsa.engine.ablation.claims import take_claim;'
+            f"take_claim({str(tmp_path)!r}, 'run'); os._exit(9)"
+        )
+        assert run_python('-c', code).returncode == 9
+        assert (tmp_path / 'run.json').exists()
+        with take_claim(tmp_path, 'run') as claim:
+            assert claim is not None
+
+    def test_of_another_machine_that_went_silent(self, tmp_path):
+        path = tmp_path / 'run.json'
+        path.write_text(json.dumps(dict(host='elsewhere', process=1, run='run')))
+        assert take_claim(tmp_path, 'run') is None
+        silent = time.time() - claims.STALE_AFTER - 5
+        os.utime(path, (silent, silent))
+        with take_claim(tmp_path, 'run') as claim:
+            assert claim is not None
+
+    def test_it_gives_signs_of_life(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(claims, 'BEAT', 0.05)
+        with take_claim(tmp_path, 'run'):
+            path = tmp_path / 'run.json'
+            os.utime(path, (0, 0))
+            deadline = time.time() + 20
+            while path.stat().st_mtime == 0 and time.time() < deadline:
+                time.sleep(0.02)
+            assert path.stat().st_mtime > 0
+
+    def test_half_a_claim_is_a_claim_until_it_is_old(self, tmp_path):
+        (tmp_path / 'run.json').write_text('{"host": "els')
+        assert take_claim(tmp_path, 'run') is None or not claims._is_running(0)
+
+
+def fake_run(monkeypatch, fails=()):
+    """Replace training by writing a result; returns the list of runs that were done."""
+    done = []
+
+    def run(path, out, row, seed):
+        done.append((row, seed))
+        if row in fails:
+            return 1
+        grid = read_grid(path)
+        folder = schedule.run_folder(out, row, seed)
+        (folder / 'work').mkdir(parents=True, exist_ok=True)
+        (folder / 'work' / 'epoch_1.pth').write_bytes(b'')
+        (folder / 'work' / 'last_checkpoint').write_text(str(folder / 'work' / 'epoch_1.pth'))
+        result = dict(
+            fingerprint=fingerprint(row_config(grid[row], seed)),
+            figures={'search/all/mAP': 0.5},
+            train_seconds=1,
+        )
+        (folder / 'result.json').write_text(json.dumps(result))
+        return 0
+
+    monkeypatch.setattr(schedule, 'run_in_process', run)
+    return done
+
+
+class TestSchedule:
+    def work(self, path, out, **options):
+        grid = read_grid(path)
+        return schedule.work_through(path, grid, out, all_runs(grid), lambda line: None, **options)
+
+    def test_start_comes_first_and_nothing_is_done_twice(self, tmp_path, monkeypatch):
+        path = write_grid(
+            tmp_path / 'grid.py',
+            "start = 's'\nseeds = [0, 1]\nrows = {'a': {}, 's': {'seeds': [3]}}",
+        )
+        done = fake_run(monkeypatch)
+        assert self.work(path, tmp_path / 'out', wait=0.01) == []
+        assert done == [('s', 3), ('a', 0), ('a', 1)]
+        cfg = Config.fromfile(tmp_path / 'out' / 'a' / 'seed_1' / 'config.py')
+        assert cfg.load_from == str(tmp_path / 'out' / 's' / 'seed_3' / 'work' / 'epoch_1.pth')
+        assert cfg.randomness.seed == 1
+        assert self.work(path, tmp_path / 'out') == []
+        assert len(done) == 3
+
+    def test_a_failed_run_stops_no_other(self, tmp_path, monkeypatch):
+        path = write_grid(tmp_path / 'grid.py', "rows = {'a': {}, 'b': {'start': 'a'}, 'c': {}}")
+        done = fake_run(monkeypatch, fails=['a'])
+        assert self.work(path, tmp_path / 'out', wait=0.01) == ['a/seed_0', 'b/seed_0']
+        assert done == [('a', 0), ('c', 0)]
+
+    def test_a_run_of_somebody_else_is_waited_for(self, tmp_path, monkeypatch):
+        path = write_grid(tmp_path / 'grid.py', "rows = {'a': {}, 'b': {}}")
+        done = fake_run(monkeypatch)
+        claim = take_claim(tmp_path / 'out' / 'claims', 'a.seed_0')
+        monkeypatch.setattr(schedule.time, 'sleep', lambda seconds: claim.release())
+        assert self.work(path, tmp_path / 'out') == []
+        assert done == [('b', 0), ('a', 0)], 'its owner gave it up'
+
+    def test_a_row_that_was_changed_since(self, tmp_path, monkeypatch):
+        path = write_grid(tmp_path / 'grid.py', "rows = {'a': {}}")
+        fake_run(monkeypatch)
+        self.work(path, tmp_path / 'out')
+        write_grid(path, "rows = {'a': {'options': {'model.reid.roi_size': (2, 2)}}}")
+        with pytest.raises(ConfigError, match='another config'):
+            self.work(path, tmp_path / 'out')
+
+
+def test_a_tiny_grid_from_end_to_end(tmp_path):
+    """Two rows that start from a third; killed in the middle of a run, and gone on with."""
+    out = tmp_path / 'out'
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPO)}
+    command = [sys.executable, TOOL, str(TINY), '--out', str(out)]
+    process = subprocess.Popen(
+        command, cwd=REPO, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.time() + 240
+    while not (out / 'today' / 'seed_0' / 'config.py').exists():
+        assert process.poll() is None
+        assert time.time() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait(60)
+    assert (out / 'claims' / 'today.seed_0.json').exists(), 'left by the killed process'
+    result = run_python(TOOL, TINY, '--out', out, PYTHONPATH=str(REPO))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'start/seed_3 begins' not in result.stdout, 'it was finished'
+    assert '| clip-apart |' in result.stdout
+
+    with open(out / 'runs.csv', newline='') as stream:
+        runs = {(run['row'], run['seed']): run for run in csv.DictReader(stream)}
+    assert set(runs) == {('start', '3'), ('today', '0'), ('clip-apart', '0')}
+    for (row, seed), run in runs.items():
+        queries = load_query_figures(out / row / f'seed_{seed}' / 'queries.npz')
+        mean = np.nanmean(queries.average_precisions)
+        assert float(run['search/all/mAP']) == pytest.approx(mean, abs=1e-5)
+        assert queries.by_height.shape == (2, len(queries.query_ids))
+    assert json.loads(runs['clip-apart', '0']['options'])['optim_wrapper.constructor']
+    assert not list((out / 'claims').glob('*.json')), 'given up'
+
+
+def test_wrong_command_lines(tmp_path):
+    assert_user_error(run_python(TOOL, tmp_path / 'no.py', '--out', tmp_path), 'no.py')
+    assert_user_error(run_python(TOOL, TINY, '--out', tmp_path, '--rows', 'nobody'), 'nobody')
