@@ -2,6 +2,7 @@
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.coco_person_search import CocoPersonSearchDataset
+from mmclsa.datasets.cross_scale import CrossScaleDataset
 from mmclsa.datasets.cuhk_sysu import CUHKSYSUDataset
 from mmclsa.datasets.mot_challenge import MOTChallengeDataset
 from mmclsa.datasets.movienet import MovieNetPSDataset
@@ -14,6 +15,7 @@ __all__ = [
     'BasePersonSearchDataset',
     'CUHKSYSUDataset',
     'CocoPersonSearchDataset',
+    'CrossScaleDataset',
     'MOTChallengeDataset',
     'MovieNetPSDataset',
     'PRWDataset',
