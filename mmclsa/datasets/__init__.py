@@ -3,6 +3,7 @@
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.coco_person_search import CocoPersonSearchDataset
 from mmclsa.datasets.concat import ConcatPersonSearchDataset
+from mmclsa.datasets.cross_scale import CrossScaleDataset
 from mmclsa.datasets.cuhk_sysu import CUHKSYSUDataset
 from mmclsa.datasets.mot_challenge import MOTChallengeDataset
 from mmclsa.datasets.movienet import MovieNetPSDataset
@@ -16,6 +17,7 @@ __all__ = [
     'CUHKSYSUDataset',
     'CocoPersonSearchDataset',
     'ConcatPersonSearchDataset',
+    'CrossScaleDataset',
     'MOTChallengeDataset',
     'MovieNetPSDataset',
     'PRWDataset',

@@ -80,8 +80,8 @@ class TestBackboneShare:
             torch.testing.assert_close(got, factor * grad, rtol=1e-3, atol=1e-5)
 
     def test_range(self):
+        searcher = build_searcher('faster_rcnn')
         with pytest.raises(ConfigError, match='backbone_grad'):
-            searcher = build_searcher('faster_rcnn')
             type(searcher.reid)(neck={}, head=head_cfg(), backbone_grad=1.5)
 
 

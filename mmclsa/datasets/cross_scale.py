@@ -1,0 +1,298 @@
+"""Search across scales: the people of any data set, brought to several heights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.transforms.loading import LoadSceneImage
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.registry import DATASETS
+from mmclsa.structures import Query, Scene, SearchProtocol
+
+__all__ = ['CrossScaleDataset', 'Window', 'cross_scale_protocol', 'window_of']
+
+
+@dataclass(frozen=True)
+class Window:
+    """A person cut out of a scene, with what is around him.
+
+    Attributes:
+        scene: Index of the scene.
+        key: Name of the scene, ``@`` and the number of the box.
+        region: Where it lies, integers x1 y1 x2 y2 in the scene's pixels;
+            the picture may end before x2 and y2.
+        box: The person, x1 y1 x2 y2 in the region's pixels.
+        person_id: Who it is.
+        cam_id: Camera of the scene.
+    """
+
+    scene: int
+    key: str
+    region: tuple[int, int, int, int]
+    box: np.ndarray
+    person_id: int
+    cam_id: int
+
+    def factor(self, height: float | None) -> float:
+        """Give the factor that brings the person down to a height; nobody is enlarged."""
+        own = float(self.box[3] - self.box[1])
+        return 1.0 if height is None else min(1.0, height / own)
+
+    def image(self, height: float | None) -> str:
+        """Name the picture of this person at a height."""
+        return f'{self.key}/{_name(height)}'
+
+
+def _name(height: float | None) -> str:
+    return 'own' if height is None else f'{height:g}'
+
+
+def window_of(scene: Scene, index: int, number: int, margin: float) -> Window:
+    """Put a window around a person.
+
+    Args:
+        scene: The scene.
+        index: Its index.
+        number: Of the box in the scene.
+        margin: Share of the box's size added on each side.
+
+    Returns:
+        The window, cut off at the picture's left and upper edge.
+
+    Example:
+        >>> box = np.array([[10.0, 20.0, 30.0, 60.0]])
+        >>> scene = Scene('a.jpg', box, np.array([7]), np.zeros(1, bool))
+        >>> window = window_of(scene, 0, 0, 0.5)
+        >>> window.region, window.box.tolist(), window.factor(20)
+        ((0, 0, 40, 80), [10.0, 20.0, 30.0, 60.0], 0.5)
+    """
+    box = np.maximum(np.asarray(scene.boxes[number], dtype=np.float64), 0)
+    edge = np.tile(box[2:] - box[:2], 2) * margin
+    low = np.floor(np.maximum(box - edge, 0))[:2]
+    high = np.ceil(box + edge)[2:]
+    x1, y1, x2, y2 = (int(value) for value in (*low, *high))
+    return Window(
+        scene=index,
+        key=f'{scene.image}@{number}',
+        region=(x1, y1, x2, y2),
+        box=box - np.array([x1, y1, x1, y1]),
+        person_id=int(scene.person_ids[number]),
+        cam_id=scene.cam_id,
+    )
+
+
+def cross_scale_protocol(
+    windows: Sequence[Window],
+    query_height: float | None,
+    gallery_height: float | None,
+    min_gap: int = 1,
+    query_every: int = 1,
+) -> SearchProtocol:
+    """Make the task of finding people at one height by queries at another.
+
+    Convention: every ``query_every``-th appearance of a person is a query.
+    Its gallery is everybody at ``gallery_height`` but the people of scenes of
+    its own camera that are fewer than ``min_gap`` scenes away; its matches are
+    all appearances of the person there. Queries without a match are left out.
+
+    Args:
+        windows: In the order of scenes.
+        query_height: Heights that queries have at most, in pixels; None for
+            their own.
+        gallery_height: Likewise, of the gallery.
+        min_gap: 1 leaves out the query's own scene alone.
+        query_every: 1 for every appearance.
+
+    Returns:
+        The task ``<query height>-to-<gallery height>``. Query ids are the
+        places of the windows, so that tasks with one query height share them.
+    """
+    scenes = np.array([window.scene for window in windows], dtype=np.int64)
+    cameras = np.array([window.cam_id for window in windows], dtype=np.int64)
+    people = np.array([window.person_id for window in windows], dtype=np.int64)
+    names = [window.image(gallery_height) for window in windows]
+    chosen, truths, galleries = [], [], []
+    for number in _every(people, query_every):
+        near = (cameras == cameras[number]) & (np.abs(scenes - scenes[number]) < min_gap)
+        matches = np.flatnonzero(~near & (people == people[number]))
+        if len(matches):
+            chosen.append(number)
+            truths.append([(names[m], _scaled(windows[m], gallery_height)) for m in matches])
+            galleries.append([names[g] for g in np.flatnonzero(~near)])
+    asked = [windows[number] for number in chosen]
+    queries = [
+        Query(w.image(query_height), _scaled(w, query_height), w.person_id, w.cam_id) for w in asked
+    ]
+    images = dict.fromkeys([*names, *(query.image for query in queries)])
+    return SearchProtocol.build(
+        f'{_name(query_height)}-to-{_name(gallery_height)}',
+        list(images),
+        queries,
+        truths,
+        galleries,
+        query_ids=chosen,
+    )
+
+
+def _every(people: np.ndarray, step: int) -> list[int]:
+    """Choose every so many appearances of each person, in the order of the windows."""
+    chosen: list[int] = []
+    for person in np.unique(people):
+        chosen.extend(np.flatnonzero(people == person)[::step].tolist())
+    return sorted(chosen)
+
+
+def _scaled(window: Window, height: float | None) -> np.ndarray:
+    return window.box * window.factor(height)
+
+
+@DATASETS.register_module()
+class CrossScaleDataset(BasePersonSearchDataset):
+    """Everybody with an identity as a scene of his own, at several heights.
+
+    For testing how well people are found across scales, on any data set of
+    scenes: each labelled person is cut out with some surroundings and shrunk
+    (area averaging) to at most the heights that are asked for. Nobody is
+    enlarged. There is one protocol for each pair of heights,
+    ``own-to-64`` and so on: see :func:`cross_scale_protocol`. Search with
+    ground-truth boxes (``use_gt_boxes=True``): a scene shows one person.
+
+    Scale is all that is made; where query and match are neighbouring frames of
+    one camera they share view and light.
+
+    Args:
+        dataset: Config of a scene data set.
+        pairs: Heights (query, gallery) in pixels; None is a person's own.
+        margin: Share of a box's size that a scene has around it on each side.
+        min_gap: See :func:`cross_scale_protocol`.
+        query_every: Likewise.
+        kwargs: Of :class:`BasePersonSearchDataset`.
+
+    Raises:
+        ConfigError: If it is built for training, or a number is out of range.
+        DataError: If nobody has an identity.
+    """
+
+    TITLE = 'CrossScaleDataset'
+
+    def __init__(
+        self,
+        dataset: dict[str, Any],
+        pairs: Sequence[tuple[float | None, float | None]] = ((None, None),),
+        margin: float = 0.15,
+        min_gap: int = 1,
+        query_every: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        _check(pairs, margin, min_gap, query_every)
+        self.dataset = DATASETS.build(dataset)
+        self.pairs = [(query, gallery) for query, gallery in pairs]
+        self.margin = margin
+        self.min_gap = min_gap
+        self.query_every = query_every
+        self.windows: list[Window] = []
+        self._load = LoadSceneImage()
+        # One scene at a time, as neighbouring items are cut from the same one.
+        self._whole = lru_cache(maxsize=1)(self._scene_picture)
+        super().__init__(**kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the cached scene behind when a worker process is given the data set."""
+        state = dict(self.__dict__)
+        del state['_whole']
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start a cache of its own."""
+        self.__dict__.update(state)
+        self._whole = lru_cache(maxsize=1)(self._scene_picture)
+
+    def load_scenes(self) -> list[Scene]:
+        """Make a scene of each labelled person and height."""
+        if not self.test_mode:
+            raise ConfigError('CrossScaleDataset is for testing, but test_mode is False')
+        self.windows = [
+            window_of(scene, index, number, self.margin)
+            for index, scene in enumerate(self.dataset.scenes)
+            for number in np.flatnonzero((scene.person_ids >= 0) & ~scene.ignore)
+            if (scene.boxes[number, 2:] > np.maximum(scene.boxes[number, :2], 0)).all()
+        ]
+        if not self.windows:
+            raise DataError(f'CrossScaleDataset: nobody is labelled in {self.dataset.TITLE}')
+        heights = dict.fromkeys(height for pair in self.pairs for height in pair)
+        self._places = {
+            window.image(height): (window, height) for window in self.windows for height in heights
+        }
+        return [_scene(window, height) for window, height in self._places.values()]
+
+    def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
+        """Make the task of each pair; queries of another height have other ids."""
+        heights = list(dict.fromkeys(query for query, _ in self.pairs))
+        protocols = []
+        for query, gallery in self.pairs:
+            task = cross_scale_protocol(
+                self.windows, query, gallery, self.min_gap, self.query_every
+            )
+            task.query_ids[:] += heights.index(query) * len(self.windows)
+            protocols.append(task)
+        return protocols
+
+    def locate(self, scene: Scene) -> dict[str, Any]:
+        """Scenes are no files."""
+        return {}
+
+    def _scene_picture(self, index: int) -> np.ndarray:
+        info = self.dataset.get_data_info(index)
+        picture = self.dataset.picture(info)
+        return self._load(info)['img'] if picture is None else picture
+
+    def picture(self, info: dict[str, Any]) -> np.ndarray:
+        """Cut a person out of his scene and shrink him.
+
+        Raises:
+            DataError: If the box lies outside of the picture.
+        """
+        window, height = self._places[info['img_id']]
+        x1, y1, x2, y2 = window.region
+        cut = self._whole(window.scene)[y1:y2, x1:x2]
+        if cut.size == 0:
+            raise DataError(f'the box of {window.key} lies outside its image')
+        factor = window.factor(height)
+        if factor == 1:
+            return np.ascontiguousarray(cut)
+        # By the factor, not by a size: so boxes are scaled exactly, whatever is rounded.
+        size = dict(fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(cut, None, **size))
+
+
+def _scene(window: Window, height: float | None) -> Scene:
+    return Scene(
+        image=window.image(height),
+        boxes=_scaled(window, height)[None],
+        person_ids=np.array([window.person_id]),
+        ignore=np.zeros(1, dtype=bool),
+        cam_id=window.cam_id,
+    )
+
+
+def _check(pairs: Sequence[Any], margin: float, min_gap: int, query_every: int) -> None:
+    for pair in pairs:
+        if len(pair) != 2 or any(height is not None and height < 8 for height in pair):
+            raise ConfigError(
+                'CrossScaleDataset.pairs must be pairs of heights of 8 pixels or more, or None, '
+                f'but one is {pair}'
+            )
+    for name, value in (('min_gap', min_gap), ('query_every', query_every)):
+        if value < 1:
+            raise ConfigError(f'CrossScaleDataset.{name} must be 1 or more, not {value}')
+    if margin < 0 or not pairs:
+        raise ConfigError(
+            f'CrossScaleDataset needs a margin of 0 or more and a pair, not {margin} and {pairs}'
+        )
