@@ -268,8 +268,8 @@ class CrossScaleDataset(BasePersonSearchDataset):
         if factor == 1:
             return np.ascontiguousarray(cut)
         # By the factor, not by a size: so boxes are scaled exactly, whatever is rounded.
-        size = dict(fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.resize(cut, None, **size))
+        small = cv2.resize(cut, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        return np.asarray(small)
 
 
 def _scene(window: Window, height: float | None) -> Scene:
