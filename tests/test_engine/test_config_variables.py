@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config, DictAction
@@ -196,10 +197,13 @@ def test_every_variable_acts(path):
     assert idle <= {'queue_size'}, 'a linear classifier has no queue'
 
 
-def test_where_weights_lie():
-    cfg = load_config(MOT2PETS, dict(weights_root='/big'))
-    assert cfg.model.detector.init_cfg.checkpoint == '/big/yolox_nano_coco.pth'
-    assert cfg.model.reid.backbone.init_cfg.checkpoint == '/big/mobilenet_v2_imagenet.pth'
+def test_where_weights_lie(monkeypatch):
+    """With a slash at the end of the folder or without."""
+    for folder in ('/big', '/big/'):
+        monkeypatch.setenv('MMCLSA_WEIGHTS', folder)
+        model = load_config(MOT2PETS, dict(reid_weights='b.pth')).model
+        assert Path(model.detector.init_cfg.checkpoint) == Path('/big/yolox_nano_coco.pth')
+        assert model.reid.backbone.init_cfg.checkpoint == 'b.pth'
 
 
 def test_the_inferencer_reads_configs_alike():

@@ -38,7 +38,8 @@ class TestBoth:
         assert 'file/work' in message
 
     def test_launcher_without_torchrun(self, tool, script, tmp_path):
-        message = tool(script, CONFIG, '--work-dir', tmp_path, '--launcher', 'pytorch')
+        options = ['--cfg-options', 'model.detector.backbone.init_cfg=None']
+        message = tool(script, CONFIG, '--work-dir', tmp_path, '--launcher', 'pytorch', *options)
         assert 'torchrun' in message
 
     def test_data_absent(self, tool, script, tmp_path, monkeypatch):

@@ -1,10 +1,10 @@
 # YOLOX-nano (COCO) that finds people, frozen, and CLSA with MobileNetV2 on crops of the
 # original picture. The leaf fills in num_identities from the data set's base.
 
-# Where both weights lie; docs/clsa.md says how to get them.
-weights_root = '{{$MMCLSA_WEIGHTS:weights}}'  # or set the environment variable MMCLSA_WEIGHTS
-detector_weights = weights_root + '/yolox_nano_coco.pth'
-reid_weights = weights_root + '/mobilenet_v2_imagenet.pth'
+# Both lie in weights/, or where the environment variable MMCLSA_WEIGHTS points; docs/clsa.md
+# says how to get them.
+detector_weights = '{{$MMCLSA_WEIGHTS:weights}}/yolox_nano_coco.pth'
+reid_weights = '{{$MMCLSA_WEIGHTS:weights}}/mobilenet_v2_imagenet.pth'
 
 model = dict(
     type='PersonSearcher',
