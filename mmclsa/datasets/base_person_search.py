@@ -217,6 +217,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         Raises:
             DataError: If it is missing or broken.
         """
+        if self.place is not None:
+            info = dict(info, img_id=self.place.own_image(info['img_id']))
         picture = self.picture(info)
         if picture is not None:
             return picture
@@ -373,11 +375,12 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on an item, with its picture where it is in memory."""
-        info = self.get_data_info(idx)
+        info = super().get_data_info(idx)
+        # Before the item is placed: a data set knows its pictures by its own names.
         picture = self.picture(info)
         if picture is not None:
             info['img'] = picture
-        return self.pipeline(info)
+        return self.pipeline(info if self.place is None else self.place.item(info))
 
 
 def _has_size(scene: Scene) -> np.ndarray:

@@ -41,8 +41,7 @@ def person_search_parts(dataset: Any) -> list[BasePersonSearchDataset]:
     """
     if isinstance(dataset, BasePersonSearchDataset):
         return [dataset]
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    return [part for one in inner if one is not None for part in person_search_parts(one)]
+    return [part for one in _inner(dataset) for part in person_search_parts(one)]
 
 
 @DATASETS.register_module()
@@ -165,10 +164,6 @@ class ConcatPersonSearchDataset(ConcatDataset):
                 total[name] = total.get(name, 0) + count
         return total
 
-    def picture(self, info: dict[str, Any]) -> np.ndarray | None:
-        """Make an item's picture, or return None when it is a file."""
-        return self._part_of(info).picture(info)
-
     def load_picture(
         self, info: dict[str, Any], backend_args: dict[str, Any] | None = None
     ) -> np.ndarray:
@@ -211,11 +206,10 @@ def refuse_plain_concat(dataset: Any) -> None:
     """
     if hasattr(dataset, 'num_identities'):
         return
-    joined = list(getattr(dataset, 'datasets', None) or [])
-    _check_joined(type(dataset).__name__, joined)
-    for inner in joined or [getattr(dataset, 'dataset', None)]:
-        if inner is not None:
-            refuse_plain_concat(inner)
+    own = getattr(dataset, '__dict__', {})
+    _check_joined(type(dataset).__name__, own.get('datasets') or [])
+    for inner in _inner(dataset):
+        refuse_plain_concat(inner)
 
 
 def _check_joined(kind: str, datasets: Sequence[Any]) -> None:
@@ -228,10 +222,13 @@ def _check_joined(kind: str, datasets: Sequence[Any]) -> None:
 
 
 def _has_identities(dataset: Any) -> bool:
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    return hasattr(dataset, 'num_identities') or any(
-        _has_identities(one) for one in inner if one is not None
-    )
+    return hasattr(dataset, 'num_identities') or any(map(_has_identities, _inner(dataset)))
+
+
+def _inner(dataset: Any) -> list[Any]:
+    """List the data sets in a wrapper; of its own, for some pass on what the inner one has."""
+    own = getattr(dataset, '__dict__', {})
+    return [one for one in own.get('datasets') or [own.get('dataset')] if one is not None]
 
 
 def _default_names(parts: Sequence[BasePersonSearchDataset]) -> list[str]:

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.transforms.loading import LoadSceneImage
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Query, Scene, SearchProtocol
@@ -198,7 +197,6 @@ class CrossScaleDataset(BasePersonSearchDataset):
         self.min_gap = min_gap
         self.query_every = query_every
         self.windows: list[Window] = []
-        self._load = LoadSceneImage()
         # One scene at a time, as neighbouring items are cut from the same one.
         self._whole = lru_cache(maxsize=1)(self._scene_picture)
         super().__init__(**kwargs)
@@ -249,9 +247,7 @@ class CrossScaleDataset(BasePersonSearchDataset):
         return {}
 
     def _scene_picture(self, index: int) -> np.ndarray:
-        info = self.dataset.get_data_info(index)
-        picture = self.dataset.picture(info)
-        return self._load(info)['img'] if picture is None else picture
+        return self.dataset.load_picture(self.dataset.get_data_info(index))
 
     def picture(self, info: dict[str, Any]) -> np.ndarray:
         """Cut a person out of his scene and shrink him.

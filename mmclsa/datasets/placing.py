@@ -44,6 +44,15 @@ class Place:
         """
         return f'{self.name}/{key}'
 
+    def own_image(self, placed: str) -> str:
+        """Give back the key that the data set itself has for an image.
+
+        Example:
+            >>> Place('prw').own_image('prw/c1s1_001051.jpg')
+            'c1s1_001051.jpg'
+        """
+        return placed[len(self.name) + 1 :]
+
     def item(self, info: dict[str, Any]) -> dict[str, Any]:
         """Place an item of the data set; ``data_set`` tells whose it is.
 

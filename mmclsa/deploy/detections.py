@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ['select_people']
+__all__ = ['at_least_a_pixel', 'select_people']
 
 
 def select_people(
@@ -38,3 +38,24 @@ def select_people(
     # OpenCV asks for more than its threshold, here for what is no person at all.
     kept = cv2.dnn.NMSBoxes(sized.tolist(), scores[certain].tolist(), 0.0, iou_thr)
     return certain[np.asarray(kept, np.int64).reshape(-1)[:max_people]]
+
+
+def at_least_a_pixel(boxes: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Widen boxes that are less than a pixel wide or high, as the model in PyTorch does.
+
+    Args:
+        boxes: Shape (n, 4), x1 y1 x2 y2 in pixels.
+        size: Height and width of a picture to clip to first; None for none.
+
+    Returns:
+        Shape (n, 4), float32; see :func:`mmclsa.models.reid.boxes.at_least_a_pixel`.
+
+    Example:
+        >>> at_least_a_pixel(np.array([[5.0, 5.0, 5.0, 9.0]])).tolist()
+        [[5.0, 5.0, 6.0, 9.0]]
+    """
+    low, high = np.split(np.asarray(boxes, np.float32), 2, axis=1)
+    if size is not None:
+        limits = np.array([size[1], size[0]], np.float32)
+        low, high = np.clip(low, 0, limits - 1), np.minimum(high, limits)
+    return np.concatenate([low, np.maximum(high, low + 1)], axis=1)

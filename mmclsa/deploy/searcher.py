@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclsa.deploy.detections import select_people
+from mmclsa.deploy.detections import at_least_a_pixel, select_people
 from mmclsa.deploy.sidecar import Sidecar
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.structures import FoundPeople
@@ -203,15 +203,14 @@ class OnnxSearcher:
             crops = [self._cut(item['picture'], b) for item, b in zip(items, boxes) if len(b)]
             embeddings = self.embed_crops(np.concatenate(crops))
         else:
-            scaled = [b * item['factors'] for item, b in zip(items, boxes)]
+            scaled = [at_least_a_pixel(b * item['factors']) for item, b in zip(items, boxes)]
             owner = np.repeat(np.arange(len(boxes), dtype=np.float32), counts)[:, None]
             rois = np.concatenate([owner, np.concatenate(scaled)], axis=1).astype(np.float32)
             (embeddings,) = self._run('reid', *stages, rois)
         return np.split(embeddings, np.cumsum(counts)[:-1])
 
     def _cut(self, picture: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        height, width = picture.shape[:2]
-        inside = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
+        inside = at_least_a_pixel(boxes, (picture.shape[0], picture.shape[1]))
         return self._run('cut', picture, inside)[0]
 
     def _run(self, role: str, *arrays: np.ndarray) -> list[np.ndarray]:

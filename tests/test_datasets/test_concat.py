@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmclsa.engine.hooks.epoch_seed import find_pipelines
 from mmdet.datasets import ConcatDataset as MMDetConcatDataset
 from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmengine.config import Config
@@ -28,6 +27,7 @@ from mmclsa.datasets.samplers import IdentityBalancedSampler
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.metrics import PersonSearchMetric
 from mmclsa.registry import DATASETS
+from mmclsa.structures import Scene
 from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
 from mmclsa.visualization.ranking import picture_loader
 from tests.helpers import REPO
@@ -176,9 +176,8 @@ class TestTraining:
         assert got == expected
         assert len({name.split('/')[0] for name in got}) == 2
 
-    def test_pipelines_are_found_and_copies_keep_their_place(self, roots):
+    def test_copies_keep_their_place(self, roots):
         whole = joined(roots, 'cuhk', 'prw')
-        assert list(find_pipelines(whole)) == [part.pipeline for part in whole.parts]
         copy = pickle.loads(pickle.dumps(whole))
         assert copy.get_data_info(len(copy) - 1) == whole.get_data_info(len(whole) - 1)
 
@@ -293,6 +292,33 @@ class TestTesting:
         )
         assert task.all_cameras.images == task.images
         assert task.all_cameras.query_ids.tolist() == task.query_ids.tolist()
+
+
+@DATASETS.register_module()
+class DrawnByName(BasePersonSearchDataset):
+    """Pictures in memory that the data set knows by their names; all of one colour each."""
+
+    COLOURS = {'a': 10, 'b': 20}  # noqa: RUF012
+
+    def load_scenes(self):
+        boxes = np.array([[1.0, 1, 9, 19]])
+        return [
+            Scene(name, boxes, np.array([0]), np.zeros(1, bool)) for name in sorted(self.COLOURS)
+        ]
+
+    def locate(self, scene):
+        return {}
+
+    def picture(self, info):
+        return np.full((20, 10, 3), self.COLOURS[info['img_id']], np.uint8)
+
+
+def test_a_data_set_makes_its_pictures_by_its_own_names(roots):
+    drawn = dict(type='DrawnByName', pipeline=PIPELINE)
+    whole = ConcatPersonSearchDataset(datasets=[drawn, config(roots, 'prw')], names=['x', 'y'])
+    assert [whole[n]['data_samples'].img_id for n in range(2)] == ['x/a', 'x/b']
+    assert [int(whole[n]['inputs'].max()) for n in range(2)] == [10, 20]
+    assert [picture_loader(whole)(name).max() for name in ('x/a', 'x/b')] == [10, 20]
 
 
 class TestRefusals:

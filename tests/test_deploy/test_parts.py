@@ -11,10 +11,11 @@ from mmcv.ops import nms
 from mmdet.models import DetDataPreprocessor
 
 from mmclsa.deploy import Detection, Graph, Letterbox, Sidecar
-from mmclsa.deploy.detections import select_people
+from mmclsa.deploy.detections import at_least_a_pixel, select_people
 from mmclsa.deploy.export import letterbox_of
 from mmclsa.deploy.sidecar import SIDECAR
 from mmclsa.errors import ConfigError, DataError
+from mmclsa.models.reid import boxes as boxes_in_torch
 from mmclsa.registry import TRANSFORMS
 
 RESIZE = dict(type='mmdet.Resize', scale=(96, 64), keep_ratio=True)
@@ -147,3 +148,11 @@ class TestSidecar:
         (tmp_path / 'reid.onnx').write_bytes(b'another')
         with pytest.raises(DataError, match='not the one that'):
             Sidecar.read(tmp_path).graph(tmp_path, 'reid')
+
+
+@pytest.mark.parametrize('size', [None, (30, 40)])
+def test_boxes_get_the_size_that_the_model_gives_them(size):
+    boxes = np.random.default_rng(0).uniform(-20, 60, (500, 4)).astype(np.float32)
+    boxes[::3, 2:] = boxes[::3, :2] + 0.3
+    expected = boxes_in_torch.at_least_a_pixel(torch.from_numpy(boxes), size)
+    np.testing.assert_array_equal(at_least_a_pixel(boxes, size), expected.numpy())

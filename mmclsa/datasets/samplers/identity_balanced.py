@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import BatchSampler, Sampler
+from torch.utils.data import Sampler
 
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATA_SAMPLERS
 
-__all__ = ['IdentityBalancedSampler', 'check_balanced_batches']
+__all__ = ['IdentityBalancedSampler']
 
 
 def _endless(values: np.ndarray, group: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -128,35 +128,6 @@ class IdentityBalancedSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = epoch
-
-
-def check_balanced_batches(loader: Any) -> None:
-    """Refuse a data loader that cuts the batches of the sampler in another way.
-
-    Args:
-        loader: A ``torch.utils.data.DataLoader``.
-
-    Raises:
-        ConfigError: If its sampler is an :class:`IdentityBalancedSampler` and
-            its batches are not P people with K pictures each.
-    """
-    batches = getattr(loader, 'batch_sampler', None)
-    sampler = getattr(batches, 'sampler', None)
-    if not isinstance(sampler, IdentityBalancedSampler):
-        return
-    people, pictures = sampler.num_persons, sampler.num_instances
-    if type(batches) is not BatchSampler:
-        raise ConfigError(
-            f'train_dataloader.batch_sampler {type(batches).__name__} takes the batches of '
-            f'IdentityBalancedSampler ({people} people with {pictures} pictures each) apart: leave '
-            'it out'
-        )
-    if batches.batch_size != people * pictures:
-        raise ConfigError(
-            f'train_dataloader.batch_size is {batches.batch_size}, but IdentityBalancedSampler '
-            f'draws num_persons x num_instances = {people} x {pictures} = {people * pictures} '
-            f'pictures a batch: set batch_size={people * pictures}'
-        )
 
 
 def _pictures_by_person(dataset: Any) -> tuple[dict[int, np.ndarray], dict[int, int]]:

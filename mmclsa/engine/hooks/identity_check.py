@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmclsa.datasets.concat import refuse_plain_concat
-from mmclsa.datasets.samplers import check_balanced_batches
+from mmclsa.datasets.samplers import check_aspect_ratios, check_balanced_batches
 from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
@@ -37,11 +37,14 @@ class IdentityCheckHook(Hook):
         Raises:
             ConfigError: If the two numbers differ, several data sets are
                 joined without telling their people apart, the batches of an
-                ``IdentityBalancedSampler`` are cut in another way, or the
-                pipeline of a wrapper (``MultiImageMixDataset``) loses ids.
+                ``IdentityBalancedSampler`` are cut in another way, an
+                ``AspectRatioBatchSampler`` does not know the pictures' sizes,
+                or the pipeline of a wrapper (``MultiImageMixDataset``) loses
+                ids.
         """
         refuse_plain_concat(runner.train_dataloader.dataset)
         check_balanced_batches(runner.train_dataloader)
+        check_aspect_ratios(runner.train_dataloader)
         check_pipeline(list(_wrapper_pipelines(runner.train_dataloader.dataset)))
         expected = dataset_identities(runner.train_dataloader.dataset)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
