@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -209,6 +211,31 @@ def test_broken_files_name_themselves(folder, people, damage, probe_only, monkey
             GalleryIndex.open(folder, MODEL)
         (folder / name).write_bytes(content)
     GalleryIndex.open(folder, MODEL).close()
+
+
+@pytest.mark.parametrize('at', [4, 8, 40, -1])
+@pytest.mark.parametrize('role', ['vectors', 'rotation'])
+def test_faiss_reads_no_header_that_it_did_not_write(folder, people, role, at, monkeypatch):
+    """It believes what a header says; who sends an index also writes its digests."""
+    with GalleryIndex.create(folder, MODEL, {'type': 'FaissBackend', 'storage': 'int8'}) as index:
+        fill(index, people, [50])
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    entries = manifest['segments'][0]['files'] if role == 'vectors' else manifest['files']
+    path = folder / entries[role]['name']
+    content = bytearray(path.read_bytes())
+    if at == 40 and role == 'rotation':
+        at = len(content) - 6  # a dimension
+    content = content + b'\0' if at < 0 else content
+    content[at] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    entries[role] = asdict(files.describe_file(path))
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
+    monkeypatch.delattr('faiss.read_index')
+    if role == 'rotation':
+        monkeypatch.delattr('faiss.read_VectorTransform')
+    with pytest.raises(DataError, match=f'{path.name} is broken'):
+        GalleryIndex.open(folder, MODEL)
 
 
 def test_verify_reads_what_opening_does_not(folder, people, monkeypatch):

@@ -94,7 +94,7 @@ class FaissBackend(VectorBackend):
         if self._storage == 'int8':
             if 'rotation' not in files:
                 raise DataError(f'The index {folder} is broken: it has no rotation.')
-            self._rotation = Rotation.open(folder, files['rotation'])
+            self._rotation = Rotation.open(folder, files['rotation'], dims)
         self._renew_pending()
 
     def load(self, segments: Sequence[Segment]) -> None:  # noqa: D102

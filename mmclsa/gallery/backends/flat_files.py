@@ -137,7 +137,9 @@ def read_flat(path: Path, empty: Any, rows: int) -> Any:
     """Map a file of vectors into memory.
 
     Args:
-        path: The file, of which FAISS must be able to trust the header.
+        path: The file. Its header and length must be those of these vectors,
+            to the byte, before FAISS reads it: FAISS believes what a header
+            says.
         empty: What :func:`new_flat` made for this index.
         rows: How many vectors it must hold.
 
@@ -148,13 +150,16 @@ def read_flat(path: Path, empty: Any, rows: int) -> Any:
         DataError: If the file is another one.
     """
     faiss = import_optional('faiss', 'gallery')
+    header = _header(empty, rows)
+    with open(path, 'rb') as stream:
+        same = stream.read(len(header)) == header
+        same &= stream.seek(0, os.SEEK_END) == len(header) + rows * empty.sa_code_size()
+    if not same:
+        raise DataError(f'{path} is broken: it does not hold {rows} vectors of this index.')
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
         raise DataError(f'{path} is broken: FAISS cannot read it ({error}).') from error
-    same = (index.ntotal, index.d, index.sa_code_size()) == (rows, empty.d, empty.sa_code_size())
-    if not same:
-        raise DataError(f'{path} is broken: it does not hold {rows} vectors of this index.')
     return index
 
 

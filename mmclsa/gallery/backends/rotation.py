@@ -14,6 +14,11 @@ from mmclsa.gallery.optional import import_optional
 
 __all__ = ['Rotation']
 
+# The type, no bias, and the length of the matrix; behind it no bias, both
+# dimensions, and that it is trained.
+_HEAD = 4 + 1 + 8
+_TAIL = 8 + 4 + 4 + 1
+
 
 class Rotation:
     """A random rotation, kept in a file of FAISS.
@@ -47,12 +52,14 @@ class Rotation:
         return describe_file(path)
 
     @classmethod
-    def open(cls, folder: Path, entry: FileEntry) -> Rotation:
+    def open(cls, folder: Path, entry: FileEntry, dims: int) -> Rotation:
         """Read a rotation.
 
         Args:
             folder: Folder of the index.
             entry: What the manifest says.
+            dims: Length of a vector. All of the file but the numbers must be
+                as FAISS writes it for them, before FAISS reads it.
 
         Returns:
             The rotation.
@@ -62,6 +69,12 @@ class Rotation:
         """
         faiss = import_optional('faiss', 'gallery')
         path = check_file(folder, entry)
+        empty = _empty_file(dims)
+        with open(path, 'rb') as stream:
+            content = stream.read(len(empty) + 1)
+        same = content[:_HEAD] == empty[:_HEAD] and content[-_TAIL:] == empty[-_TAIL:]
+        if not same or len(content) != len(empty):
+            raise DataError(f'{path} is broken: it is no rotation of vectors of {dims} numbers.')
         try:
             return cls(faiss.read_VectorTransform(str(path)))
         except RuntimeError as error:
@@ -88,3 +101,14 @@ class Rotation:
             Shape (n, D), float32.
         """
         return self._transform.reverse_transform(np.ascontiguousarray(vectors))
+
+
+def _empty_file(dims: int) -> bytes:
+    """What FAISS writes for a rotation that is all zeros."""
+    faiss = import_optional('faiss', 'gallery')
+    transform = faiss.RandomRotationMatrix(dims, dims)
+    faiss.copy_array_to_vector(np.zeros(dims * dims, np.float32), transform.A)
+    transform.is_trained = True
+    writer = faiss.VectorIOWriter()
+    faiss.write_VectorTransform(transform, writer)
+    return bytes(faiss.vector_to_array(writer.data).tobytes())
