@@ -197,7 +197,7 @@ def best_score(work_dir):
 @gloo
 def test_two_ranks_validate_the_model_that_they_save(tmp_path):
     """Seen: 33.75 mAP in training, 36.25 by test.py, as each rank had statistics of its own."""
-    config = leaf(tmp_path / 'tiny.py', VALIDATED
+    config = leaf(tmp_path / 'tiny.py', VALIDATED)
     more = ['train_cfg.val_interval=1', 'train_cfg.max_epochs=2', 'param_scheduler.1.T_max=2']
     options = [*OPTIONS, *more, 'val_dataloader.dataset.num_scenes=16']
     options += [option.replace('val_', 'test_', 1) for option in options if 'val_data' in option]

@@ -141,6 +141,8 @@ def check_balanced_batches(loader: Any) -> None:
             its batches are not P people with K pictures each.
     """
     batches = getattr(loader, 'batch_sampler', None)
+    # The batches of a resumable loop are those of the sampler below, from some batch on.
+    batches = getattr(batches, 'batch_sampler', batches)
     sampler = getattr(batches, 'sampler', None)
     if not isinstance(sampler, IdentityBalancedSampler):
         return
