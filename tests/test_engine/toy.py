@@ -111,6 +111,18 @@ class SignalAt(Hook):
 
 
 @HOOKS.register_module(force=True)
+class CrashAt(Hook):
+    """Break the training off before a step, without saving anything."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def before_train_iter(self, runner, *args, **kwargs) -> None:
+        if runner.iter == self.step:
+            raise KeyboardInterrupt
+
+
+@HOOKS.register_module(force=True)
 class Slow(Hook):
     """Take a while for every step, and say by a file of each rank that it has begun."""
 
