@@ -49,9 +49,7 @@ def maps(seed):
 class TestGradientAccumulation:
     def test_two_batches_make_a_step_of_their_mean_gradient(self):
         model, reference = head(), head()
-        wrapper = OptimWrapper(
-            torch.optim.SGD(model.parameters(), lr=0.1), accumulative_counts=2
-        )
+        wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1), accumulative_counts=2)
         wrapper.initialize_count_status(model, 0, 4)
         before = copy.deepcopy(model.state_dict())
         for step in range(2):

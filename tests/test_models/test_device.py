@@ -160,10 +160,11 @@ class TestMeta:
 class Looks(TorchFunctionMode):
     """Note which function of mmclsa asks for values of a tensor."""
 
-    BY_NAME = frozenset(
-        'item tolist cpu numpy nonzero argwhere unique masked_select equal allclose is_nonzero '
-        '__bool__ __int__ __float__ __index__ __contains__ bincount'.split()
-    )
+    BY_NAME = frozenset({
+        'item', 'tolist', 'cpu', 'numpy', 'nonzero', 'argwhere', 'unique', 'masked_select',
+        'equal', 'allclose', 'is_nonzero', 'bincount', '__bool__', '__int__', '__float__',
+        '__index__', '__contains__',
+    })  # fmt: skip
 
     def __init__(self):
         super().__init__()
