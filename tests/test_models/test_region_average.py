@@ -164,7 +164,10 @@ class TestBranch:
             if p.grad is not None:
                 torch.testing.assert_close(p.grad, q.grad, atol=1e-9, rtol=1e-9, msg=name)
 
-    @pytest.mark.parametrize('options', [dict(pool='gem'), dict(pool='max'), dict(num_stripes=3)])
+    @pytest.mark.parametrize(
+        'options',
+        [dict(pool='gem'), dict(pool='max'), dict(num_stripes=3), dict(person_block=True)],
+    )
     def test_what_cannot_be_averaged_is_aligned(self, options):
         """Of four rows three stripes would overlap."""
         maps = branch(**options).extract(scene(), some_boxes())

@@ -38,6 +38,7 @@ from mmclsa.engine.cost import (
 )
 from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.errors import ConfigError
+from mmclsa.models.searchers.precision import keep_boxes_in_float32
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool, write_json
 
@@ -175,6 +176,9 @@ def build_contenders(
         torch.manual_seed(args.seed)
         model = MODELS.build(ConfigDict(model_cfg))
         model.init_weights()
+        if args.amp and not contenders:
+            # MMDetection's own detector ends in an error in bfloat16.
+            keep_boxes_in_float32(model)
         if contenders:
             model.detector.load_state_dict(contenders[0].model.state_dict())
         contenders.append(make_contender(name, model.to(device), cfg, data, args.amp))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.dist import broadcast
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -28,8 +27,7 @@ class PersonSearchEMAHook(EMAHook):
     integers are the source model's own, so that the ``state_dict`` of a
     checkpoint can be tested and trained on.
 
-    With several processes validation takes rank 0's average, which is the one
-    that checkpoints hold.
+    With several processes :class:`AverageBuffersHook` makes the average one.
 
     Args:
         ema_type: An average that MMEngine's registry knows.
@@ -64,16 +62,6 @@ class PersonSearchEMAHook(EMAHook):
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         for mine, source in zip(_kept(self.ema_model.module), _kept(self.src_model)):
             mine.data.copy_(source.data)
-
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Validate with rank 0's average on every rank.
-
-        Args:
-            runner: The runner of the training.
-        """
-        for buffer in self.ema_model.module.buffers():
-            broadcast(buffer)
-        super().before_val_epoch(runner)
 
 
 def _kept(model: nn.Module) -> Iterator[Tensor]:

@@ -100,7 +100,8 @@ class LevelEmbedding(nn.Module):
     @property
     def averaged_stripes(self) -> int | None:
         """Stripes whose average is all that the level wants of a map; None if it wants more."""
-        return self.pooling.num_stripes if self.pooling.pool == 'avg' else None
+        averages = self.pooling.pool == 'avg' and isinstance(self.person_block, nn.Identity)
+        return self.pooling.num_stripes if averages else None
 
     def forward(self, feats: Tensor, num_people: int | None = None) -> tuple[Tensor, Tensor]:
         """Embed feats.
