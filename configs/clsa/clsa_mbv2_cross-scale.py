@@ -18,7 +18,7 @@ model = dict(use_gt_boxes=True, reid=dict(head=dict(num_identities=num_identitie
 train_dataloader = dict(
     dataset=dict(
         num_identities=num_identities,
-        dataset=dict(sequences=sum(folds[:fold] + folds[fold + 1 :], [])),
+        dataset=dict(sequences=[s for k, names in enumerate(folds) if k != fold for s in names]),
     )
 )
 test_pipeline = [

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from mmclsa.models.searchers.precision import keep_boxes_in_float32
 from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.logging import MMLogger
@@ -38,7 +39,6 @@ from mmclsa.engine.cost import (
 )
 from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.errors import ConfigError
-from mmclsa.models.searchers.precision import keep_boxes_in_float32
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool, write_json
 

@@ -15,7 +15,7 @@ __all__ = ['check_aspect_ratios', 'check_balanced_batches']
 
 def _batch_sampler(loader: Any) -> Any:
     """Look for the sampler that makes the batches, below wrappers such as PlacedBatches."""
-    batches = getattr(loader, 'batch_sampler', None)
+    batches: Any = getattr(loader, 'batch_sampler', None)
     while hasattr(batches, 'batch_sampler'):
         batches = batches.batch_sampler
     return batches
