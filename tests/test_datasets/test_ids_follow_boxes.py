@@ -261,6 +261,14 @@ def test_a_box_stays_within_the_place_of_its_id(name):
     assert looked_at > 20
 
 
+@pytest.mark.parametrize('name', ['AutoAugment', 'RandAugment'])
+def test_policies_of_mmdet_as_they_come(name):
+    """Their steps have no prefix, so the config must say whose they are."""
+    for seed in range(8):
+        people, _ = packed_people(run([dict(type=name, _scope_='mmdet')], seed))
+        assert sorted(person_id for _, person_id in people) == [-1, 0, 1, 2]
+
+
 def test_every_transform_of_mmdet_that_touches_boxes_is_dealt_with():
     """A new MMDetection with a new transform fails here: try it, and list it."""
     here = {
