@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner
 
-import mmclsa.engine  # noqa: F401 (guards MMEngine's loader)
+import mmclsa.engine
+import mmclsa.utils.weights  # noqa: F401 (registers mmclsa://)
 from mmclsa import compat
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import read_checkpoint
@@ -64,7 +65,7 @@ def same(one, other) -> bool:
 def trained(tmp_path_factory):
     """A checkpoint with all that MMEngine saves: optimizer, schedulers, log, EMA."""
     folder = tmp_path_factory.mktemp('trained')
-    hooks = [{'type': 'EMAHook'}, {'type': 'EpochSeedHook'}]
+    hooks = [{'type': 'EMAHook'}]
     schedulers = [
         {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'end': 5},
         {'type': 'MultiStepLR', 'milestones': [1, 2], 'end': 3},
@@ -261,3 +262,12 @@ def test_addresses(address, monkeypatch, scheme):
     (folder.parent / 'cache/hub/checkpoints/evil.pth').unlink()
     (weight,) = CheckpointLoader.load_checkpoint(named, 'cpu')['state_dict'].values()
     assert torch.equal(weight, torch.ones(2))
+
+
+def test_weights_by_name(tmp_path, monkeypatch):
+    path, mark = write_evil(tmp_path)
+    path.rename(tmp_path / 'resnet50_imagenet.pth')
+    monkeypatch.setenv('MMCLSA_WEIGHTS', str(tmp_path))
+    with pytest.raises(ConfigError, match='--trust-checkpoint'):
+        CheckpointLoader.load_checkpoint('mmclsa://resnet50_imagenet.pth', 'cpu')
+    assert not mark.exists()
