@@ -6,8 +6,10 @@ import functools
 import http.server
 import io
 import pickle
+import random
 import tarfile
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -224,6 +226,24 @@ class TestWhatIsRefused:
         (tmp_path / 'a.pth').write_bytes(content)
         with pytest.raises(ConfigError, match=r'a\.pth'):
             read_checkpoint(tmp_path / 'a.pth')
+
+    def test_any_damage_is_a_sentence(self, trained, tmp_path):
+        """Bytes are changed in the pickle, where they steer the reader."""
+        whole = trained.read_bytes()
+        start, end = whole.index(b'data.pkl'), whole.index(b'optimizer')
+        rng, path = random.Random(0), tmp_path / 'a.pth'
+        for _ in range(60):
+            content = bytearray(whole)
+            for _ in range(3):
+                content[rng.randrange(start, end)] = rng.randrange(256)
+            path.write_bytes(content)
+            with suppress(ConfigError):
+                read_checkpoint(path)
+
+    def test_streams(self, trained):
+        assert same(read_torch_file(io.BytesIO(trained.read_bytes())), read_torch_file(trained))
+        with pytest.raises(ConfigError, match='The checkpoint has '):
+            read_torch_file(io.BytesIO(pickle.dumps(Evil(trained))))
 
 
 @pytest.fixture
