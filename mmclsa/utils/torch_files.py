@@ -73,17 +73,26 @@ def _name(file: _File) -> str:
 def _foreign_archive(file: _File) -> str:
     """Name an archive that PyTorch loads by other ways than its unpickler."""
     try:
-        if tarfile.is_tarfile(file):
+        if _is_tar(file):
             return 'a tar archive'
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
                 if any(name.endswith('/constants.pkl') for name in archive.namelist()):
                     return 'a TorchScript archive'
-    except (EOFError, zipfile.BadZipFile):
+    except (*_BROKEN, zipfile.BadZipFile):
         pass  # PyTorch says that it is broken
     if not isinstance(file, (str, Path)):
         file.seek(0)
     return ''
+
+
+def _is_tar(file: _File) -> bool:
+    path, stream = (file, None) if isinstance(file, (str, Path)) else (None, file)
+    try:
+        with tarfile.open(path, 'r:', stream):
+            return True
+    except tarfile.TarError:
+        return False
 
 
 def _begins_as_pickle(file: _File) -> bool:

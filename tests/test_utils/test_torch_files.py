@@ -6,8 +6,10 @@ import functools
 import http.server
 import io
 import pickle
+import random
 import tarfile
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner
 
-import mmclsa.engine  # noqa: F401 (guards MMEngine's loader)
+import mmclsa.engine
+import mmclsa.utils.weights  # noqa: F401 (registers mmclsa://)
 from mmclsa import compat
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import read_checkpoint
@@ -64,7 +67,7 @@ def same(one, other) -> bool:
 def trained(tmp_path_factory):
     """A checkpoint with all that MMEngine saves: optimizer, schedulers, log, EMA."""
     folder = tmp_path_factory.mktemp('trained')
-    hooks = [{'type': 'EMAHook'}, {'type': 'EpochSeedHook'}]
+    hooks = [{'type': 'EMAHook'}]
     schedulers = [
         {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'end': 5},
         {'type': 'MultiStepLR', 'milestones': [1, 2], 'end': 3},
@@ -224,6 +227,24 @@ class TestWhatIsRefused:
         with pytest.raises(ConfigError, match=r'a\.pth'):
             read_checkpoint(tmp_path / 'a.pth')
 
+    def test_any_damage_is_a_sentence(self, trained, tmp_path):
+        """Bytes are changed in the pickle, where they steer the reader."""
+        whole = trained.read_bytes()
+        start, end = whole.index(b'data.pkl'), whole.index(b'optimizer')
+        rng, path = random.Random(0), tmp_path / 'a.pth'
+        for _ in range(60):
+            content = bytearray(whole)
+            for _ in range(3):
+                content[rng.randrange(start, end)] = rng.randrange(256)
+            path.write_bytes(content)
+            with suppress(ConfigError):
+                read_checkpoint(path)
+
+    def test_streams(self, trained):
+        assert same(read_torch_file(io.BytesIO(trained.read_bytes())), read_torch_file(trained))
+        with pytest.raises(ConfigError, match='The checkpoint has '):
+            read_torch_file(io.BytesIO(pickle.dumps(Evil(trained))))
+
 
 @pytest.fixture
 def address(tmp_path, monkeypatch):
@@ -261,3 +282,12 @@ def test_addresses(address, monkeypatch, scheme):
     (folder.parent / 'cache/hub/checkpoints/evil.pth').unlink()
     (weight,) = CheckpointLoader.load_checkpoint(named, 'cpu')['state_dict'].values()
     assert torch.equal(weight, torch.ones(2))
+
+
+def test_weights_by_name(tmp_path, monkeypatch):
+    path, mark = write_evil(tmp_path)
+    path.rename(tmp_path / 'resnet50_imagenet.pth')
+    monkeypatch.setenv('MMCLSA_WEIGHTS', str(tmp_path))
+    with pytest.raises(ConfigError, match='--trust-checkpoint'):
+        CheckpointLoader.load_checkpoint('mmclsa://resnet50_imagenet.pth', 'cpu')
+    assert not mark.exists()
