@@ -55,6 +55,17 @@ class TestTrain:
         message = tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--resume')
         assert f'nothing to resume in {tmp_path}' in message
 
+    def test_auto_starts_anew_where_nothing_is(self, tool, tmp_path, monkeypatch):
+        """It comes as far as the data set, which is not there."""
+        monkeypatch.setenv('MMCLSA_DATA', str(tmp_path))
+        options = ['--cfg-options', 'model.detector.backbone.init_cfg=None']
+        work_dir = tmp_path / 'work'
+        message = tool(
+            'tools/train.py', CONFIG, '--work-dir', work_dir, '--resume', 'auto', *options
+        )
+        assert 'nothing to resume' not in message
+        assert 'cuhk_sysu' in message
+
     def test_resume_from_an_absent_file(self, tool, tmp_path):
         message = tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--resume', 'none.pth')
         assert 'The checkpoint none.pth does not exist' in message

@@ -20,7 +20,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    persistent_workers=True,
+    persistent_workers=False,
     # The contrastive loss needs people who are in two scenes of a batch: four of them.
     sampler=dict(type='IdentityBalancedSampler', num_persons=4, num_instances=2, num_batches=100),
     dataset=dict(

@@ -125,9 +125,12 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         outdated = self._rotate(runner, step)
         self._write(runner, self.filename_tmpl.format(step), meta)
-        if not is_main_process():
-            return
-        for name in [self.filename_tmpl.format(old_step) for old_step in outdated] + [INTERIM_NAME]:
+        outdated_names = [self.filename_tmpl.format(old_step) for old_step in outdated]
+        if is_main_process():
+            self._delete([*outdated_names, INTERIM_NAME])
+
+    def _delete(self, names: list[str]) -> None:
+        for name in names:
             path = self.file_backend.join_path(self.out_dir, name)
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
