@@ -39,6 +39,7 @@ from mmclsa.engine.cost import (
 )
 from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.errors import ConfigError
+from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool, write_json
 
