@@ -72,12 +72,17 @@ def test_step_memory_of_a_part_that_is_frozen():
 
 def test_peak_is_what_lives_at_once():
     def run():
-        first = torch.zeros(1000)
-        first = torch.zeros(2000) + first.sum()
-        return first
+        small = torch.zeros(1000)
+        del small
+        return torch.zeros(2000) + torch.zeros(2000)
 
-    # 1000, then 1000 + 2000 and the sum, then two of 2000: the most.
-    assert 16000 <= peak_of_allocations(run) < 21000
+    # 1000, then three times 2000: what was freed before does not count.
+    assert peak_of_allocations(run) == 24000
+
+
+def test_peak_is_above_what_was_held_before():
+    held = torch.zeros(5000)
+    assert 4000 <= peak_of_allocations(lambda: held[:1000] + 1) < 5000
 
 
 def test_flops_of_a_product_and_its_gradient(rows):

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from mmclsa.models.searchers.precision import keep_boxes_in_float32
 from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.logging import MMLogger
@@ -39,6 +38,7 @@ from mmclsa.engine.cost import (
 )
 from mmclsa.engine.hardware import PRECISIONS
 from mmclsa.errors import ConfigError
+from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool, write_json
 
@@ -266,7 +266,7 @@ def print_held_memory(cfg: Config, boxes: int, args: argparse.Namespace) -> None
     print(f'{"boxes":>5} {"model":15}' + ''.join(f'{title:>13}' for title in titles) + '  MiB')
     for contender in build_contenders(cfg, boxes, args, torch.device(args.device)):
         parts = held_memory(contender)
-        cells = ''.join(f'{getattr(parts, title) / MIB:13.0f}' for title in titles)
+        cells = ''.join(f'{getattr(parts, title) / MIB:13.1f}' for title in titles)
         print(f'{boxes:5} {contender.name:15}{cells}', flush=True)
 
 
