@@ -165,13 +165,11 @@ def heights_table(runs: Sequence[Trained], baseline: str, order: Sequence[str]) 
     names = [name for name in order if name in compared[0]]
     corrected = holm([of_bin[name].p_queries for name in names for of_bin in compared])
     stars = corrected.reshape(len(names), len(bins)) < 0.05
-    means = [100 * np.mean([np.nanmean(q.by_height[k]) for q in base]) for k in range(len(bins))]
-    lines = [['row', *bins], [baseline, *(f'{mean:.1f}' for mean in means)]]
+    of_base = [100 * np.mean([np.nanmean(q.by_height[k]) for q in base]) for k in range(len(bins))]
+    lines = [['row', *bins], [baseline, *(f'{mean:.1f}' for mean in of_base)]]
     for name, marks in zip(names, stars):
-        cells = [
-            f'{100 * of[name].mean:+.1f}' + ' *' * bool(mark) for of, mark in zip(compared, marks)
-        ]
-        lines.append([name, *cells])
+        means = [f'{100 * of_bin[name].mean:+.1f}' for of_bin in compared]
+        lines.append([name, *(m + ' *' * bool(mark) for m, mark in zip(means, marks))])
     return GithubFlavoredMarkdownTable(lines).table
 
 

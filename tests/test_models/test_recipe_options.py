@@ -7,7 +7,7 @@ import torch
 from mmdet.structures.bbox import bbox2roi
 
 from mmclsa.errors import ConfigError
-from mmclsa.models import MultiScaleReIDHead
+from mmclsa.models import MultiScaleReIDHead, SceneReID
 from mmclsa.models.reid import PersonBlock
 from mmclsa.models.reid.scene_reid import scale_gradient
 from mmclsa.models.searchers.taps import record_refined
@@ -80,9 +80,9 @@ class TestBackboneShare:
             torch.testing.assert_close(got, factor * grad, rtol=1e-3, atol=1e-5)
 
     def test_range(self):
-        searcher = build_searcher('faster_rcnn')
+        build_searcher('faster_rcnn')  # sets the scope
         with pytest.raises(ConfigError, match='backbone_grad'):
-            type(searcher.reid)(neck={}, head=head_cfg(), backbone_grad=1.5)
+            SceneReID(neck={}, head=head_cfg(), backbone_grad=1.5)
 
 
 class TestRefinedBoxes:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmclsa.datasets.readers.json_file import load_json
-from mmclsa.engine.ablation.grid import Row, fingerprint, row_config
+from mmclsa.engine.ablation.grid import Row, fingerprint, read_grid, row_config
+from mmclsa.engine.hardware import build_runner
 from mmclsa.engine.launch import check_load_from, check_pretrained, set_resume
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import latest_checkpoint
@@ -122,7 +122,7 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
     if (Path(cfg.work_dir) / 'last_checkpoint').is_file():
         set_resume(cfg, 'auto')
     check_pretrained(cfg.model)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     check_load_from(runner.model, cfg.get('load_from'))
     runner.train()
     trained = time.time()
@@ -174,8 +174,6 @@ def end_with_parent(parent: int) -> None:
 
 def main(arguments: list[str]) -> None:
     """Do the run that ``python -m mmclsa.engine.ablation GRID OUT ROW SEED PARENT`` names."""
-    from mmclsa.engine.ablation.grid import read_grid
-
     grid, out, name, seed, parent = arguments
     end_with_parent(int(parent))
     train_and_test(run_folder(out, name, int(seed)), read_grid(grid)[name], int(seed))

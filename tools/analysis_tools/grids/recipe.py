@@ -1,5 +1,8 @@
-# Which training recipe is worth a week of a GPU? See docs/recipe.md.
-# Every run starts from the detector of `start`, as the headline starts from ImageNet.
+"""Which training recipe is worth a week of a GPU? See docs/recipe.md.
+
+Every run starts from the detector of the row `start`, as the headline starts from ImageNet.
+"""
+
 config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
 baseline = 'today'
 start = 'start'
@@ -19,7 +22,7 @@ clip_apart = {
     'optim_wrapper.paramwise_cfg': {'clip_apart': ['reid']},
 }
 
-hooks = [{'type': 'IdentityCheckHook'}, {'type': 'EpochSeedHook'}]
+hooks = [{'type': 'IdentityCheckHook'}, {'type': 'EpochSeedHook'}, {'type': 'FiniteLossHook'}]
 ramp = {'type': 'LossWeightRampHook', 'module': 'reid.head.loss_align', 'begin': 1, 'end': 3}
 
 rows = {
@@ -67,7 +70,7 @@ rows = {
     'stripes-4': {'options': {'model.reid.head.num_stripes': 4}},
     'gem': {'options': {'model.reid.head.pool': 'gem'}},
     'adaptive-sampling': {'options': {'model.reid.sampling_ratio': 0}},
-    # 40 steps are a tenth of the training, as 500 are of an epoch's 2,800 at CUHK-SYSU's four
-    # pictures; this is an epoch, as peers have it.
-    'warm-up-epoch': {'options': {'param_scheduler.0.end': 100}},
+    # The bed warms up for an epoch of its 4, as peers do of their 20; the headline's 500 steps are
+    # a fifth of an epoch.
+    'short-warm-up': {'options': {'param_scheduler.0.end': 20}},
 }
