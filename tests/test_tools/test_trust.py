@@ -126,7 +126,7 @@ def test_code_in_a_checkpoint(run_tool_to_its_error, names, command):
 
 def test_every_tool_that_loads_one_is_tried():
     loading = re.compile(
-        r"add_argument\(\s*'(--)?checkpoint'|'--resume'|Inferencer\(|embedder_of_index\("
+        r"add_argument\(\s*'(--)?(checkpoint|resume)'|Inferencer\(|embedder_of_index\("
     )
     asking = {
         str(path.relative_to(REPO))
