@@ -19,7 +19,12 @@ FENCE = re.compile(r'^(?P<mark>`{3,})(?P<language>\w+)\n(?P<code>.*?)^(?P=mark)$
 LINK = re.compile(r'\]\((?!https?:|mailto:|#)([^)\s]+)\)')
 FLAG = re.compile(r'(?<=\s)--[a-z][a-z-]*')
 # The shell scripts hand their options on to the tool of the same name.
-BEHIND = {'tools/dist_train.sh': 'tools/train.py', 'tools/dist_test.sh': 'tools/test.py'}
+BEHIND = {
+    'tools/dist_train.sh': 'tools/train.py',
+    'tools/dist_test.sh': 'tools/test.py',
+    'tools/slurm_train.sh': 'tools/train.py',
+    'tools/slurm_test.sh': 'tools/test.py',
+}
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:

@@ -24,13 +24,13 @@ class Place(NamedTuple):
         seed: Seed of the run.
         epoch: Epoch, from 0.
         position: Number of the sample in this process's epoch, from 0.
-        index: Index of the item in the data set.
+        item: Index of the item in the data set.
     """
 
     seed: int
     epoch: int
     position: int
-    index: int
+    item: int
 
 
 class PlacedBatches:
@@ -86,7 +86,7 @@ class SeededDataset(Dataset):
         if not isinstance(place, Place):
             return self.dataset[place]
         seed_everything(place.seed, _OF_SAMPLES, place.epoch, self.rank, place.position)
-        return self.dataset[place.index]
+        return self.dataset[place.item]
 
     def __getitems__(self, places: list[Any]) -> list[Any]:
         # Or PyTorch would hand the places to that method of the data set below.
@@ -125,7 +125,7 @@ def resumable_loader(loader: DataLoader) -> DataLoader:
         )
     return DataLoader(
         SeededDataset(loader.dataset),
-        batch_sampler=PlacedBatches(loader.batch_sampler),  # type: ignore[arg-type]
+        batch_sampler=PlacedBatches(loader.batch_sampler),
         num_workers=loader.num_workers,
         collate_fn=loader.collate_fn,
         pin_memory=loader.pin_memory,

@@ -41,7 +41,7 @@ def scenes(root: Path) -> Config:
 
 
 def crops(root: Path) -> Config:
-    """The two-step form: MOT->PETS, whose data set is a PersonCropDataset."""
+    """The two-step form: MOT->PETS, a PersonCropDataset in a worker that lives on."""
     for number in range(2):
         make_fake_mot(root, f'seq{number}', num_frames=6, num_ids=3, seed=number)
     cfg = Config.fromfile(CONFIGS / 'clsa_mbv2_mot2pets.py')
@@ -51,8 +51,6 @@ def crops(root: Path) -> Config:
             'model.reid.train_crop_size': (64, 32),
             'model.reid.head.num_identities': 6,
             'train_dataloader.batch_size': 4,
-            'train_dataloader.num_workers': 0,
-            'train_dataloader.persistent_workers': False,
             'train_dataloader.sampler.num_persons': 2,
             'train_dataloader.sampler.num_instances': 2,
             'train_dataloader.sampler.num_batches': 3,

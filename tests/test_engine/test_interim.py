@@ -21,7 +21,7 @@ from mmclsa.engine.stopping import ShieldedWorker, StopRequest, stop_request
 from mmclsa.errors import ConfigError
 from tests.helpers import REPO, run_python
 from tests.test_engine.toy import toy_config
-from tests.test_tools.runs import alive
+from tests.test_tools.runs import alive, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -145,8 +145,8 @@ class TestStopping:
 
     def test_ends_with_its_parent(self):
         with self.start(WATCHED) as parent:
-            out, error = parent.communicate(timeout=50)  # both have closed their ends
-            assert not alive(int(out))
+            out, error = parent.communicate(timeout=50)
+            wait_for(lambda: not alive(int(out)), 20, Path(os.devnull))
             assert f'The process {parent.pid} that started this one is gone' in error
 
     def test_a_worker_heeds_its_parent_alone(self):
