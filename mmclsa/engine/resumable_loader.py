@@ -52,6 +52,11 @@ class PlacedBatches:
         """The sampler below, for whoever sets its epoch."""
         return self.batch_sampler.sampler
 
+    @property
+    def batch_size(self) -> int:
+        """Samples of a batch, for MMEngine's FlexibleRunner."""
+        return self.batch_sampler.batch_size
+
     def __iter__(self) -> Iterator[list[Place]]:
         position = 0
         for number, batch in enumerate(self.batch_sampler):

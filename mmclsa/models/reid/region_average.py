@@ -59,6 +59,15 @@ def _with_neighbours(weights: Tensor) -> Tensor:
     return torch.stack([padded[..., 2 - tap : 2 - tap + length] for tap in range(3)], dim=2)
 
 
+def _box_weights(
+    boxes: Tensor, scale: float, level: Tensor, samples: tuple[int, int], stripes: int
+) -> tuple[Tensor, Tensor]:
+    """Weigh rows (n, stripes, H) and columns (n, 1, W) of a map (C, H, W) for boxes (n, 4)."""
+    left, top, right, bottom = (boxes.to(level.dtype) * scale).unbind(dim=1)
+    rows = sampling_weights(top, bottom, level.shape[1], samples[0], stripes)
+    return rows, sampling_weights(left, right, level.shape[2], samples[1])
+
+
 def average_regions(
     feats: Tensor,
     boxes: Sequence[Tensor],
@@ -92,19 +101,27 @@ def average_regions(
         >>> average_regions(maps, [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 1.0, (4, 4)).flatten()
         tensor([1., 1.])
     """
-    height, width = feats.shape[2:]
     averages = []
     for level, picture_boxes in zip(feats, boxes):
-        left, top, right, bottom = (picture_boxes.to(feats.dtype) * scale).unbind(dim=1)
-        rows = sampling_weights(top, bottom, height, samples[0], stripes)
-        columns = sampling_weights(left, right, width, samples[1])
+        rows, columns = _box_weights(picture_boxes, scale, level, samples, stripes)
         if neighbours:
             rows, columns = _with_neighbours(rows), _with_neighbours(columns)
         else:
             rows, columns = rows[:, :, None], columns[:, :, None]
-        across = torch.einsum('chw,nxw->nchx', level, columns[:, 0])
-        averages.append(torch.einsum('nchx,nsyh->ncsyx', across, rows))
+        averages.append(_weighted_sums(level, rows, columns[:, 0]))
     return torch.cat(averages)
+
+
+def _weighted_sums(level: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Sum a map (C, H, W) with weights (n, S, Y, H) and (n, X, W) into (n, C, S, Y, X).
+
+    Two matrix products in the one order whose intermediate needs no copy: of
+    einsum's time two thirds went into one.
+    """
+    (channels, height, _), (number, shifts, _) = level.shape, columns.shape
+    across = columns.flatten(0, 1) @ level.flatten(0, 1).T
+    down = across.view(number, shifts * channels, height) @ rows.flatten(1, 2).transpose(1, 2)
+    return down.view(number, shifts, channels, *rows.shape[1:3]).permute(0, 2, 3, 4, 1)
 
 
 def average_convolved_regions(
@@ -136,9 +153,9 @@ def average_convolved_regions(
     if conv.bias is None:
         return mixed
     # Samples beyond the border count as 0, and so does the bias there.
-    ones = feats.new_ones(len(feats), 1, *feats.shape[2:])
-    inside = average_regions(ones, boxes, scale, samples, stripes)[..., 0, 0]
-    return mixed + conv.bias[:, None] * inside
+    weights = [_box_weights(b, scale, level, samples, stripes) for level, b in zip(feats, boxes)]
+    inside = torch.cat([rows.sum(dim=2) * columns.sum(dim=2) for rows, columns in weights])
+    return mixed + conv.bias[:, None] * inside[:, None]
 
 
 def is_plain_convolution(module: nn.Module) -> bool:
