@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.logging import MessageHub
@@ -107,6 +107,6 @@ class ClipApartConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimizer wrapper of a model."""
         wrapper = super().__call__(model)
-        inner = model.module if hasattr(model, 'module') else model
+        inner = cast(nn.Module, getattr(model, 'module', model))
         wrapper.clip_func = _ClipEach(split_parameters(inner, self.parts), wrapper.clip_func)
         return wrapper

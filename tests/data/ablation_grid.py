@@ -1,7 +1,7 @@
 # A grid of seconds, for the tests.
 config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
 baseline = 'today'
-start = 'start'
+start = 'today'
 options = {
     'val_cfg': None,
     'val_dataloader': None,
@@ -16,9 +16,9 @@ options = {
     'test_evaluator.height_edges': (50.0,),
 }
 rows = {
-    'start': {'seeds': [3], 'options': {'model.reid.head.loss_align': None}},
-    'today': {},
+    'today': {'seeds': [3]},
     'clip-apart': {
+        'seeds': [3],
         'options': {
             'optim_wrapper.constructor': 'ClipApartConstructor',
             'optim_wrapper.paramwise_cfg': {'clip_apart': ['reid']},

@@ -207,7 +207,7 @@ class TestSchedule:
 
 
 def test_a_tiny_grid_from_end_to_end(tmp_path):
-    """Two rows that start from a third; killed in the middle of a run, and gone on with."""
+    """A row that starts from the other; killed in the middle of a run, and gone on with."""
     out = tmp_path / 'out'
     env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPO)}
     command = [sys.executable, TOOL, str(TINY), '--out', str(out)]
@@ -215,27 +215,27 @@ def test_a_tiny_grid_from_end_to_end(tmp_path):
         command, cwd=REPO, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.time() + 240
-    while not (out / 'today' / 'seed_0' / 'config.py').exists():
+    while not (out / 'clip-apart' / 'seed_3' / 'config.py').exists():
         assert process.poll() is None
         assert time.time() < deadline
         time.sleep(0.02)
     process.kill()
     process.wait(60)
-    assert (out / 'claims' / 'today.seed_0.json').exists(), 'left by the killed process'
+    assert (out / 'claims' / 'clip-apart.seed_3.json').exists(), 'left by the killed process'
     result = run_python(TOOL, TINY, '--out', out, PYTHONPATH=str(REPO))
     assert result.returncode == 0, result.stdout + result.stderr
-    assert 'start/seed_3 begins' not in result.stdout, 'it was finished'
+    assert 'today/seed_3 begins' not in result.stdout, 'it was finished'
     assert '| clip-apart |' in result.stdout
 
     with open(out / 'runs.csv', newline='') as stream:
         runs = {(run['row'], run['seed']): run for run in csv.DictReader(stream)}
-    assert set(runs) == {('start', '3'), ('today', '0'), ('clip-apart', '0')}
+    assert set(runs) == {('today', '3'), ('clip-apart', '3')}
     for (row, seed), run in runs.items():
         queries = load_query_figures(out / row / f'seed_{seed}' / 'queries.npz')
         mean = np.nanmean(queries.average_precisions)
         assert float(run['search/all/mAP']) == pytest.approx(mean, abs=1e-5)
         assert queries.by_height.shape == (2, len(queries.query_ids))
-    assert json.loads(runs['clip-apart', '0']['options'])['optim_wrapper.constructor']
+    assert json.loads(runs['clip-apart', '3']['options'])['optim_wrapper.constructor']
     assert not list((out / 'claims').glob('*.json')), 'given up'
 
 

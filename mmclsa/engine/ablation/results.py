@@ -60,7 +60,7 @@ def write_tables(grid: Grid, out: str | Path) -> str:
         temporary.write_text(to_csv(runs))
     if not any(run.row == grid.baseline for run in runs):
         return ''
-    starts = {row.start for row in grid.rows}
+    starts = {row.start for row in grid.rows} - {grid.baseline}
     order = [row.name for row in grid.rows if row.name not in starts]
     kept = [run for run in runs if run.row not in starts]
     tables = '\n\n'.join(make(kept, grid.baseline, order) for make in (rows_table, heights_table))

@@ -59,7 +59,7 @@ def work_through(
     Raises:
         UserError: If a finished run is not one of this grid.
     """
-    left, failed = list(runs), []
+    left, failed = list(runs), list[str]()
     while left:
         waiting = []
         for row, seed in left:

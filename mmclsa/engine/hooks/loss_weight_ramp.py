@@ -7,7 +7,6 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
@@ -70,7 +69,7 @@ class LossWeightRampHook(Hook):
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         try:
-            self._loss: nn.Module = model.get_submodule(self.module)
+            self._loss: Any = model.get_submodule(self.module)
             self._whole = float(self._loss.loss_weight)
         except AttributeError:
             raise ConfigError(

@@ -11,6 +11,12 @@ from mmclsa.evaluation.functional.detection import (
 from mmclsa.evaluation.functional.expansion import expand_query
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.hits import match_threshold
+from mmclsa.evaluation.functional.paired import (
+    PairedDifference,
+    compare_pairs,
+    holm,
+    sign_flip_p,
+)
 from mmclsa.evaluation.functional.presets import PRESETS, Preset, flags_for_thresholds, preset_flags
 from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
 from mmclsa.evaluation.functional.results import Hits, SearchResult
@@ -28,6 +34,7 @@ __all__ = [
     'PRESETS',
     'DetectionResult',
     'Hits',
+    'PairedDifference',
     'Preset',
     'SearchFlags',
     'SearchResult',
@@ -35,6 +42,7 @@ __all__ = [
     'average_precision',
     'by_height',
     'by_height_ratio',
+    'compare_pairs',
     'context_from_detections',
     'context_match',
     'evaluate_detection',
@@ -42,9 +50,11 @@ __all__ = [
     'evaluate_searches',
     'expand_query',
     'flags_for_thresholds',
+    'holm',
     'k_reciprocal_distances',
     'match_threshold',
     'mutual_best_matches',
     'precisions_by_height',
     'preset_flags',
+    'sign_flip_p',
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 __all__ = ['PairedDifference', 'compare_pairs', 'holm', 'sign_flip_p']
 
@@ -85,8 +85,8 @@ def compare_pairs(
         A query takes part if it is finite everywhere. Queries of one person
         are one observation (their mean, weighted by their number), as they
         share look-alikes and matches. The standard error of ``p_both`` adds
-        the variances of crossed random effects, people and seeds (the more of
-        the sum less the part counted twice, and either alone; Cameron,
+        the variances of crossed random effects, people and seeds (their sum
+        less the part that is in both, or either alone if that is more; Cameron,
         Gelbach and Miller, "Robust Inference with Multiway Clustering",
         2011); its degrees of freedom are the smaller number less one.
 
@@ -142,7 +142,7 @@ def _t_of_both(shares: np.ndarray, weights: np.ndarray) -> float:
     variance = max(of_seeds + of_people - (residuals**2).sum(), of_seeds, of_people)
     if variance <= 0:
         return 1.0 if mean == 0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), min(seeds, people) - 1))
+    return float(2 * stdtr(min(seeds, people) - 1, -abs(mean) / np.sqrt(variance)))
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -4,7 +4,7 @@ Every run starts from the detector of the row `start`, as the headline starts fr
 """
 
 config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
-baseline = 'today'
+baseline = 'before'
 start = 'start'
 seeds = [0, 1, 2]
 options = {
@@ -13,16 +13,19 @@ options = {
     'val_evaluator': None,
     # A quarter of the drawn people each.
     'test_evaluator.height_edges': (36.0, 56.0, 85.0),
+    # As the headline was before; the base has what won.
+    'model.reid.head.num_stripes': 1,
+    'model.reid.head.loss_id.loss_weight': 1.0,
+    'model.reid.head.loss_align.loss_weight': 1.0,
 }
 
-no_alignment = {'model.reid.head.loss_align': None}
+no_alignment = {'model.reid.head.loss_align.loss_weight': 0.0}
 no_reid = {**no_alignment, 'model.reid.head.loss_id.loss_weight': 0.0}
 clip_apart = {
     'optim_wrapper.constructor': 'ClipApartConstructor',
     'optim_wrapper.paramwise_cfg': {'clip_apart': ['reid']},
 }
 
-hooks = [{'type': 'IdentityCheckHook'}, {'type': 'EpochSeedHook'}, {'type': 'FiniteLossHook'}]
 ramp = {'type': 'LossWeightRampHook', 'module': 'reid.head.loss_align', 'begin': 1, 'end': 3}
 
 rows = {
@@ -39,7 +42,22 @@ rows = {
             'train_dataloader.dataset.seed': 7,
         },
     },
-    'today': {},
+    'before': {},
+    'combined': {
+        'options': {
+            **no_alignment,
+            'model.reid.head.num_stripes': 4,
+            'model.reid.head.loss_id.loss_weight': 0.1,
+        }
+    },
+    'no-alignment': {'options': no_alignment},
+    'combined-aligned': {
+        'options': {
+            'model.reid.head.num_stripes': 4,
+            'model.reid.head.loss_id.loss_weight': 0.1,
+            'model.reid.head.loss_align.loss_weight': 0.1,
+        }
+    },
     'detector-alone': {'options': no_reid},
     'one-level': {
         'options': {
@@ -48,7 +66,6 @@ rows = {
             'model.reid.head.feature': 'source',
         }
     },
-    'no-alignment': {'options': no_alignment},
     'reid-weight-0.3': {
         'options': {
             'model.reid.head.loss_id.loss_weight': 0.3,
@@ -59,7 +76,7 @@ rows = {
     'backbone-share-0.1': {'options': {'model.reid.backbone_grad': 0.1}},
     'person-block': {'options': {'model.reid.head.person_block': True}},
     'refined-boxes': {'options': {'model.train_boxes.refined': True}},
-    'late-alignment': {'options': {'custom_hooks': [*hooks, ramp]}},
+    'late-alignment': {'options': {'default_hooks.ramp': ramp}},
     'reid-weight-0.1': {
         'options': {
             'model.reid.head.loss_id.loss_weight': 0.1,
