@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmclsa.engine.resumable_loader import PlacedBatches, resumable_loader
 from mmclsa.engine.seeding import seed_everything
+from mmclsa.engine.stopping import stop_request
 from mmclsa.errors import ConfigError
 from mmclsa.registry import LOOPS
 
@@ -73,6 +74,14 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
             ConfigError: If the processes do not stand at the same step.
         """
         self._take_up()
+        try:
+            self._run()
+        finally:
+            # Who breaks off does not call after_train, where a hook would do it.
+            stop_request.release()
+        return self.runner.model
+
+    def _run(self) -> None:
         self.runner.call_hook('before_train')
         if self._iter and not self._start:
             # It may have been stopped before this validation had come to its end.
@@ -82,7 +91,6 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
             self._decide_current_val_interval()
             self._validate_if_due()
         self.runner.call_hook('after_train')
-        return self.runner.model
 
     def _validate_if_due(self) -> None:
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs

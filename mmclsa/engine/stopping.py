@@ -36,6 +36,7 @@ class StopRequest:
         Args:
             signals: Names; those that the system lacks are left out.
         """
+        self.release()  # of a training that broke off
         self.heeded = True
         if threading.current_thread() is not threading.main_thread():
             return
