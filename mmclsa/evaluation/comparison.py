@@ -115,14 +115,16 @@ def rows_table(runs: Sequence[Trained], baseline: str, order: Sequence[str]) -> 
     Returns:
         A table in Markdown: means and ranges over seeds, the paired difference
         of mAP with that of each seed, and the two p values of
-        :class:`PairedDifference`, each corrected for the rows by :func:`holm`.
+        :class:`PairedDifference`, each corrected by :func:`holm` for the rows
+        that it was computed for; one seed tells nothing about trainings.
     """
     rows = _by_row(runs)
     compared = compare_rows(runs, baseline)
     names = [name for name in order if name in rows]
     tested = [name for name in names if name in compared]
     queries = dict(zip(tested, holm([compared[name].p_queries for name in tested])))
-    both = dict(zip(tested, holm([compared[name].p_both for name in tested])))
+    several = [name for name in tested if len(compared[name].per_seed) > 1]
+    both = dict(zip(several, holm([compared[name].p_both for name in several])))
     head = ['row', 'seeds', 'detection AP', 'mAP', 'top-1', 'difference of mAP', 'each seed']
     lines = [[*head, 'p (people)', 'p (people, trainings)']]
     for name in names:
@@ -132,7 +134,8 @@ def rows_table(runs: Sequence[Trained], baseline: str, order: Sequence[str]) -> 
         if name in compared:
             found = compared[name]
             each = ' '.join(f'{100 * value:+.1f}' for value in found.per_seed)
-            line += [f'{100 * found.mean:+.1f}', each, _p(queries[name]), _p(both[name])]
+            line += [f'{100 * found.mean:+.1f}', each, _p(queries[name])]
+            line += [_p(both[name]) if name in both else '']
         lines.append([*line, *[''] * (len(lines[0]) - len(line))])
     return GithubFlavoredMarkdownTable(lines).table
 
