@@ -22,6 +22,6 @@ rows = {
         'options': {
             'optim_wrapper.constructor': 'ClipApartConstructor',
             'optim_wrapper.paramwise_cfg': {'clip_apart': ['reid']},
-        }
+        },
     },
 }
