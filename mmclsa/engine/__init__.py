@@ -1,5 +1,6 @@
 """Hooks and start-up, only where MMEngine has none."""
 
+from mmclsa.engine.clip_apart import ClipApartConstructor
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.launch import (
     check_load_from,
@@ -13,6 +14,7 @@ from mmclsa.engine.launch import (
 
 __all__ = [
     'AtomicLocalBackend',
+    'ClipApartConstructor',
     'check_load_from',
     'check_pretrained',
     'init_distributed',

@@ -15,9 +15,16 @@ from mmclsa.evaluation.functional.presets import PRESETS, Preset, flags_for_thre
 from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
 from mmclsa.evaluation.functional.results import Hits, SearchResult
 from mmclsa.evaluation.functional.search import evaluate_search, evaluate_searches
-from mmclsa.evaluation.functional.strata import Stratum, by_height, by_height_ratio
+from mmclsa.evaluation.functional.strata import (
+    HEIGHT_EDGES,
+    Stratum,
+    by_height,
+    by_height_ratio,
+    precisions_by_height,
+)
 
 __all__ = [
+    'HEIGHT_EDGES',
     'PRESETS',
     'DetectionResult',
     'Hits',
@@ -38,5 +45,6 @@ __all__ = [
     'k_reciprocal_distances',
     'match_threshold',
     'mutual_best_matches',
+    'precisions_by_height',
     'preset_flags',
 ]

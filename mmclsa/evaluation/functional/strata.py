@@ -10,7 +10,14 @@ import numpy as np
 from mmclsa.evaluation.functional.results import SearchResult
 from mmclsa.structures import SearchProtocol
 
-__all__ = ['HEIGHT_EDGES', 'RATIO_EDGES', 'Stratum', 'by_height', 'by_height_ratio']
+__all__ = [
+    'HEIGHT_EDGES',
+    'RATIO_EDGES',
+    'Stratum',
+    'by_height',
+    'by_height_ratio',
+    'precisions_by_height',
+]
 
 #: Pixels.
 HEIGHT_EDGES = (64.0, 128.0, 256.0)
@@ -68,6 +75,35 @@ def by_height(
     return _strata(result, protocol, _heights(protocol.truth_boxes), edges)
 
 
+def precisions_by_height(
+    result: SearchResult, protocol: SearchProtocol, edges: Sequence[float] = HEIGHT_EDGES
+) -> np.ndarray:
+    """Give each query's average precision on the matches of each height.
+
+    The means over its rows are the mAP of :func:`by_height`.
+
+    Args:
+        result: Of :func:`evaluate_search`, with hits.
+        protocol: Its task.
+        edges: Where bins begin, in pixels, ascending.
+
+    Returns:
+        Shape (len(edges) + 1, Q); NaN where a query has no match in the bin
+        or does not count.
+
+    Example:
+        >>> from mmclsa.evaluation.functional.results import Hits
+        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
+        >>> task = SearchProtocol.build('none', [], [], [])
+        >>> precisions_by_height(none, task).shape
+        (4, 0)
+    """
+    heights = _heights(protocol.truth_boxes)
+    bins = np.searchsorted(np.asarray(edges), heights, side='right')
+    rows = [_average_precisions(result, protocol, bins == row) for row in range(len(edges) + 1)]
+    return np.stack(rows)
+
+
 def by_height_ratio(
     result: SearchResult, protocol: SearchProtocol, edges: Sequence[float] = RATIO_EDGES
 ) -> list[Stratum]:
@@ -120,19 +156,13 @@ def _stratum(
     hits, count = result.hits, len(protocol)
     kept = wanted[hits.truths]
     truths = protocol.truth_counts(distinct=result.flags.duplicates == 'dedup', wanted=wanted)
-    taken_out = hits.found_at_least(~kept)
-    searched = np.maximum(hits.at_least - taken_out, 1)
-    precisions = hits.weights * hits.found_at_least(kept) / searched
-    owners = hits.queries[kept]
-    sums = np.bincount(owners, weights=precisions[kept], minlength=count)
-    found = np.bincount(owners, weights=hits.weights[kept], minlength=count)
+    found = np.bincount(hits.queries[kept], weights=hits.weights[kept], minlength=count)
+    precisions = _average_precisions(result, protocol, wanted)
     # Right detections of other bins that stand before the best one do not count.
     first = np.zeros(count, dtype=bool)
     places = hits.places - _others_before(hits.queries, hits.places, hits.weights * ~kept)
     first[hits.queries[kept & (places == 1)]] = True
-    asked = truths > 0
-    if result.counted is not None:
-        asked &= result.counted
+    asked = np.isfinite(precisions)
     queries, matches = int(asked.sum()), int(truths[asked].sum())
     return Stratum(
         low=low,
@@ -140,9 +170,26 @@ def _stratum(
         queries=queries,
         matches=matches,
         recall=float(found[asked].sum() / matches) if matches else 0.0,
-        mAP=float((sums[asked] / truths[asked]).mean()) if queries else 0.0,
+        mAP=float(precisions[asked].mean()) if queries else 0.0,
         top1=float(first[asked].mean()) if queries else 0.0,
     )
+
+
+def _average_precisions(
+    result: SearchResult, protocol: SearchProtocol, wanted: np.ndarray
+) -> np.ndarray:
+    """Average precision of each query on wanted matches; NaN where it has none, or is left out."""
+    assert result.hits is not None
+    hits, count = result.hits, len(protocol)
+    kept = wanted[hits.truths]
+    truths = protocol.truth_counts(distinct=result.flags.duplicates == 'dedup', wanted=wanted)
+    searched = np.maximum(hits.at_least - hits.found_at_least(~kept), 1)
+    precisions = hits.weights * hits.found_at_least(kept) / searched
+    sums = np.bincount(hits.queries[kept], weights=precisions[kept], minlength=count)
+    asked = truths > 0
+    if result.counted is not None:
+        asked &= result.counted
+    return np.where(asked, sums / np.maximum(truths, 1), np.nan)
 
 
 def _others_before(queries: np.ndarray, places: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -13,12 +13,14 @@ from mmengine.logging import print_log
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.device import product_on
 from mmclsa.evaluation.functional import (
+    HEIGHT_EDGES,
     PRESETS,
     evaluate_detection,
     evaluate_searches,
     flags_for_thresholds,
 )
 from mmclsa.evaluation.metrics.records import collect_predictions, record_of, records_by_image
+from mmclsa.evaluation.query_figures import query_figures, save_query_figures
 from mmclsa.evaluation.report import format_results, result_names
 from mmclsa.registry import METRICS
 from mmclsa.structures import Predictions, SearchProtocol
@@ -54,6 +56,9 @@ class PersonSearchMetric(BaseMetric):
         detection_thresh: Detections below this score take no part in the
             detection figures.
         outfile: Write the predictions there (``predictions.npz``).
+        query_outfile: Write the figures of each query of the first protocol
+            there; see :class:`~mmclsa.evaluation.query_figures.QueryFigures`.
+        height_edges: Where its bins of heights begin, in pixels, ascending.
         device: Where similarities are computed: ``cpu``, or PyTorch's name of
             a device.
         collect_device: As for ``mmengine.evaluator.BaseMetric``.
@@ -74,6 +79,8 @@ class PersonSearchMetric(BaseMetric):
         dataset: str = 'coco',
         detection_thresh: float | None = None,
         outfile: str | None = None,
+        query_outfile: str | None = None,
+        height_edges: Sequence[float] = HEIGHT_EDGES,
         device: str = 'cpu',
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -85,6 +92,8 @@ class PersonSearchMetric(BaseMetric):
             PRESETS[preset].detection_thresh if detection_thresh is None else detection_thresh
         )
         self.outfile = outfile
+        self.query_outfile = query_outfile
+        self.height_edges = tuple(height_edges)
         self.make_product = product_on(device)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -128,6 +137,9 @@ class PersonSearchMetric(BaseMetric):
                 protocols, predictions, flags, make_product=self.make_product
             )
         ]
+        if self.query_outfile:
+            of_queries = query_figures(searched[0], protocols[0], self.height_edges)
+            save_query_figures(self.query_outfile, of_queries)
         found = [(record['boxes'], record['scores']) for record in records]
         detection = evaluate_detection(scenes, found, self.detection_thresh)
         print_log('\n' + format_results(searched, detection), logger='current')

@@ -75,6 +75,10 @@ class MultiScaleReIDHead(BaseModule):
             'level_0', 'level_1', ...
         bn_min_people: Different people that a training batch needs for batch
             statistics of its own; see :class:`LevelEmbedding`.
+        level_weights: Factor of each level's identity loss, from low to high;
+            None for 1 each.
+        person_block: Put a light convolution on the aligned person before the
+            pooling, each level its own; see :class:`PersonBlock`.
         init_cfg: Initialisation config.
     """
 
@@ -94,6 +98,8 @@ class MultiScaleReIDHead(BaseModule):
         align_unlabeled: bool = False,
         feature: str = 'concat',
         bn_min_people: int = 8,
+        level_weights: Sequence[float] | None = None,
+        person_block: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -111,8 +117,16 @@ class MultiScaleReIDHead(BaseModule):
         self.num_levels = num_levels
         self.align_unlabeled = align_unlabeled
         self.feature = feature
+        self.level_weights = tuple(level_weights or [1.0] * num_levels)
+        if len(self.level_weights) != num_levels:
+            raise ConfigError(
+                f'level_weights must give each of the {num_levels} levels a weight, but is '
+                f'{level_weights}'
+            )
         self.levels = nn.ModuleList(
-            LevelEmbedding(in_channels, embed_dims, pool, num_stripes, dropout, bn_min_people)
+            LevelEmbedding(
+                in_channels, embed_dims, pool, num_stripes, dropout, bn_min_people, person_block
+            )
             for _ in range(num_levels)
         )
         id_cfg = dict(loss_id or dict(type='LinearIdentityLoss'))
@@ -177,7 +191,7 @@ class MultiScaleReIDHead(BaseModule):
         logits = [loss.logits(e) for loss, e in zip(self.identity_losses, after)]
         labelled = everybody.mean_number(unlabelled=False)
         losses = {
-            f'loss_id_l{k}': loss.loss(logits[k], person_ids, labelled)
+            f'loss_id_l{k}': self.level_weights[k] * loss.loss(logits[k], person_ids, labelled)
             for k, loss in enumerate(self.identity_losses)
         }
         losses.update(self._align(logits, person_ids, everybody))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmclsa.models.precision import at_least_float32, full_precision
+from mmclsa.models.reid.person_block import PersonBlock
 from mmclsa.models.reid.pooling import StripePooling
 
 __all__ = ['LevelEmbedding', 'running_norm']
@@ -71,6 +72,7 @@ class LevelEmbedding(nn.Module):
             own, at least 2. The default is ours: with 8 the mean cosine to
             embeddings under the statistics of everybody is 0.90, with 2 it is
             0.58 (normally distributed features, 256 dimensions).
+        person_block: Whether a :class:`PersonBlock` comes before the pooling.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class LevelEmbedding(nn.Module):
         num_stripes: int = 1,
         dropout: float = 0.0,
         min_people: int = 8,
+        person_block: bool = False,
     ) -> None:
         super().__init__()
+        self.person_block = PersonBlock(in_channels) if person_block else nn.Identity()
         self.pooling = StripePooling(pool, num_stripes)
         self.dropout = nn.Dropout(dropout)
         self.projection = nn.Linear(in_channels * num_stripes, embed_dims, bias=False)
@@ -104,7 +108,7 @@ class LevelEmbedding(nn.Module):
             The embeddings before and after the batch-norm neck, each (N, D);
             the latter float32 or wider.
         """
-        projected = self.projection(self.dropout(self.pooling(feats)))
+        projected = self.projection(self.dropout(self.pooling(self.person_block(feats))))
         people = len(projected) if num_people is None else num_people
         with full_precision(projected):
             rows = at_least_float32(projected)

@@ -14,10 +14,32 @@ from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
 from mmclsa.registry import MODELS
 
-__all__ = ['SceneReID']
+__all__ = ['SceneReID', 'scale_gradient']
 
 #: Pixels; farther than any picture reaches.
 _FAR = 1e5
+
+
+def scale_gradient(values: Tensor, share: float) -> Tensor:
+    """Return values as they are, with a gradient that is scaled on its way back.
+
+    Args:
+        values: Any shape.
+        share: Factor of the gradient, in [0, 1].
+
+    Returns:
+        The same values, up to rounding.
+
+    Example:
+        >>> import torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> (5 * scale_gradient(x, 0.5)).backward()
+        >>> x.grad
+        tensor([2.5000])
+    """
+    if share == 1 or not values.requires_grad:
+        return values
+    return values.detach() + share * (values - values.detach())
 
 
 @MODELS.register_module()
@@ -37,6 +59,9 @@ class SceneReID(BaseReID):
         roi_size: Height and width of an aligned person, in cells. The default
             is ours.
         sampling_ratio: Samples a cell and axis; 0 adapts to the box.
+        backbone_grad: Share of the branch's gradient that reaches the
+            detector's backbone, in [0, 1]; the branch itself learns from all
+            of it. 0 trains the branch on features that detection alone shapes.
         init_cfg: Initialisation config.
     """
 
@@ -50,9 +75,13 @@ class SceneReID(BaseReID):
         in_indices: Sequence[int] | None = None,
         roi_size: tuple[int, int] = (14, 7),
         sampling_ratio: int = 2,
+        backbone_grad: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(head, init_cfg=init_cfg)
+        if not 0 <= backbone_grad <= 1:
+            raise ConfigError(f'backbone_grad must lie in [0, 1], but is {backbone_grad}')
+        self.backbone_grad = backbone_grad
         self.neck = MODELS.build(neck)
         self.in_indices = None if in_indices is None else tuple(in_indices)
         self.roi_layers = nn.ModuleList(

@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmclsa.models.reid.base import SceneBatch, scale_factors
-from mmclsa.models.searchers.taps import record_backbone, record_proposals
+from mmclsa.models.searchers.taps import record_backbone, record_proposals, record_refined
 from mmclsa.models.searchers.training_boxes import TrainingBoxes
 from mmclsa.registry import MODELS
 
@@ -119,12 +119,17 @@ class PersonSearcher(BaseDetector):
     ) -> tuple[dict[str, Any], SceneBatch, list[Tensor]]:
         if self.freeze_detector:
             return {}, self._frozen_scenes(batch_inputs, batch_data_samples), []
-        proposal_tap: AbstractContextManager[list[Tensor]] = (
-            record_proposals(self.detector) if self.train_boxes.proposals else nullcontext([])
-        )
-        with record_backbone(self.detector) as outputs, proposal_tap as proposals:
+        tap = self._proposal_tap(len(batch_data_samples))
+        with record_backbone(self.detector) as outputs, tap as proposals:
             losses = self.detector.loss(batch_inputs, batch_data_samples)
         return dict(losses), SceneBatch(outputs[-1], batch_data_samples), proposals
+
+    def _proposal_tap(self, num_scenes: int) -> AbstractContextManager[list[Tensor]]:
+        if not self.train_boxes.proposals:
+            return nullcontext([])
+        if self.train_boxes.refined:
+            return record_refined(self.detector, num_scenes, self.person_label)
+        return record_proposals(self.detector)
 
     @torch.no_grad()
     def _frozen_scenes(

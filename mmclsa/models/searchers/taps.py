@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['record_backbone', 'record_proposals']
+__all__ = ['record_backbone', 'record_proposals', 'record_refined']
 
 
 @contextmanager
@@ -37,6 +38,15 @@ def record_backbone(detector: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
         handle.remove()
 
 
+def _roi_head(detector: nn.Module) -> Any:
+    if not getattr(detector, 'with_roi_head', False):
+        raise ConfigError(
+            'train_boxes.proposals needs a two-stage detector with a roi_head, but '
+            f'{type(detector).__name__} has none: use train_boxes.jitter instead'
+        )
+    return detector.roi_head
+
+
 @contextmanager
 def record_proposals(detector: nn.Module) -> Iterator[list[Tensor]]:
     """Keep the proposals that a two-stage detector's RoI head is trained on.
@@ -54,13 +64,8 @@ def record_proposals(detector: nn.Module) -> Iterator[list[Tensor]]:
     Raises:
         ConfigError: If the detector has no RoI head.
     """
-    if not getattr(detector, 'with_roi_head', False):
-        raise ConfigError(
-            'train_boxes.proposals needs a two-stage detector with a roi_head, but '
-            f'{type(detector).__name__} has none: use train_boxes.jitter instead'
-        )
     proposals: list[Tensor] = []
-    roi_head: Any = detector.roi_head
+    roi_head = _roi_head(detector)
     original = roi_head.loss
 
     def loss(
@@ -75,3 +80,54 @@ def record_proposals(detector: nn.Module) -> Iterator[list[Tensor]]:
         yield proposals
     finally:
         del roi_head.loss
+
+
+@contextmanager
+def record_refined(
+    detector: nn.Module, num_scenes: int, person_label: int = 0
+) -> Iterator[list[Tensor]]:
+    """Keep the boxes that a RoI head makes of the proposals it is trained on.
+
+    They are what the detector will give at test time, unlike the proposals,
+    and cost nothing: the RoI head predicts them for its own loss. Of a
+    cascade the last stage counts. As in :func:`record_proposals` a bound
+    method is replaced while the context is open.
+
+    Args:
+        detector: A two-stage detector.
+        num_scenes: Scenes in the batch.
+        person_label: The class whose box is taken where each has its own.
+
+    Yields:
+        A list that is filled with one (n_i, 4) tensor a scene, in input
+        pixels.
+
+    Raises:
+        ConfigError: If the detector has no RoI head.
+    """
+    refined: list[Tensor] = []
+    roi_head = _roi_head(detector)
+    original = roi_head._bbox_forward
+
+    def forward(*args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        results = original(*args, **kwargs)
+        rois = kwargs['rois'] if 'rois' in kwargs else args[-1]
+        heads = roi_head.bbox_head
+        head = heads[-1] if isinstance(heads, nn.ModuleList) else heads
+        boxes = _refine(head, rois, results['bbox_pred'].detach(), person_label)
+        refined[:] = [boxes[rois[:, 0] == scene] for scene in range(num_scenes)]
+        return results
+
+    roi_head._bbox_forward = forward
+    try:
+        yield refined
+    finally:
+        del roi_head._bbox_forward
+
+
+@torch.no_grad()
+def _refine(head: Any, rois: Tensor, deltas: Tensor, person_label: int) -> Tensor:
+    """Move RoIs (n, 5) by the deltas that a box head predicts for a class, to (n, 4)."""
+    if not head.reg_class_agnostic:
+        deltas = deltas.reshape(len(rois), -1, 4)[:, person_label]
+    return head.bbox_coder.decode(rois[:, 1:], deltas)

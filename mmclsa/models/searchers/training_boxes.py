@@ -76,6 +76,8 @@ class TrainingBoxes:
         jitter: Share of a box's size by which the edges of copies move.
         copies: Number of jittered copies of each ground-truth box.
         proposals: Whether a two-stage detector's own proposals join.
+        refined: Whether these are the boxes that its RoI head makes of the
+            proposals, as at test time, in place of the proposals.
         min_iou: IoU with a ground-truth box that a proposal needs.
         max_per_person: Proposals taken for one person.
     """
@@ -83,6 +85,7 @@ class TrainingBoxes:
     jitter: float = 0.1
     copies: int = 0
     proposals: bool = False
+    refined: bool = False
     min_iou: float = 0.6
     max_per_person: int = 4
 

@@ -1,0 +1,149 @@
+"""What a grid of runs is, and how its file is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmclsa.engine.launch import load_config
+from mmclsa.errors import ConfigError
+
+__all__ = ['Grid', 'Row', 'fingerprint', 'read_grid', 'row_config']
+
+_NAME = re.compile(r'[A-Za-z0-9][\w.+-]*')
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: one setting, trained once for each seed.
+
+    Attributes:
+        name: Of the row and its folder.
+        config: Config file.
+        options: Overrides of it: dotted key to value, as ``--cfg-options``.
+        seeds: Of the runs.
+        start: Row whose first run gives the weights to start from; empty for
+            none.
+    """
+
+    name: str
+    config: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    start: str = ''
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows, the most wanted first, and the one that others are compared with."""
+
+    rows: tuple[Row, ...]
+    baseline: str
+
+    def __getitem__(self, name: str) -> Row:
+        """Return the row of a name."""
+        return next(row for row in self.rows if row.name == name)
+
+
+def read_grid(path: str | Path) -> Grid:
+    """Read a grid file.
+
+    It is a Python file as MMEngine's configs are, with ``config``, ``seeds``,
+    ``baseline``, ``rows`` (name to a dict with ``options``, and, where they
+    differ from the file's, ``config``, ``seeds`` and ``start``), and maybe
+    ``options`` of all rows and their ``start``.
+
+    Args:
+        path: The file. Configs in it are relative to the current folder.
+
+    Returns:
+        The grid.
+
+    Raises:
+        ConfigError: If it cannot be read or a row is not right.
+    """
+    content = load_config(str(path)).to_dict()
+    rows = content.get('rows')
+    if not isinstance(rows, dict) or not rows:
+        raise ConfigError(f'The grid {path} needs rows: a dict of name to a dict with options.')
+    grid = Grid(
+        rows=tuple(_row(path, name, row, content) for name, row in rows.items()),
+        baseline=str(content.get('baseline') or ''),
+    )
+    for what, name in [('baseline', grid.baseline), *(('start', r.start) for r in grid.rows)]:
+        if name and name not in rows:
+            raise ConfigError(f'The grid {path} has no row {name!r}, which its {what} names.')
+    return grid
+
+
+def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Row:
+    known = {'config', 'options', 'seeds', 'start'}
+    if not isinstance(row, dict) or not row.keys() <= known:
+        raise ConfigError(
+            f'The row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}.'
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f'A row of {path} is called {name!r}, which is no name for a folder: take letters, '
+            'digits, "_", ".", "+" and "-".'
+        )
+    config = row.get('config', common.get('config'))
+    if not config:
+        raise ConfigError(f'The row {name} of {path} has no config, and the grid has none for all.')
+    start = row.get('start', common.get('start', ''))
+    return Row(
+        name=name,
+        config=config,
+        options={**common.get('options', {}), **row.get('options', {})},
+        seeds=tuple(row.get('seeds', common.get('seeds', (0,)))),
+        start='' if start == name else start,
+    )
+
+
+def row_config(row: Row, seed: int, start: str | None = None) -> Config:
+    """Make the config of a run.
+
+    Args:
+        row: The row.
+        seed: Of the run.
+        start: Checkpoint to start from; None for none.
+
+    Returns:
+        The row's config with its options, ``randomness.seed`` and, with a
+        start, ``load_from``.
+
+    Raises:
+        ConfigError: If the config cannot be read or an option does not fit.
+    """
+    cfg = load_config(row.config, dict(row.options))
+    cfg.merge_from_dict({'randomness.seed': seed})
+    if start:
+        cfg.load_from = start
+    return cfg
+
+
+def fingerprint(cfg: Config, leave_out: Sequence[str] = ('work_dir', 'load_from')) -> str:
+    """Give a short text that two configs share just if they are the same.
+
+    Args:
+        cfg: The config.
+        leave_out: Top-level names that do not count: where things lie.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Example:
+        >>> one, two = Config(dict(a=1, work_dir='x')), Config(dict(a=1, work_dir='y'))
+        >>> fingerprint(one) == fingerprint(two), fingerprint(one) == fingerprint(Config(dict(a=2)))
+        (True, False)
+    """
+    content = {name: value for name, value in cfg.to_dict().items() if name not in leave_out}
+    text = json.dumps(content, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

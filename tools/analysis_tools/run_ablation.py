@@ -1,0 +1,40 @@
+"""Train and test every row of a grid with several seeds, and compare the rows with a baseline."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmclsa.engine.ablation import all_runs, read_grid, work_through, write_tables
+from mmclsa.errors import ConfigError
+from mmclsa.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('grid', help='grid file, such as tools/analysis_tools/grids/recipe.py')
+    parser.add_argument('--out', required=True, help='folder of all runs, shared by all who help')
+    parser.add_argument(
+        '--tables', action='store_true', help='only write the tables of what is finished'
+    )
+    parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these rows')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Do the runs, then write the tables."""
+    args = parse_args()
+    grid = read_grid(args.grid)
+    names = [row.name for row in grid.rows]
+    for name in args.rows or ():
+        if name not in names:
+            raise ConfigError(f'--rows: there is no row {name!r}; the grid has {", ".join(names)}')
+    wanted = set(args.rows or names)
+    runs = [(row, seed) for row, seed in all_runs(grid) if row.name in wanted]
+    failed = [] if args.tables else work_through(args.grid, grid, args.out, runs)
+    print(write_tables(grid, args.out) or 'There is no finished run of the baseline yet.')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    run_tool(main)
