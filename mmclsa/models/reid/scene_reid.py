@@ -107,7 +107,8 @@ class SceneReID(BaseReID):
                 f"{len(feats)} maps: set in_indices or the backbone's out_indices"
             )
         # RoIAlign has no half-precision kernel on the CPU, and reads any memory as contiguous.
-        maps = [at_least_float32(level).contiguous() for level in self.neck(tuple(feats))]
+        feats = tuple(scale_gradient(feat, self.backbone_grad) for feat in feats)
+        maps = [at_least_float32(level).contiguous() for level in self.neck(feats)]
         # RoIAlign crashes at boxes that are astronomically far away.
         rois = bbox2roi([b.to(maps[0].dtype).clamp(-_FAR, _FAR) for b in boxes])
         with full_precision(rois):
