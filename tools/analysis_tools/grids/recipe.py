@@ -37,6 +37,21 @@ rows = {
         },
     },
     'today': {},
+    'combined': {
+        'options': {
+            **no_alignment,
+            'model.reid.head.num_stripes': 4,
+            'model.reid.head.loss_id.loss_weight': 0.1,
+        }
+    },
+    'no-alignment': {'options': no_alignment},
+    'combined-aligned': {
+        'options': {
+            'model.reid.head.num_stripes': 4,
+            'model.reid.head.loss_id.loss_weight': 0.1,
+            'model.reid.head.loss_align.loss_weight': 0.1,
+        }
+    },
     'detector-alone': {'options': no_reid},
     'one-level': {
         'options': {
@@ -45,7 +60,6 @@ rows = {
             'model.reid.head.feature': 'source',
         }
     },
-    'no-alignment': {'options': no_alignment},
     'reid-weight-0.3': {
         'options': {
             'model.reid.head.loss_id.loss_weight': 0.3,
