@@ -9,7 +9,7 @@ embed_dims = 256  # of each level; ours
 temperature = 3.0  # of the alignment; ours
 # docs/recipe.md tells what these three were measured on, and how surely they win.
 reid_weight = 0.1  # w_id
-align_weight = 0.0  # w_align; reid_weight is the paper's idea at full strength
+align_weight = 0.0  # w_align, T^2 times the divergence; 0 trains without the paper's alignment
 num_stripes = 4  # of a person that are pooled apart
 # What lies by half or more on somebody whom the data set ignores is no background.
 ignore_iof_thr = 0.5
@@ -155,6 +155,7 @@ model = dict(
                 type='SemanticAlignmentLoss', temperature=temperature, loss_weight=align_weight
             ),
         ),
-        roi_size=(14, 7),
+        # A multiple of the stripes, so that averages need no RoIAlign (docs/training.md).
+        roi_size=(16, 8),
     ),
 )
