@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/schedules/schedule_20e.py',
 ]
 image_scale = (480, 270)
-mbv2_weights = '{{$MMCLSA_WEIGHTS:weights/}}' + 'mobilenet_v2_imagenet.pth'
+mbv2_weights = '{{$MMCLSA_WEIGHTS:weights}}/mobilenet_v2_imagenet.pth'
 channels = [24, 32, 96, 1280]
 
 model = dict(

@@ -204,6 +204,9 @@ def test_where_weights_lie(monkeypatch):
         model = load_config(MOT2PETS, dict(reid_weights='b.pth')).model
         assert Path(model.detector.init_cfg.checkpoint) == Path('/big/yolox_nano_coco.pth')
         assert model.reid.backbone.init_cfg.checkpoint == 'b.pth'
+        scenes = load_config(str(Path(MOT2PETS).with_name('clsa_mbv2_mot17-scenes.py'))).model
+        weights = Path(scenes.detector.backbone.init_cfg.checkpoint)
+        assert weights == Path('/big/mobilenet_v2_imagenet.pth')
 
 
 def test_the_inferencer_reads_configs_alike():
