@@ -16,13 +16,18 @@ _NO_SHARED_MEMORY = (
     'The data workers ran out of shared memory: give the container more (docker --shm-size), '
     'or take num_workers=0.'
 )
+_NO_DESCRIPTORS = (
+    'There are more open files than the system allows: raise the limit (ulimit -n 65536), or take '
+    'fewer num_workers.'
+)
 _PEER_GONE = (
     'Another process of this run has ended or hangs, so this one ends too: '
     'the reason is what that process wrote last.'
 )
 _KNOWN = {
     r'DataLoader worker .*(killed by signal: (?!Bus)|exited unexpectedly)': _WORKER_KILLED,
-    r'bus error|No space left on device.*shm|unable to open shared memory': _NO_SHARED_MEMORY,
+    r'Too many open files|received 0 items of ancdata': _NO_DESCRIPTORS,
+    r'bus error|shared memory.*No space left|file </torch_.*No space left': _NO_SHARED_MEMORY,
     r'gloo.*(Connection closed|Connection reset|Broken pipe|timed out|timeout)': _PEER_GONE,
     r'Connection closed by peer|Socket closed|NCCL.*(remote|timeout|aborted)': _PEER_GONE,
 }

@@ -180,6 +180,15 @@ class TestExplain:
             ('DataLoader worker (pid 3) is killed by signal: Killed.', 'fewer num_workers'),
             ('DataLoader worker (pid(s) 3, 4) exited unexpectedly', 'fewer num_workers'),
             ('DataLoader worker (pid 3) is killed by signal: Bus error.', 'shared memory'),
+            (
+                'unable to allocate shared memory(shm) for file </torch_9>: No space left',
+                'shm-size',
+            ),
+            ('unable to write to file </torch_9_1_0>: No space left on device (28)', 'shm-size'),
+            (
+                'unable to open shared memory object </torch_9>: Too many open files (24)',
+                'ulimit -n',
+            ),
             ('[/x/gloo/transport/tcp/pair.cc:534] Connection closed by peer', 'Another process'),
             ('NCCL error: remote process exited or there was a network error', 'Another process'),
         ],
