@@ -18,6 +18,7 @@ from mmclsa.engine import (
     explain_failures,
     init_distributed,
     load_config,
+    local_rank,
     set_work_dir,
 )
 from mmclsa.errors import ConfigError
@@ -85,7 +86,7 @@ def main() -> None:
     """Test."""
     args = parse_args()
     trust_checkpoints(args.trust_checkpoint)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    os.environ.setdefault('LOCAL_RANK', str(local_rank(args.launcher, args.local_rank)))
     cfg = load_config(args.config, args.cfg_options)
     set_work_dir(cfg, args.work_dir, args.config)
     cfg.resume = False

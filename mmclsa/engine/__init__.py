@@ -1,7 +1,7 @@
 """Hooks, a loop and start-up, only where MMEngine has none."""
 
 from mmclsa.engine.clip_apart import ClipApartConstructor
-from mmclsa.engine.distributed import LAUNCHERS, init_distributed
+from mmclsa.engine.distributed import LAUNCHERS, init_distributed, local_rank
 from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.hardware import build_runner, set_amp, set_auto_scale_lr
@@ -24,6 +24,7 @@ __all__ = [
     'explain_failures',
     'init_distributed',
     'load_config',
+    'local_rank',
     'set_amp',
     'set_auto_scale_lr',
     'set_resume',

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmclsa.engine.stopping import watch_parent
 from mmclsa.errors import ConfigError
 
-__all__ = ['LAUNCHERS', 'init_distributed', 'rank_environment']
+__all__ = ['LAUNCHERS', 'init_distributed', 'local_rank', 'rank_environment']
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -68,6 +68,25 @@ def init_distributed(cfg: Config, launcher: str) -> None:
         'broadcast_buffers': False,
         'find_unused_parameters': cfg.get('find_unused_parameters', False),
     }
+
+
+def local_rank(launcher: str, default: int = 0) -> int:
+    """Tell which process of its machine this one is, before anything is started.
+
+    Args:
+        launcher: One of :data:`LAUNCHERS`.
+        default: If the environment does not say.
+
+    Returns:
+        The number, from 0.
+
+    Example:
+        >>> local_rank('none')
+        0
+    """
+    if launcher == 'none':
+        return default
+    return int(os.environ.get(_NAMES[launcher][2], default))
 
 
 def rank_environment(launcher: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmclsa.compat import load_torch_file
-from mmclsa.engine.distributed import rank_environment
+from mmclsa.engine.distributed import local_rank, rank_environment
 from mmclsa.errors import ConfigError
 from tests.test_tools.runs import finish, started, toy_file
 
@@ -158,6 +158,7 @@ class TestRankEnvironment:
     def test_slurm(self, monkeypatch, slurm):
         job = {'SLURM_JOB_NODELIST': 'node[1-2]', 'SLURM_JOB_ID': '1234567'}
         self.set(monkeypatch, self.SLURM | job)
+        assert local_rank('slurm') == 1
         assert rank_environment('slurm') == {
             'RANK': '5',
             'WORLD_SIZE': '16',
