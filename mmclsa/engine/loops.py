@@ -85,6 +85,7 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train')
         if self._iter and not self._start:
             # It may have been stopped before this validation had come to its end.
+            self._decide_current_val_interval()
             self._validate_if_due()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()

@@ -133,7 +133,8 @@ class TestResume:
         resumed.train()
         assert resumed.train_loop.batches.sampler.seed == resumed.seed == runner.seed
 
-    def test_validation_that_was_cut_off_is_done(self, tmp_path):
+    @pytest.mark.parametrize('plan', [{}, {'val_interval': 9, 'dynamic_intervals': [(2, 1)]}])
+    def test_validation_that_was_cut_off_is_done(self, tmp_path, plan):
         """The epoch's checkpoint is written before its validation, which chooses the best one."""
         validated: list[int] = []
 
@@ -144,7 +145,9 @@ class TestResume:
                 validated.append(1)
 
         run(tmp_path, train_cfg={'type': 'ResumableEpochBasedTrainLoop', 'max_epochs': 2})
-        runner = Runner.from_cfg(Config(toy_config(tmp_path, resume=True)))
+        resumed = Config(toy_config(tmp_path, resume=True))
+        resumed.train_cfg.update(plan)
+        runner = Runner.from_cfg(resumed)
         runner._val_loop = Validation()
         runner.build_val_loop = lambda loop: loop
         Validation.dataloader = DataLoader([1])
