@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from mmclsa.errors import UserError
@@ -51,6 +53,12 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
             message = f'The config asks for {unknown[1]}, which the registry {unknown[2]} lacks.'
         print(f'error: {message}', file=sys.stderr)
         code = USER_ERROR_EXIT_CODE
+    except SystemExit as ended:
+        if ended.code == PREEMPTED_EXIT_CODE:
+            # srun and torchrun end those that leave later than the first: let the code stand.
+            with suppress(ValueError):  # in a thread
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise
     sys.exit(code or 0)
 
 

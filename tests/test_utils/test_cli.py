@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import sys
+
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
@@ -40,6 +43,18 @@ def test_exit_code_of_main(code):
     with pytest.raises(SystemExit) as ended:
         run_tool(lambda: code)
     assert ended.value.code == (code or 0)
+
+
+def test_who_was_told_to_stop_keeps_its_code():
+    """A launcher that has seen another process leave sends SIGTERM."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run_tool(lambda: sys.exit(75))
+        assert ended.value.code == 75
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():
