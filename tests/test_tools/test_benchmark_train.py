@@ -49,16 +49,18 @@ def test_three_models_side_by_side(run_tool_here, tmp_path, monkeypatch):
     assert f'{rows[2]["gflops_ratio"]:.3f}' in lines[0]
 
 
-def test_memory_alone(run_tool_here, monkeypatch):
+def test_memory_alone(run_tool_here, tmp_path, monkeypatch):
     """Half precision and checkpointing show; each part is a column."""
     monkeypatch.chdir(REPO)
     totals = []
     for options in ([], ['--amp', 'bf16'], ['model.detector.backbone.with_cp=True']):
         amp = options if options[:1] == ['--amp'] else []
         more = [] if amp else options
-        printed = run_tool_here(TOOL, *SIZE, '--memory-only', *amp, *NARROW, *more)
+        out = tmp_path / 'rows.json'
+        printed = run_tool_here(TOOL, *SIZE, '--memory-only', '--json', out, *amp, *NARROW, *more)
         (line,) = (line for line in printed.splitlines() if line.startswith('    5 detector'))
         totals.append([float(cell) for cell in line.split()[3:]])
+        assert json.loads(out.read_text())[0]['total'] == pytest.approx(totals[-1][4], abs=0.1)
     plain, half, checkpointed = totals
     assert plain[:3] == half[:3] == checkpointed[:3]
     assert plain[4] == pytest.approx(sum(plain[:4]), abs=2)

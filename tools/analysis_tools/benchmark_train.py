@@ -260,14 +260,18 @@ def measure(cfg: Config, boxes: int, args: argparse.Namespace) -> list[dict[str,
     return rows
 
 
-def print_held_memory(cfg: Config, boxes: int, args: argparse.Namespace) -> None:
+def print_held_memory(cfg: Config, boxes: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Print what a training step holds, without timing it and without its backward pass."""
+    rows = []
     titles = ('parameters', 'gradients', 'optimizer', 'activations', 'total')
     print(f'{"boxes":>5} {"model":15}' + ''.join(f'{title:>13}' for title in titles) + '  MiB')
     for contender in build_contenders(cfg, boxes, args, torch.device(args.device)):
         parts = held_memory(contender)
-        cells = ''.join(f'{getattr(parts, title) / MIB:13.1f}' for title in titles)
+        held = {title: getattr(parts, title) / MIB for title in titles}
+        cells = ''.join(f'{value:13.1f}' for value in held.values())
         print(f'{boxes:5} {contender.name:15}{cells}', flush=True)
+        rows.append(dict(model=contender.name, boxes=boxes, **held))
+    return rows
 
 
 def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
@@ -353,6 +357,8 @@ def main() -> None:
     args = parse_args()
     if min(args.repeats, args.batch_size, args.threads, *args.boxes, *args.size) < 1:
         raise ConfigError('--repeats, --batch-size, --threads, --boxes and --size start at 1')
+    if args.memory_only and args.loading:
+        raise ConfigError('--loading is compared with a step, which --memory-only does not time')
     torch.set_num_threads(args.threads)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.default_scope)
@@ -367,7 +373,7 @@ def main() -> None:
     rows = []
     for boxes in args.boxes:
         if args.memory_only:
-            print_held_memory(cfg, boxes, args)
+            rows.extend(print_held_memory(cfg, boxes, args))
             continue
         measured = measure(cfg, boxes, args)
         print_table(measured)
