@@ -96,7 +96,8 @@ def main() -> None:
         rows.append(training_step(runner.model.train(), runner.optim_wrapper, batch))
         print(step + 1, rows[-1], flush=True)
         for scheduler in schedulers:
-            scheduler.step()
+            if not scheduler.by_epoch:
+                scheduler.step()
     print(summary(rows))
 
 
