@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import signal
+import sys
 
 import pytest
 
@@ -25,3 +27,13 @@ def test_exit_code(codes, whole):
 )
 def test_sentence(code, words):
     assert words in TORCHRUN['sentence'](3, code)
+
+
+def test_what_torchrun_refuses_is_a_sentence(monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGUSR1)
+    monkeypatch.setattr(sys, 'argv', ['torchrun.py', '--nproc_per_node', 'two', 'train.py'])
+    try:
+        assert TORCHRUN['main']() == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert capsys.readouterr().err.splitlines()[-1].startswith('error: torchrun cannot start')

@@ -69,6 +69,11 @@ def main() -> int:
     except SignalException as error:
         print(f'error: torchrun was ended by {error.sigval.name}.', file=sys.stderr)
         return PREEMPTED_EXIT_CODE if error.sigval == signal.SIGTERM else 128 + error.sigval
+    except (RuntimeError, ValueError) as error:
+        # A port that is taken, a node that nobody reaches, a number that is none.
+        reason = str(error).partition('\n')[0]
+        print(f'error: torchrun cannot start the processes: {reason}', file=sys.stderr)
+        return USER_ERROR_EXIT_CODE
     return 0
 
 
