@@ -14,8 +14,14 @@ shift
 export PATH="$(cd "$(dirname "$PYTHON")" && pwd):$PATH"
 
 # The largest file takes 2 GiB of memory.
-CORES=$(nproc)
+# nproc would take the threads that a program may have for the cores there are.
+CORES=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
 FITTING=$(awk '/MemAvailable/ {print int($2 / 2097152)}' /proc/meminfo)
+# A container may have less than its machine.
+for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    LIMIT=$(cat "$file" 2> /dev/null || echo max)
+    [ "$LIMIT" = max ] || FITTING=$((LIMIT >> 31 < FITTING ? LIMIT >> 31 : FITTING))
+done
 MOST=$((FITTING < CORES ? FITTING : CORES))
 export MAX_JOBS=${MAX_JOBS:-$((MOST > 1 ? MOST : 1))}
 
