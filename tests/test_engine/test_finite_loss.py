@@ -80,3 +80,16 @@ def test_what_is_no_loss_may_be_infinite():
     hook = FiniteLossHook()
     hook.after_train_iter(SimpleNamespace(iter=0), 0, None, {'acc': torch.tensor(torch.inf)})
     hook.after_train(SimpleNamespace(iter=0))
+
+
+def test_what_may_be_infinite_on_purpose():
+    """The mask of an attention, and what a module keeps beside tensors."""
+    model = torch.nn.Linear(2, 1)
+    model.register_buffer('mask', torch.full((2, 2), -torch.inf))
+    runner = SimpleNamespace(model=model, hooks=[], iter=3)
+    state = {**model.state_dict(), '_extra_state': {'scale': 1}}
+    FiniteLossHook().before_save_checkpoint(runner, {'state_dict': state})
+    for name, value in (('mask', torch.nan), ('weight', torch.inf)):
+        spoilt = {**state, name: torch.full((1, 2), value)}
+        with pytest.raises(TrainingError, match=f'{name} is not finite'):
+            FiniteLossHook().before_save_checkpoint(runner, {'state_dict': spoilt})

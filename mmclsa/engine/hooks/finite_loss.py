@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmclsa.engine.buffers import named_buffers
 from mmclsa.errors import TrainingError
 from mmclsa.registry import HOOKS
 
@@ -92,8 +93,13 @@ class FiniteLossHook(Hook):
             TrainingError: If a loss or a weight is not finite.
         """
         self._look()
+        buffers = named_buffers(runner)
         for name, tensor in checkpoint['state_dict'].items():
-            if tensor.is_floating_point() and not tensor.isfinite().all():
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+                continue
+            # A buffer may be infinite on purpose, such as the mask of an attention.
+            bad = tensor.isnan() if name in buffers else ~tensor.isfinite()
+            if bad.any():
                 raise TrainingError(
                     f'Training stopped after iteration {runner.iter}, and no checkpoint was '
                     f'written: {name} is not finite, though the losses are, so a gradient was '
