@@ -1,8 +1,8 @@
 # What dist_train.sh and dist_test.sh share; they set CONFIG, GPUS and TOOLS.
 
 require_file() {
-    # Said here once, not by every process.
-    [ -f "$1" ] || { echo "error: The file $1 does not exist." >&2; exit 2; }
+    # Said here once, not by every process. An address is theirs to fetch.
+    [[ "$1" == *://* || -f "$1" ]] || { echo "error: The file $1 does not exist." >&2; exit 2; }
 }
 
 start_processes() {
