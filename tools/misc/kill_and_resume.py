@@ -28,6 +28,7 @@ import mmclsa.datasets
 import mmclsa.engine.hooks
 import mmclsa.models  # noqa: F401
 from mmclsa.compat import load_torch_file
+from mmclsa.errors import ConfigError
 from mmclsa.utils import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,9 +145,13 @@ def count(value: Any) -> int:
 def main() -> int:
     """Kill, resume, compare."""
     args = parse_args()
+    config = args.work_dir / 'narrow.py'
+    if args.work_dir.exists() and not config.is_file():
+        raise ConfigError(
+            f'--work-dir {args.work_dir} exists and is not of this tool, which would delete it.'
+        )
     shutil.rmtree(args.work_dir, ignore_errors=True)
     args.work_dir.mkdir(parents=True)
-    config = args.work_dir / 'narrow.py'
     config.write_text(LEAF.format(config=str(CONFIG), **vars(args)))
     whole, broken = args.work_dir / 'whole', args.work_dir / 'broken'
     begun = time.monotonic()
