@@ -53,6 +53,12 @@ def test_no_such_loss(module):
         LossWeightRampHook(module).before_train(runner())
 
 
+def test_of_a_loss_that_is_off(monkeypatch):
+    monkeypatch.setattr(Loss, 'loss_weight', 0.0)
+    with pytest.raises(ConfigError, match='loss_weight is 0'):
+        LossWeightRampHook('head.align').before_train(runner())
+
+
 def test_range():
     with pytest.raises(ConfigError, match='begin'):
         LossWeightRampHook('head.align', begin=2, end=1)

@@ -129,6 +129,10 @@ class TestRefinedBoxes:
         assert 2 < len(seen[0][0]) <= 2 + 2 * 2
         assert '_bbox_forward' not in vars(searcher.detector.roi_head)
 
+    def test_they_need_proposals(self):
+        with pytest.raises(ConfigError, match=r'train_boxes\.proposals=True'):
+            build_searcher('faster_rcnn', train_boxes=dict(refined=True))
+
     def test_they_need_a_roi_head(self):
         boxes = dict(proposals=True, refined=True)
         searcher = build_searcher('yolox', train_boxes=boxes).train()

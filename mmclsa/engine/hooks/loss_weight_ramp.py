@@ -65,7 +65,7 @@ class LossWeightRampHook(Hook):
             runner: The runner of the training.
 
         Raises:
-            ConfigError: If there is no such loss.
+            ConfigError: If there is no such loss, or its whole weight is 0.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         try:
@@ -75,6 +75,10 @@ class LossWeightRampHook(Hook):
             raise ConfigError(
                 f'LossWeightRampHook finds no loss with a loss_weight at model.{self.module}'
             ) from None
+        if self._whole == 0:
+            raise ConfigError(
+                f'LossWeightRampHook has nothing to bring in: model.{self.module}.loss_weight is 0'
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Set the weight of this iteration.
