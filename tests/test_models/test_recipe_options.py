@@ -164,4 +164,13 @@ class TestPersonBlock:
                 assert parameter.grad is not None, name
 
     def test_nobody(self):
-        assert PersonBlock(4).train()(torch.zeros(0, 4, 6, 3)).shape == (0, 4, 6, 3)
+        """Several processes wait for the gradient of every weight on each of them."""
+        block = PersonBlock(4).train()
+        before = {name: buffer.clone() for name, buffer in block.named_buffers()}
+        out = block(torch.zeros(0, 4, 6, 3))
+        assert out.shape == (0, 4, 6, 3)
+        out.sum().backward()
+        assert all((p.grad == 0).all() for p in block.parameters())
+        for name, buffer in block.named_buffers():
+            if 'running' in name:
+                assert torch.equal(buffer, before[name])
