@@ -68,7 +68,7 @@ class ConcatPersonSearchDataset(ConcatDataset):
             ``mmdet.ConcatDataset``.
 
     Raises:
-        ConfigError: If names are missing, doubled or unfit, a part is none of
+        ConfigError: If names are missing or doubled, a part is none of
             ours, parts share pictures, some are for training and some for
             testing, or the number of identities is not as expected.
     """

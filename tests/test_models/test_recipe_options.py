@@ -129,6 +129,10 @@ class TestRefinedBoxes:
         assert 2 < len(seen[0][0]) <= 2 + 2 * 2
         assert '_bbox_forward' not in vars(searcher.detector.roi_head)
 
+    def test_they_need_proposals(self):
+        with pytest.raises(ConfigError, match=r'train_boxes\.proposals=True'):
+            build_searcher('faster_rcnn', train_boxes=dict(refined=True))
+
     def test_they_need_a_roi_head(self):
         boxes = dict(proposals=True, refined=True)
         searcher = build_searcher('yolox', train_boxes=boxes).train()
@@ -160,4 +164,13 @@ class TestPersonBlock:
                 assert parameter.grad is not None, name
 
     def test_nobody(self):
-        assert PersonBlock(4).train()(torch.zeros(0, 4, 6, 3)).shape == (0, 4, 6, 3)
+        """Several processes wait for the gradient of every weight on each of them."""
+        block = PersonBlock(4).train()
+        before = {name: buffer.clone() for name, buffer in block.named_buffers()}
+        out = block(torch.zeros(0, 4, 6, 3))
+        assert out.shape == (0, 4, 6, 3)
+        out.sum().backward()
+        assert all((p.grad == 0).all() for p in block.parameters())
+        for name, buffer in block.named_buffers():
+            if 'running' in name:
+                assert torch.equal(buffer, before[name])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmcv.cnn import ConvModule
@@ -10,6 +12,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
 from torch import nn
 
+from mmclsa.engine import load_config
 from mmclsa.engine.cost import count_flops, record_saved_tensors
 from mmclsa.models import SceneReID
 from mmclsa.models.necks import CLSANeck
@@ -19,8 +22,10 @@ from mmclsa.models.reid.region_average import (
     average_regions,
     is_plain_convolution,
 )
+from mmclsa.registry import MODELS
 from tests.test_models.builders import scene_reid_cfg
 
+CONFIGS = Path(__file__).parents[2] / 'configs'
 SIZES = ((24, 32), (12, 16), (6, 8))
 
 
@@ -172,6 +177,14 @@ class TestBranch:
         """Of four rows three stripes would overlap."""
         maps = branch(**options).extract(scene(), some_boxes())
         assert maps[0].shape[2:] == (4, 2)
+
+    def test_the_headline_is_averaged(self):
+        """Its number of stripes has to divide its rows."""
+        cfg = load_config(str(CONFIGS / 'clsa/clsa_r50_cuhk.py')).model.reid
+        feats = [torch.rand(1, 256 * 2**k, 32 >> k, 16 >> k) for k in range(4)]
+        scene = SceneBatch(tuple(feats), [DetDataSample()])
+        maps = MODELS.build(cfg).extract(scene, [torch.tensor([[8.0, 8, 40, 100]])])
+        assert [m.shape[2:] for m in maps] == [(cfg.head.num_stripes, 1)] * 3
 
     def test_it_is_cheaper(self, monkeypatch):
         """The neck's convolutions and what they save are most of the branch's cost."""

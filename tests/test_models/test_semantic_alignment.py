@@ -133,6 +133,13 @@ def test_gradient_scale_hardly_depends_on_temperature():
     assert max(norms) / min(norms) < 1.3
 
 
+def test_without_weight_nothing_is_computed_or_kept():
+    source, target = torch.full((2, 3, 4), torch.inf).requires_grad_().unbind()
+    value = SemanticAlignmentLoss(loss_weight=0.0)(source, [target])
+    assert value == 0
+    assert not value.requires_grad
+
+
 def test_module_and_bad_arguments():
     source, target = torch.randn(2, 3, 4).unbind()
     module = SemanticAlignmentLoss(temperature=2.0, loss_weight=0.5)

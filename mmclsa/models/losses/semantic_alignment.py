@@ -127,8 +127,10 @@ class SemanticAlignmentLoss(nn.Module):
             avg_factor: See :func:`semantic_alignment_loss`.
 
         Returns:
-            A scalar.
+            A scalar; without a weight a plain 0, for which nothing is computed or kept.
         """
+        if self.loss_weight == 0:
+            return source_logits.new_zeros(())
         return self.loss_weight * semantic_alignment_loss(
             source_logits,
             target_logits,

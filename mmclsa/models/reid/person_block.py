@@ -33,5 +33,5 @@ class PersonBlock(nn.Module):
 
     def forward(self, feats: Tensor) -> Tensor:
         """Add the block's output to feats (N, C, H, W)."""
-        # Batch norm cannot take statistics of nobody.
-        return feats + self.conv(feats) if len(feats) else feats
+        # Also of nobody: a rank whose weights had no gradient would stop the others.
+        return feats + self.conv(feats)

@@ -25,7 +25,9 @@ def keep_boxes_in_float32(detector: nn.Module) -> None:
     of boxes is widened before it is decoded.
 
     Args:
-        detector: Any detector; without autocast it computes as ever.
+        detector: A two-stage or dense detector; a DETR, which refines boxes
+            within its decoder, is left as it is. Without autocast all compute
+            as ever.
     """
     for module in detector.modules():
         if isinstance(module, BaseRoIExtractor):

@@ -8,6 +8,8 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
+from mmclsa.errors import ConfigError
+
 __all__ = ['TrainingBoxes', 'jitter_boxes', 'match_proposals']
 
 
@@ -80,6 +82,9 @@ class TrainingBoxes:
             proposals, as at test time, in place of the proposals.
         min_iou: IoU with a ground-truth box that a proposal needs.
         max_per_person: Proposals taken for one person.
+
+    Raises:
+        ConfigError: If proposals are to be refined that are not taken.
     """
 
     jitter: float = 0.1
@@ -88,6 +93,13 @@ class TrainingBoxes:
     refined: bool = False
     min_iou: float = 0.6
     max_per_person: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        if self.refined and not self.proposals:
+            raise ConfigError(
+                'train_boxes.refined is of no effect without train_boxes.proposals=True'
+            )
 
     def draw(
         self, boxes: Tensor, person_ids: Tensor, proposals: Tensor | None
