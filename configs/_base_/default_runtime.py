@@ -6,15 +6,14 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-)
-custom_hooks = [
-    dict(type='IdentityCheckHook'),
-    dict(type='FiniteLossHook'),
+    # By name, unlike custom_hooks, so that a config that adds hooks keeps these.
+    identity_check=dict(type='IdentityCheckHook'),
+    finite_loss=dict(type='FiniteLossHook'),
     # One model on all processes when it is validated or saved.
-    dict(type='AverageBuffersHook'),
+    average_buffers=dict(type='AverageBuffersHook'),
     # latest.pth in the middle of an epoch, and when the cluster takes the machine back.
-    dict(type='InterimCheckpointHook', minutes=10),
-]
+    interim=dict(type='InterimCheckpointHook', minutes=10),
+)
 
 # A fixed seed: two runs of one config are the same run, to the bit on a CPU.
 randomness = dict(seed=0)

@@ -69,7 +69,7 @@ def train(cfg: Config, work_dir: Path, hooks: tuple = (), **more: Any) -> None:
     cfg.train_cfg.max_epochs = 2
     for name in ('val_dataloader', 'val_cfg', 'val_evaluator'):
         cfg[name] = None
-    cfg.custom_hooks = [*cfg.custom_hooks, *hooks]
+    cfg.custom_hooks = list(hooks)
     cfg.update(more)
     Runner.from_cfg(cfg).train()
 

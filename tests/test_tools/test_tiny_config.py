@@ -107,12 +107,7 @@ def test_killed_and_resumed_is_the_unbroken_run_to_the_bit(tmp_path):
 
 HOOKED = """
 custom_imports = dict(imports=['tests.test_tools.memory_hook'])
-custom_hooks = [
-    dict(type='IdentityCheckHook'),
-    dict(type='AverageBuffersHook'),
-    dict(type='InterimCheckpointHook'),
-    dict(type='SameMemoryOnEveryRank', out={out!r}),
-]
+custom_hooks = [dict(type='SameMemoryOnEveryRank', out={out!r})]
 """
 
 

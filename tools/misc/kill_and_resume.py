@@ -43,11 +43,7 @@ train_dataloader = dict(
 )
 train_cfg = dict(max_epochs={epochs}, val_interval=9999)
 val_dataloader = val_cfg = val_evaluator = None
-custom_hooks = [
-    dict(type='IdentityCheckHook'),
-    dict(type='AverageBuffersHook'),
-    dict(type='InterimCheckpointHook', minutes=0.02, agree_every=2),
-]
+default_hooks = dict(interim=dict(minutes=0.02, agree_every=2))
 log_level = 'WARNING'
 """
 
