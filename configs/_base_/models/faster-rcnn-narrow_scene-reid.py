@@ -6,7 +6,7 @@ embed_dims = 64  # of each level; ours
 temperature = 3.0  # of the alignment; ours
 # docs/recipe.md tells how surely these three win.
 reid_weight = 0.1  # w_id
-align_weight = 0.0  # w_align
+align_weight = 0.01  # w_align
 num_stripes = 4  # of a person that are pooled apart
 
 model = dict(

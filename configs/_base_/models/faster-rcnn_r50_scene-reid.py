@@ -9,7 +9,7 @@ embed_dims = 256  # of each level; ours
 temperature = 3.0  # of the alignment; ours
 # docs/recipe.md tells what these three were measured on, and how surely they win.
 reid_weight = 0.1  # w_id
-align_weight = 0.0  # w_align, T^2 times the divergence; 0 trains without the paper's alignment
+align_weight = 0.01  # w_align, of T^2 times the divergence; more of it lost
 num_stripes = 4  # of a person that are pooled apart
 # What lies by half or more on somebody whom the data set ignores is no background.
 ignore_iof_thr = 0.5
