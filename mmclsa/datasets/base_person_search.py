@@ -15,6 +15,7 @@ from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
+from mmclsa.datasets.instances import has_size, make_instances
 from mmclsa.datasets.picture_sizes import picture_sizes
 from mmclsa.datasets.placing import Place
 from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
@@ -322,7 +323,7 @@ class BasePersonSearchDataset(BaseDetDataset):
             item = dict(img_id=scene.image, cam_id=int(scene.cam_id), **self.locate(scene))
             if scene.height is not None and scene.width is not None:
                 item.update(height=int(scene.height), width=int(scene.width))
-            item['instances'] = _instances(scene, self.test_mode)
+            item['instances'] = make_instances(scene, self.test_mode)
             if self.test_mode:
                 item['queries'] = queries.pop(scene.image, [])
             items.append(item)
@@ -335,7 +336,7 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     def _tell_of_empty_boxes(self, scenes: list[Scene]) -> None:
         """Say which boxes are no training boxes for want of width or height."""
-        empty = [(scene.image, int((~_has_size(scene)).sum())) for scene in scenes]
+        empty = [(scene.image, int((~has_size(scene)).sum())) for scene in scenes]
         images = [image for image, count in empty if count]
         if images:
             print_log(
@@ -381,27 +382,6 @@ class BasePersonSearchDataset(BaseDetDataset):
         if picture is not None:
             info['img'] = picture
         return self.pipeline(info if self.place is None else self.place.item(info))
-
-
-def _has_size(scene: Scene) -> np.ndarray:
-    """Tell which boxes of a scene are wider and higher than nothing, shape (n,), bool."""
-    return np.asarray((scene.boxes[:, 2:] > scene.boxes[:, :2]).all(axis=1))
-
-
-def _instances(scene: Scene, everything: bool) -> list[dict[str, Any]]:
-    """Make MMDetection's instances of a scene's boxes, or of those that have a size."""
-    wanted = np.ones(len(scene.boxes), dtype=bool) if everything else _has_size(scene)
-    return [
-        dict(
-            bbox=[float(v) for v in box],
-            bbox_label=0,
-            ignore_flag=int(ignore),
-            person_id=-1 if ignore else int(person),
-        )
-        for box, person, ignore in zip(
-            scene.boxes[wanted], scene.person_ids[wanted], scene.ignore[wanted]
-        )
-    ]
 
 
 def _count_identities(scenes: Sequence[Scene]) -> int:
