@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from mmclsa.evaluation.functional import SearchFlags, evaluate_searches
 from mmclsa.structures import Predictions, SearchProtocol, offsets_of
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write
+from mmclsa.utils.resident import resident_gib
 
 DIMS = 256
 NOISE = 5.0
@@ -183,7 +183,7 @@ TITLES = {
 def measure(name: str, runs: int, seed: int, device: str) -> dict[str, float]:
     """Run one task in this process."""
     predictions, protocols, flags = TASKS[name](seed)
-    before = _peak()
+    before = 1024 * resident_gib('VmHWM')
     seconds, worked = [], []
     for _ in range(runs):
         start, busy = time.perf_counter(), time.process_time()
@@ -194,16 +194,11 @@ def measure(name: str, runs: int, seed: int, device: str) -> dict[str, float]:
     return dict(
         seconds=statistics.median(seconds),
         cpu_seconds=statistics.median(worked),
-        peak_mib=_peak(),
+        peak_mib=1024 * resident_gib('VmHWM'),
         loaded_mib=before,
         detections=len(predictions.scores),
         mAP=results[0].mean_average_precision,
     )
-
-
-def _peak() -> float:
-    """Peak memory of this process, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_apart(name: str, args: argparse.Namespace) -> dict[str, float]:

@@ -24,6 +24,7 @@ from mmclsa.gallery.backends import FaissBackend
 from mmclsa.gallery.optional import import_optional
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
+from mmclsa.utils.resident import resident_gib
 
 BLOCK = 50_000
 COMMIT_EVERY = 20
@@ -207,14 +208,6 @@ def prepare(
     return report
 
 
-def resident(field: str) -> float:
-    """Read a figure of this process's memory in GiB; file-backed pages count."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(f'{field}:'):
-            return int(line.split()[1]) / 2**20
-    raise AssertionError(f'no {field} in /proc/self/status')
-
-
 def search_in_child(folder: Path, options: dict[str, Any], queries: np.ndarray, pipe: Any) -> None:
     """Open an index and search it, in a process that does nothing else."""
     began = time.perf_counter()
@@ -227,14 +220,14 @@ def search_in_child(folder: Path, options: dict[str, Any], queries: np.ndarray, 
         'median_ms': float(np.median(spent[:, 0]) * 1e3),
         'p95_ms': float(np.percentile(spent[:, 0], 95) * 1e3),
         'cpu_ms': float(np.median(spent[:, 1]) * 1e3),
-        'peak_gib': resident('VmHWM'),
-        'anonymous_gib': resident('RssAnon'),
+        'peak_gib': resident_gib('VmHWM'),
+        'anonymous_gib': resident_gib('RssAnon'),
     }
     where = SearchFilter(cameras=['camera 3'], time_from=0.0, time_to=len(index) / 2)
     filtered, spent = timed_searches(index, queries[:50], where)
     report['filtered_median_ms'], report['filtered_cpu_ms'] = np.median(spent, axis=0) * 1e3
     report['filtered_complete'] = all(len(found) == TOPK for found in filtered)
-    report['filtered_peak_gib'] = resident('VmHWM')
+    report['filtered_peak_gib'] = resident_gib('VmHWM')
     pipe.send((rows, filtered, report))
 
 
