@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.models.precision import at_least_float32
+
 __all__ = ['POOL_NAMES', 'StripePooling', 'generalized_mean']
 
 POOL_NAMES = ('avg', 'max', 'gem')
@@ -30,7 +32,7 @@ def generalized_mean(feats: Tensor, power: Tensor, num_stripes: int = 1) -> Tens
         >>> generalized_mean(torch.full((1, 2, 4, 4), 3.0), torch.tensor(3.0)).flatten()
         tensor([3., 3.])
     """
-    raised = feats.to(torch.promote_types(feats.dtype, torch.float32)).clamp(min=1e-6) ** power
+    raised = at_least_float32(feats).clamp(min=1e-6) ** power
     return F.adaptive_avg_pool2d(raised, (num_stripes, 1)) ** (1 / power)
 
 
