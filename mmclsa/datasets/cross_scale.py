@@ -15,7 +15,19 @@ from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Query, Scene, SearchProtocol
 
-__all__ = ['CrossScaleDataset', 'Window', 'cross_scale_protocol', 'window_of']
+__all__ = [
+    'MIXED',
+    'CrossScaleDataset',
+    'Window',
+    'cross_scale_protocol',
+    'draw_heights',
+    'window_of',
+]
+
+#: In the place of a height: everybody at one of several, drawn by lot.
+MIXED = 'mixed'
+# First part of the seed of the heights that are drawn.
+_QUERIES, _GALLERY = 0, 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,9 @@ class Window:
         return f'{self.key}/{_name(height)}'
 
 
-def _name(height: float | None) -> str:
+def _name(height: float | str | None) -> str:
+    if isinstance(height, str):
+        return height
     return 'own' if height is None else f'{height:g}'
 
 
@@ -87,51 +101,70 @@ def window_of(scene: Scene, index: int, number: int, margin: float) -> Window:
     )
 
 
+def draw_heights(count: int, heights: Sequence[float | None], seed: int) -> list[float | None]:
+    """Draw a height for each of several people, all heights equally likely.
+
+    Args:
+        count: Number of people.
+        heights: To choose from.
+        seed: Of the lot.
+
+    Returns:
+        A height for each.
+
+    Example:
+        >>> draw_heights(4, [None, 32], seed=0)
+        [32, 32, 32, None]
+    """
+    places = np.random.default_rng((9, seed)).integers(len(heights), size=count)
+    return [heights[place] for place in places]
+
+
 def cross_scale_protocol(
     windows: Sequence[Window],
-    query_height: float | None,
-    gallery_height: float | None,
+    query_heights: Sequence[float | None],
+    gallery_heights: Sequence[float | None],
+    name: str,
     min_gap: int = 1,
     query_every: int = 1,
 ) -> SearchProtocol:
-    """Make the task of finding people at one height by queries at another.
+    """Make the task of finding people at some heights by queries at others.
 
     Convention: every ``query_every``-th appearance of a person is a query.
-    Its gallery is everybody at ``gallery_height`` but the people of scenes of
+    Its gallery is everybody at his gallery height but the people of scenes of
     its own camera that are fewer than ``min_gap`` scenes away; its matches are
     all appearances of the person there. Queries without a match are left out.
 
     Args:
         windows: In the order of scenes.
-        query_height: Heights that queries have at most, in pixels; None for
-            their own.
-        gallery_height: Likewise, of the gallery.
+        query_heights: One a window: the height that it has at most as a
+            query, in pixels; None for its own.
+        gallery_heights: Likewise, in the gallery.
+        name: Of the task.
         min_gap: 1 leaves out the query's own scene alone.
         query_every: 1 for every appearance.
 
     Returns:
-        The task ``<query height>-to-<gallery height>``. Query ids are the
-        places of the windows, so that tasks with one query height share them.
+        The task. Query ids are the places of the windows.
     """
     scenes = np.array([window.scene for window in windows], dtype=np.int64)
     cameras = np.array([window.cam_id for window in windows], dtype=np.int64)
     people = np.array([window.person_id for window in windows], dtype=np.int64)
-    names = [window.image(gallery_height) for window in windows]
+    names = [window.image(height) for window, height in zip(windows, gallery_heights)]
+    boxes = [_scaled(window, height) for window, height in zip(windows, gallery_heights)]
     chosen, truths, galleries = [], [], []
     for number in _every(people, query_every):
         near = (cameras == cameras[number]) & (np.abs(scenes - scenes[number]) < min_gap)
         matches = np.flatnonzero(~near & (people == people[number]))
         if len(matches):
             chosen.append(number)
-            truths.append([(names[m], _scaled(windows[m], gallery_height)) for m in matches])
+            truths.append([(names[m], boxes[m]) for m in matches])
             galleries.append([names[g] for g in np.flatnonzero(~near)])
-    asked = [windows[number] for number in chosen]
-    queries = [
-        Query(w.image(query_height), _scaled(w, query_height), w.person_id, w.cam_id) for w in asked
-    ]
+    asked = [(windows[number], query_heights[number]) for number in chosen]
+    queries = [Query(w.image(h), _scaled(w, h), w.person_id, w.cam_id) for w, h in asked]
     images = dict.fromkeys([*names, *(query.image for query in queries)])
     return SearchProtocol.build(
-        f'{_name(query_height)}-to-{_name(gallery_height)}',
+        name,
         list(images),
         queries,
         truths,
@@ -163,12 +196,19 @@ class CrossScaleDataset(BasePersonSearchDataset):
     ``own-to-64`` and so on: see :func:`cross_scale_protocol`. Search with
     ground-truth boxes (``use_gt_boxes=True``): a scene shows one person.
 
+    A height may be ``'mixed'``: then everybody is brought to one of
+    ``mixed_heights``, drawn by lot, for queries and gallery apart. So right
+    and wrong people of all heights compete, as in a real gallery, and figures
+    by height or by ratio of heights come out of one task.
+
     Scale is all that is made; where query and match are neighbouring frames of
     one camera they share view and light.
 
     Args:
         dataset: Config of a scene data set.
-        pairs: Heights (query, gallery) in pixels; None is a person's own.
+        pairs: Heights (query, gallery) in pixels; None is a person's own,
+            ``'mixed'`` is drawn.
+        mixed_heights: What ``'mixed'`` draws from.
         margin: Share of a box's size that a scene has around it on each side.
         min_gap: See :func:`cross_scale_protocol`.
         query_every: Likewise.
@@ -184,15 +224,17 @@ class CrossScaleDataset(BasePersonSearchDataset):
     def __init__(
         self,
         dataset: dict[str, Any],
-        pairs: Sequence[tuple[float | None, float | None]] = ((None, None),),
+        pairs: Sequence[tuple[float | str | None, float | str | None]] = ((None, None),),
+        mixed_heights: Sequence[float | None] = (None, 128, 64, 32, 24),
         margin: float = 0.15,
         min_gap: int = 1,
         query_every: int = 1,
         **kwargs: Any,
     ) -> None:
-        _check(pairs, margin, min_gap, query_every)
+        _check(pairs, mixed_heights, margin, min_gap, query_every)
         self.dataset = DATASETS.build(dataset)
         self.pairs = [(query, gallery) for query, gallery in pairs]
+        self.mixed_heights = list(mixed_heights)
         self.margin = margin
         self.min_gap = min_gap
         self.query_every = query_every
@@ -224,21 +266,37 @@ class CrossScaleDataset(BasePersonSearchDataset):
         ]
         if not self.windows:
             raise DataError(f'CrossScaleDataset: nobody is labelled in {self.dataset.TITLE}')
-        heights = dict.fromkeys(height for pair in self.pairs for height in pair)
-        self._places = {
-            window.image(height): (window, height) for window in self.windows for height in heights
-        }
+        shown = [
+            (window, height)
+            for side in (_QUERIES, _GALLERY)
+            for of_side in dict.fromkeys(pair[side] for pair in self.pairs)
+            for window, height in zip(self.windows, self._heights(of_side, side))
+        ]
+        # As they stand in the scenes, or each picture would be cut from another scene.
+        shown.sort(key=lambda item: item[0].scene)
+        self._places = {window.image(height): (window, height) for window, height in shown}
         return [_scene(window, height) for window, height in self._places.values()]
+
+    def _heights(self, height: float | str | None, side: int) -> list[float | None]:
+        """Give every window its height as a query or in the gallery."""
+        if isinstance(height, str):
+            return draw_heights(len(self.windows), self.mixed_heights, side)
+        return [height] * len(self.windows)
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Make the task of each pair; queries of another height have other ids."""
-        heights = list(dict.fromkeys(query for query, _ in self.pairs))
+        sides = list(dict.fromkeys(query for query, _ in self.pairs))
         protocols = []
         for query, gallery in self.pairs:
             task = cross_scale_protocol(
-                self.windows, query, gallery, self.min_gap, self.query_every
+                self.windows,
+                self._heights(query, _QUERIES),
+                self._heights(gallery, _GALLERY),
+                f'{_name(query)}-to-{_name(gallery)}',
+                self.min_gap,
+                self.query_every,
             )
-            task.query_ids[:] += heights.index(query) * len(self.windows)
+            task.query_ids[:] += sides.index(query) * len(self.windows)
             protocols.append(task)
         return protocols
 
@@ -278,13 +336,20 @@ def _scene(window: Window, height: float | None) -> Scene:
     )
 
 
-def _check(pairs: Sequence[Any], margin: float, min_gap: int, query_every: int) -> None:
+def _check(
+    pairs: Sequence[Any], mixed: Sequence[Any], margin: float, min_gap: int, query_every: int
+) -> None:
     for pair in pairs:
-        if len(pair) != 2 or any(height is not None and height < 8 for height in pair):
+        if len(pair) != 2 or not all(height == MIXED or _is_height(height) for height in pair):
             raise ConfigError(
-                'CrossScaleDataset.pairs must be pairs of heights of 8 pixels or more, or None, '
-                f'but one is {pair}'
+                'CrossScaleDataset.pairs must be pairs of heights of 8 pixels or more, None or '
+                f'{MIXED!r}, but one is {pair}'
             )
+    if not mixed or not all(_is_height(height) for height in mixed):
+        raise ConfigError(
+            'CrossScaleDataset.mixed_heights must be heights of 8 pixels or more, or None, but is '
+            f'{list(mixed)}'
+        )
     for name, value in (('min_gap', min_gap), ('query_every', query_every)):
         if value < 1:
             raise ConfigError(f'CrossScaleDataset.{name} must be 1 or more, not {value}')
@@ -292,3 +357,7 @@ def _check(pairs: Sequence[Any], margin: float, min_gap: int, query_every: int) 
         raise ConfigError(
             f'CrossScaleDataset needs a margin of 0 or more and a pair, not {margin} and {pairs}'
         )
+
+
+def _is_height(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and value >= 8)

@@ -29,6 +29,7 @@ class Trained:
         figures: As the evaluation names them, in [0, 1].
         queries: Figures of each query.
         facts: What else the CSV tells: commit, options, seconds.
+        task: Protocol that is looked at; empty for the only one.
     """
 
     row: str
@@ -36,6 +37,7 @@ class Trained:
     figures: Mapping[str, float]
     queries: QueryFigures
     facts: Mapping[str, str]
+    task: str = ''
 
     def figure(self, end: str) -> float:
         """Look up the one figure whose name ends so.
@@ -43,7 +45,10 @@ class Trained:
         Raises:
             DataError: If there is none, or more than one.
         """
+        ends = [f'/{end}', f'/{self.task}/{end}'] if self.task else [f'/{end}']
         found = [value for name, value in self.figures.items() if name.endswith(f'/{end}')]
+        if len(found) > 1 and self.task:
+            found = [v for name, v in self.figures.items() if name.endswith(ends[-1])]
         if len(found) != 1:
             raise DataError(
                 f'run {self.row}/seed_{self.seed} must have one figure that ends in /{end}, but '

@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from mmclsa.errors import DataError
-from mmclsa.evaluation.functional import HEIGHT_EDGES, SearchResult, precisions_by_height
+from mmclsa.evaluation.functional import (
+    HEIGHT_EDGES,
+    RATIO_EDGES,
+    SearchResult,
+    precisions_by_height,
+    precisions_by_height_ratio,
+)
 from mmclsa.structures import SearchProtocol
 from mmclsa.utils.io import atomic_write
 
@@ -29,6 +35,9 @@ class QueryFigures:
         by_height: Average precision on the matches of each height, shape
             (bins, Q); NaN where a query has none.
         edges: Heights where the second and later bins begin, pixels.
+        by_ratio: Likewise by the query's height over the match's, shape
+            (ratio bins, Q).
+        ratio_edges: Ratios where the second and later bins begin.
     """
 
     query_ids: np.ndarray
@@ -37,6 +46,8 @@ class QueryFigures:
     ranks: np.ndarray
     by_height: np.ndarray
     edges: np.ndarray
+    by_ratio: np.ndarray
+    ratio_edges: np.ndarray
 
 
 def query_figures(
@@ -62,6 +73,8 @@ def query_figures(
         ranks=np.asarray(result.ranks, np.int64),
         by_height=precisions_by_height(result, protocol, edges),
         edges=np.asarray(edges, np.float64),
+        by_ratio=precisions_by_height_ratio(result, protocol),
+        ratio_edges=np.asarray(RATIO_EDGES, np.float64),
     )
 
 

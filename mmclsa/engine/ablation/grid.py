@@ -31,6 +31,10 @@ class Row:
         seeds: Of the runs.
         start: Row whose first run gives the weights to start from; empty for
             none.
+        each_seed: Overrides that differ from seed to seed, such as the fold:
+            dotted key to one value a seed.
+        weights_of: Row whose model of the same seed is tested with these
+            overrides, without training; empty to train.
     """
 
     name: str
@@ -38,14 +42,31 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
     start: str = ''
+    each_seed: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    weights_of: str = ''
+
+    def options_of(self, seed: int) -> dict[str, Any]:
+        """Give the overrides of the run of a seed."""
+        if not self.each_seed:
+            return dict(self.options)
+        place = self.seeds.index(seed)
+        return {**self.options, **{name: v[place] for name, v in self.each_seed.items()}}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows, the most wanted first, and the one that others are compared with."""
+    """Rows of a table.
+
+    Attributes:
+        rows: The most wanted first.
+        baseline: Name of the row that others are compared with.
+        task: Name of the protocol that the table is about; empty for the only
+            one.
+    """
 
     rows: tuple[Row, ...]
     baseline: str
+    task: str = ''
 
     def __getitem__(self, name: str) -> Row:
         """Return the row of a name."""
@@ -57,8 +78,11 @@ def read_grid(path: str | Path) -> Grid:
 
     It is a Python file as MMEngine's configs are, with ``config``, ``seeds``,
     ``baseline``, ``rows`` (name to a dict with ``options``, and, where they
-    differ from the file's, ``config``, ``seeds`` and ``start``), and maybe
-    ``options`` of all rows and their ``start``.
+    differ from the file's, ``config``, ``seeds``, ``start`` and ``each_seed``),
+    and maybe ``options`` of all rows, their ``start``, ``each_seed`` (override
+    to one value a seed) and ``task`` (a protocol's name). A row with
+    ``weights_of``, another row's name, has that row's options under its own
+    and is tested with that row's models.
 
     Args:
         path: The file. Configs in it are relative to the current folder.
@@ -76,15 +100,17 @@ def read_grid(path: str | Path) -> Grid:
     grid = Grid(
         rows=tuple(_row(path, name, row, content) for name, row in rows.items()),
         baseline=str(content.get('baseline') or ''),
+        task=str(content.get('task') or ''),
     )
-    for what, name in [('baseline', grid.baseline), *(('start', r.start) for r in grid.rows)]:
+    named = [(what, getattr(row, what)) for row in grid.rows for what in ('start', 'weights_of')]
+    for what, name in [('baseline', grid.baseline), *named]:
         if name and name not in rows:
             raise ConfigError(f'The grid {path} has no row {name!r}, which its {what} names.')
     return grid
 
 
 def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Row:
-    known = {'config', 'options', 'seeds', 'start'}
+    known = {'config', 'options', 'seeds', 'start', 'each_seed', 'weights_of'}
     if not isinstance(row, dict) or not row.keys() <= known:
         raise ConfigError(
             f'The row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}.'
@@ -94,16 +120,33 @@ def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Ro
             f'A row of {path} is called {name!r}, which is no name for a folder: take letters, '
             'digits, "_", ".", "+" and "-".'
         )
-    config = row.get('config', common.get('config'))
+    weights_of = row.get('weights_of', '')
+    trained = common['rows'].get(weights_of) or {}
+    inherited = {**common, **trained, **row}
+    config = inherited.get('config')
     if not config:
         raise ConfigError(f'The row {name} of {path} has no config, and the grid has none for all.')
-    start = row.get('start', common.get('start', ''))
+    seeds = tuple(inherited.get('seeds', (0,)))
+    each_seed = inherited.get('each_seed', {})
+    for option, values in each_seed.items():
+        if len(values) < len(seeds):
+            raise ConfigError(
+                f'each_seed of the row {name} of {path} must give {option} a value for each of '
+                f'{len(seeds)} seeds, but gives {len(values)}.'
+            )
+    start = inherited.get('start', '')
     return Row(
         name=name,
         config=config,
-        options={**common.get('options', {}), **row.get('options', {})},
-        seeds=tuple(row.get('seeds', common.get('seeds', (0,)))),
-        start='' if start == name else start,
+        options={
+            **common.get('options', {}),
+            **trained.get('options', {}),
+            **row.get('options', {}),
+        },
+        seeds=seeds,
+        start='' if weights_of or start == name else start,
+        each_seed=each_seed,
+        weights_of=weights_of,
     )
 
 
@@ -122,7 +165,7 @@ def row_config(row: Row, seed: int, start: str | None = None) -> Config:
     Raises:
         ConfigError: If the config cannot be read or an option does not fit.
     """
-    cfg = load_config(row.config, dict(row.options))
+    cfg = load_config(row.config, row.options_of(seed))
     cfg.merge_from_dict({'randomness.seed': seed})
     if start:
         cfg.load_from = start

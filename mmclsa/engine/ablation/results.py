@@ -38,7 +38,7 @@ def collect_runs(grid: Grid, out: str | Path) -> list[Trained]:
         facts = {name: str(result[name]) for name in _FACTS}
         facts['options'] = json.dumps(result['options'], sort_keys=True)
         queries = load_query_figures(run_folder(out, row.name, seed) / QUERIES)
-        runs.append(Trained(row.name, seed, result['figures'], queries, facts))
+        runs.append(Trained(row.name, seed, result['figures'], queries, facts, grid.task))
     return runs
 
 

@@ -21,7 +21,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import latest_checkpoint
 from mmclsa.utils.io import atomic_write, write_json
 
-__all__ = ['finished', 'run_folder', 'start_weights', 'train_and_test', 'write_run']
+__all__ = ['finished', 'left_weights', 'run_folder', 'train_and_test', 'write_run']
 
 CONFIG, LOG, RESULT, QUERIES, WORK = 'config.py', 'log.txt', 'result.json', 'queries.npz', 'work'
 
@@ -57,20 +57,20 @@ def finished(out: str | Path, row: Row, seed: int) -> dict[str, Any] | None:
     return result
 
 
-def start_weights(out: str | Path, row: Row, seeds: tuple[int, ...]) -> str | None:
-    """Find the weights that the first run of a row has left.
+def left_weights(out: str | Path, row: Row, seed: int) -> str | None:
+    """Find the weights that a run has left.
 
     Args:
         out: Folder of the grid.
-        row: The row.
-        seeds: Its seeds.
+        row: The run's row.
+        seed: Its seed.
 
     Returns:
         Path of the checkpoint; None if the run is not finished.
     """
-    if finished(out, row, seeds[0]) is None:
+    if finished(out, row, seed) is None:
         return None
-    return latest_checkpoint(run_folder(out, row.name, seeds[0]) / WORK)
+    return latest_checkpoint(run_folder(out, row.name, seed) / WORK)
 
 
 def write_run(out: str | Path, row: Row, seed: int, start: str | None) -> Path:
@@ -124,14 +124,17 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
     check_pretrained(cfg.model)
     runner = build_runner(cfg)
     check_load_from(runner.model, cfg.get('load_from'))
-    runner.train()
+    if row.weights_of:
+        runner.load_or_resume()
+    else:
+        runner.train()
     trained = time.time()
     figures = {name: float(value) for name, value in runner.test().items()}
     result = dict(
         row=row.name,
         seed=seed,
         config=row.config,
-        options={name: repr(value) for name, value in row.options.items()},
+        options={name: repr(value) for name, value in row.options_of(seed).items()},
         figures=figures,
         fingerprint=fingerprint(row_config(row, seed)),
         commit=_commit(),

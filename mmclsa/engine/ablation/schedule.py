@@ -11,9 +11,9 @@ from mmclsa.engine.ablation.grid import Grid, Row
 from mmclsa.engine.ablation.run import (
     LOG,
     finished,
+    left_weights,
     run_folder,
     run_in_process,
-    start_weights,
     write_run,
 )
 
@@ -64,12 +64,13 @@ def work_through(
         waiting = []
         for row, seed in left:
             name, done = f'{row.name}/seed_{seed}', finished(out, row, seed)
-            start = _start(grid, out, row)
             if done:
                 continue
-            if row.start and start is None:
-                if any(other.startswith(f'{row.start}/') for other in failed):
-                    report(f'{name}: not done, as {row.start} failed')
+            needed = _needed(grid, row, seed)
+            start = left_weights(out, *needed) if needed else None
+            if needed and start is None:
+                if f'{needed[0].name}/seed_{needed[1]}' in failed:
+                    report(f'{name}: not done, as {needed[0].name} failed')
                     failed.append(name)
                 else:
                     waiting.append((row, seed))
@@ -87,11 +88,14 @@ def work_through(
     return failed
 
 
-def _start(grid: Grid, out: str | Path, row: Row) -> str | None:
-    if not row.start:
-        return None
-    first = grid[row.start]
-    return start_weights(out, first, first.seeds)
+def _needed(grid: Grid, row: Row, seed: int) -> tuple[Row, int] | None:
+    """Name the run whose weights another starts from, or tests."""
+    if row.weights_of:
+        return grid[row.weights_of], seed
+    if row.start:
+        first = grid[row.start]
+        return first, first.seeds[0]
+    return None
 
 
 def _do(

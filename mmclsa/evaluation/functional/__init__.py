@@ -23,15 +23,18 @@ from mmclsa.evaluation.functional.results import Hits, SearchResult
 from mmclsa.evaluation.functional.search import evaluate_search, evaluate_searches
 from mmclsa.evaluation.functional.strata import (
     HEIGHT_EDGES,
+    RATIO_EDGES,
     Stratum,
     by_height,
     by_height_ratio,
     precisions_by_height,
+    precisions_by_height_ratio,
 )
 
 __all__ = [
     'HEIGHT_EDGES',
     'PRESETS',
+    'RATIO_EDGES',
     'DetectionResult',
     'Hits',
     'PairedDifference',
@@ -55,6 +58,7 @@ __all__ = [
     'match_threshold',
     'mutual_best_matches',
     'precisions_by_height',
+    'precisions_by_height_ratio',
     'preset_flags',
     'sign_flip_p',
 ]

@@ -17,6 +17,7 @@ __all__ = [
     'by_height',
     'by_height_ratio',
     'precisions_by_height',
+    'precisions_by_height_ratio',
 ]
 
 #: Pixels.
@@ -98,10 +99,32 @@ def precisions_by_height(
         >>> precisions_by_height(none, task).shape
         (4, 0)
     """
-    heights = _heights(protocol.truth_boxes)
-    bins = np.searchsorted(np.asarray(edges), heights, side='right')
-    rows = [_average_precisions(result, protocol, bins == row) for row in range(len(edges) + 1)]
-    return np.stack(rows)
+    return _precisions(result, protocol, _heights(protocol.truth_boxes), edges)
+
+
+def precisions_by_height_ratio(
+    result: SearchResult, protocol: SearchProtocol, edges: Sequence[float] = RATIO_EDGES
+) -> np.ndarray:
+    """Give each query's average precision on the matches of each ratio of heights.
+
+    The means over its rows are the mAP of :func:`by_height_ratio`.
+
+    Args:
+        result: Of :func:`evaluate_search`, with hits.
+        protocol: Its task.
+        edges: Where bins begin, ascending.
+
+    Returns:
+        Shape (len(edges) + 1, Q); NaN as for :func:`precisions_by_height`.
+
+    Example:
+        >>> from mmclsa.evaluation.functional.results import Hits
+        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
+        >>> task = SearchProtocol.build('none', [], [], [])
+        >>> precisions_by_height_ratio(none, task, edges=[1.0]).shape
+        (2, 0)
+    """
+    return _precisions(result, protocol, _ratios(protocol), edges)
 
 
 def by_height_ratio(
@@ -127,14 +150,26 @@ def by_height_ratio(
         >>> len(by_height_ratio(none, task, edges=[1.0]))
         2
     """
-    queries = _heights(protocol.query_boxes)
-    owners = np.repeat(np.arange(len(protocol)), np.diff(protocol.truth_offsets))
-    ratios = queries[owners] / np.maximum(_heights(protocol.truth_boxes), 1e-9)
-    return _strata(result, protocol, ratios, edges)
+    return _strata(result, protocol, _ratios(protocol), edges)
 
 
 def _heights(boxes: np.ndarray) -> np.ndarray:
     return boxes[:, 3] - boxes[:, 1]
+
+
+def _ratios(protocol: SearchProtocol) -> np.ndarray:
+    """Divide the query's height by the height of each match."""
+    queries = _heights(protocol.query_boxes)
+    owners = np.repeat(np.arange(len(protocol)), np.diff(protocol.truth_offsets))
+    return queries[owners] / np.maximum(_heights(protocol.truth_boxes), 1e-9)
+
+
+def _precisions(
+    result: SearchResult, protocol: SearchProtocol, values: np.ndarray, edges: Sequence[float]
+) -> np.ndarray:
+    bins = np.searchsorted(np.asarray(edges), values, side='right')
+    rows = [_average_precisions(result, protocol, bins == row) for row in range(len(edges) + 1)]
+    return np.stack(rows)
 
 
 def _strata(

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmclsa.models.losses.alignment import AlignmentLoss, LevelOutputs
+from mmclsa.models.losses.alignment_sources import (
+    SOURCES,
+    TRUST,
+    choose_sources,
+    source_trust,
+    standardized,
+)
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
@@ -92,24 +100,49 @@ def semantic_alignment_loss(
 
 
 @MODELS.register_module()
-class SemanticAlignmentLoss(nn.Module):
-    """Module around :func:`semantic_alignment_loss`.
+class SemanticAlignmentLoss(AlignmentLoss):
+    """CLSA's alignment of levels, around :func:`semantic_alignment_loss`.
+
+    The defaults are the paper's alignment with our numbers; docs/alignment.md
+    says what it and each of the other choices were found to do.
 
     Args:
         temperature: Softening of both sides, > 0. The default is ours.
         loss_weight: Weight ``w_align`` of the term. The default is ours.
-        detach_source: Stop the gradient into the source level.
+        detach_source: Stop the gradient into the source.
+        source: Whose prediction levels follow: ``top``, ``lowest``, ``all``,
+            ``mean`` or ``best``; see :func:`choose_sources`.
+        trust: Whether a person counts by what his source knows: ``all``,
+            ``confidence`` or ``right``; see :func:`source_trust`.
+        standardize: Compare logits after :func:`standardized`, so that the
+            temperature does not depend on their scale.
+
+    Raises:
+        ValueError: If the temperature is not positive, or there is no such
+            source or trust.
     """
 
     def __init__(
-        self, temperature: float = 3.0, loss_weight: float = 1.0, detach_source: bool = True
+        self,
+        temperature: float = 3.0,
+        loss_weight: float = 1.0,
+        detach_source: bool = True,
+        source: str = 'top',
+        trust: str = 'all',
+        standardize: bool = False,
     ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'temperature must be positive, but got {temperature}')
+        for name, value, known in (('source', source, SOURCES), ('trust', trust, TRUST)):
+            if value not in known:
+                raise ValueError(f'{name} must be one of {known}, but got {value!r}')
         self.temperature = temperature
         self.loss_weight = loss_weight
         self.detach_source = detach_source
+        self.source = source
+        self.trust = trust
+        self.standardize = standardize
 
     def forward(
         self,
@@ -118,7 +151,7 @@ class SemanticAlignmentLoss(nn.Module):
         weight: Tensor | None = None,
         avg_factor: float | None = None,
     ) -> Tensor:
-        """Compute the weighted loss.
+        """Compute the weighted loss of targets that follow one source.
 
         Args:
             source_logits: Logits of the source level, shape (N, C).
@@ -131,6 +164,9 @@ class SemanticAlignmentLoss(nn.Module):
         """
         if self.loss_weight == 0:
             return source_logits.new_zeros(())
+        if self.standardize:
+            source_logits = standardized(source_logits)
+            target_logits = [standardized(target) for target in target_logits]
         return self.loss_weight * semantic_alignment_loss(
             source_logits,
             target_logits,
@@ -139,3 +175,31 @@ class SemanticAlignmentLoss(nn.Module):
             weight,
             avg_factor,
         )
+
+    def of_levels(self, outputs: LevelOutputs) -> dict[int, Tensor]:
+        """Let every level follow its source; see :class:`AlignmentLoss`.
+
+        With ``outputs.followed`` each person follows the source of another
+        picture of his, and the source level learns so, too.
+        """
+        sources = choose_sources(outputs.logits, self.source, outputs.person_ids)
+        if outputs.followed is not None and self.source in ('top', 'lowest'):
+            of = len(outputs.logits) - 1 if self.source == 'top' else 0
+            sources[of] = [outputs.logits[of]]
+        return {
+            level: sum(
+                (self._follow(source, outputs.logits[level], outputs) for source in of_level[1:]),
+                start=self._follow(of_level[0], outputs.logits[level], outputs),
+            )
+            for level, of_level in sorted(sources.items())
+        }
+
+    def _follow(self, source: Tensor, target: Tensor, outputs: LevelOutputs) -> Tensor:
+        if outputs.followed is not None:
+            source = source[outputs.followed]
+        weight = source_trust(source, outputs.person_ids, self.trust)
+        if weight is None:
+            weight = outputs.weight
+        elif outputs.weight is not None:
+            weight = weight * outputs.weight
+        return self(source, [target], weight, outputs.avg_factor)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmclsa.registry import MODELS
 
-__all__ = ['BaseReID', 'SceneBatch', 'scale_factors']
+__all__ = ['BaseReID', 'SceneBatch', 'number_through', 'scale_factors']
 
 
 @dataclass
@@ -93,7 +93,7 @@ class BaseReID(BaseModule, ABC):
         Returns:
             Losses by name.
         """
-        copies = None if owners is None else _number_through(owners)
+        copies = None if owners is None else number_through(owners)
         return self.head.loss(self.extract(scenes, boxes), torch.cat(list(person_ids)), copies)
 
     def embed(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
@@ -113,8 +113,20 @@ class BaseReID(BaseModule, ABC):
         return self.head(self.extract(scenes, boxes))
 
 
-def _number_through(owners: Sequence[Tensor]) -> Tensor:
-    """Concatenate the owners of all scenes, so that no two scenes share a number."""
+def number_through(owners: Sequence[Tensor]) -> Tensor:
+    """Concatenate the owners of all scenes, so that no two scenes share a number.
+
+    Args:
+        owners: One (n_i,) tensor a scene, numbers from 0.
+
+    Returns:
+        Shape (sum of n_i,).
+
+    Example:
+        >>> import torch
+        >>> number_through([torch.tensor([0, 0]), torch.tensor([0])])
+        tensor([0, 0, 2])
+    """
     # A scene has fewer ground-truth boxes than drawn ones, so these never meet.
     starts = [0, *accumulate(len(scene) for scene in owners)]
     return torch.cat([scene + start for scene, start in zip(owners, starts)])

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
-from mmclsa.models.reid.base import BaseReID, SceneBatch, scale_factors
-from mmclsa.models.reid.crops import crop_scenes
+from mmclsa.models.reid.base import BaseReID, SceneBatch, number_through, scale_factors
+from mmclsa.models.reid.crops import blur_by_shrinking, crop_scenes
 from mmclsa.registry import MODELS
 
 __all__ = ['CropReID']
@@ -38,6 +39,15 @@ class CropReID(BaseReID):
         bgr_to_rgb: Turn the picture's BGR into RGB first.
         flip_test: Average embeddings of a crop and its mirror image at test
             time.
+        test_sizes: Heights and widths of crops whose embeddings are averaged
+            at test time, an image pyramid: what CLSA spares. None for
+            crop_size alone.
+        second_view: In training, show each person a second time, shrunk to
+            between this height and the crop's own and enlarged again, who
+            follows the first in the alignment; None for no second view. It
+            doubles the cost of a training step.
+        channels_last: Compute in PyTorch's channels-last memory format; on a
+            CPU a MobileNetV2 trains 1.4 to 1.5 times as fast.
         max_crops: Crops that go through the network at once at test time;
             bounds the memory.
         init_cfg: Initialisation config.
@@ -58,6 +68,9 @@ class CropReID(BaseReID):
         std: Sequence[float] = (58.395, 57.12, 57.375),
         bgr_to_rgb: bool = True,
         flip_test: bool = False,
+        test_sizes: Sequence[tuple[int, int]] | None = None,
+        second_view: int | None = None,
+        channels_last: bool = False,
         max_crops: int = 128,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -68,6 +81,9 @@ class CropReID(BaseReID):
         self.train_crop_size = self.crop_size if train_crop_size is None else train_crop_size
         self.bgr_to_rgb = bgr_to_rgb
         self.flip_test = flip_test
+        self.test_sizes = [self.crop_size] if test_sizes is None else list(test_sizes)
+        self.second_view = second_view
+        self.channels_last = channels_last
         self.max_crops = max_crops
         self.register_buffer('mean', torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(1, -1, 1, 1), persistent=False)
@@ -76,12 +92,40 @@ class CropReID(BaseReID):
         """Embed crops of the original pictures; see :meth:`BaseReID.extract`."""
         return self.pyramid(self.cut(scenes, boxes))
 
-    def cut(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> Tensor:
+    def loss(
+        self,
+        scenes: SceneBatch,
+        boxes: Sequence[Tensor],
+        person_ids: Sequence[Tensor],
+        owners: Sequence[Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute the head's losses, with a second view if there is one; see :class:`BaseReID`."""
+        if self.second_view is None:
+            return super().loss(scenes, boxes, person_ids, owners)
+        crops = self.cut(scenes, boxes)
+        both = torch.cat([crops, blur_by_shrinking(crops, self.second_view)])
+        rows = torch.arange(len(crops), device=crops.device)
+        copies = rows if owners is None else number_through(owners)
+        return self.head.loss(
+            self.pyramid(both),
+            torch.cat(list(person_ids)).repeat(2),
+            copies.repeat(2),
+            followed=rows.repeat(2),
+        )
+
+    def cut(
+        self, scenes: SceneBatch, boxes: Sequence[Tensor], size: tuple[int, int] | None = None
+    ) -> Tensor:
         """Cut boxes (input pixels) from the original pictures and normalise them.
 
+        Args:
+            scenes: The scenes.
+            boxes: One (n_i, 4) tensor a scene.
+            size: Height and width; None for crop_size, in training
+                train_crop_size.
+
         Returns:
-            Shape (sum of n_i, 3, height, width) of crop_size, in training of
-            train_crop_size.
+            Shape (sum of n_i, 3, height, width).
 
         Raises:
             ConfigError: If a scene does not carry its original picture.
@@ -96,7 +140,7 @@ class CropReID(BaseReID):
         pictures = [sample.original_image for sample in scenes.data_samples]
         factors = scale_factors(scenes.data_samples, like=self.mean)
         original = [b / factor for b, factor in zip(boxes, factors)]
-        size = self.train_crop_size if self.training else self.crop_size
+        size = size or (self.train_crop_size if self.training else self.crop_size)
         return self.normalize(crop_scenes(pictures, original, size))
 
     def normalize(self, crops: Tensor) -> Tensor:
@@ -105,17 +149,24 @@ class CropReID(BaseReID):
 
     def pyramid(self, crops: Tensor) -> list[Tensor]:
         """Compute the pyramid maps of normalised crops (n, 3, H, W)."""
+        if self.channels_last:
+            crops = crops.contiguous(memory_format=torch.channels_last)
         return list(self.neck(self.backbone(crops)))
 
     def describe(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> Tensor:
         """Compute the descriptors of all people, a bounded number at a time."""
-        crops = self.cut(scenes, boxes)
-        return torch.cat([self.describe_crops(part) for part in crops.split(self.max_crops)])
+        descriptors = [
+            torch.cat([self.describe_crops(part) for part in crops.split(self.max_crops)])
+            for crops in (self.cut(scenes, boxes, size) for size in self.test_sizes)
+        ]
+        if len(descriptors) == 1:
+            return descriptors[0]
+        return F.normalize(sum(descriptors[1:], start=descriptors[0]))
 
     def describe_crops(self, crops: Tensor) -> Tensor:
         """Turn normalised crops (n, 3, H, W) into unit vectors (n, D)."""
         descriptors = self.head(self.pyramid(crops))
         if self.flip_test:
             descriptors = descriptors + self.head(self.pyramid(crops.flip(3)))
-            descriptors = torch.nn.functional.normalize(descriptors)
+            descriptors = F.normalize(descriptors)
         return descriptors

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmcv.ops import roi_align
 from torch import Tensor
 
 from mmclsa.models.reid.boxes import at_least_a_pixel
 
-__all__ = ['crop_people', 'crop_scenes']
+__all__ = ['blur_by_shrinking', 'crop_people', 'crop_scenes']
 
 
 def crop_people(picture: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -55,3 +57,33 @@ def crop_scenes(
         Float32 crops of shape (sum of n_i, C, height, width).
     """
     return torch.cat([crop_people(p, b, size) for p, b in zip(pictures, boxes)])
+
+
+def blur_by_shrinking(crops: Tensor, min_height: int) -> Tensor:
+    """Take resolution away from crops, each by an amount of its own.
+
+    Each is shrunk (area averaging) to a height drawn log-uniformly between
+    ``min_height`` and its own, and enlarged again (bilinear).
+
+    Args:
+        crops: Shape (n, C, H, W).
+        min_height: Smallest height on the way, 1..H.
+
+    Returns:
+        Shape (n, C, H, W).
+
+    Example:
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
+        >>> blurred = blur_by_shrinking(torch.rand(2, 3, 16, 8), 4)
+        >>> blurred.shape
+        torch.Size([2, 3, 16, 8])
+    """
+    height, width = crops.shape[2:]
+    factors = torch.exp(torch.rand(len(crops)) * math.log(min_height / height)).tolist()
+    blurred = []
+    for crop, factor in zip(crops.unsqueeze(1), factors):
+        small = (max(1, round(height * factor)), max(1, round(width * factor)))
+        shrunk = F.adaptive_avg_pool2d(crop, small)
+        blurred.append(F.interpolate(shrunk, (height, width), mode='bilinear', align_corners=False))
+    return torch.cat(blurred) if blurred else crops

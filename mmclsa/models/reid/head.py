@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
 from mmclsa.models.gather import RowGatherer
-from mmclsa.models.losses import IdentityLoss
+from mmclsa.models.losses import AlignmentLoss, IdentityLoss, LevelOutputs
 from mmclsa.models.precision import at_least_float32
 from mmclsa.models.reid.level_embedding import LevelEmbedding
 from mmclsa.models.reid.people import (
@@ -71,6 +71,8 @@ class MultiScaleReIDHead(BaseModule):
             the levels' concatenation; None for none.
         align_unlabeled: Let people without identity take part in the
             alignment, which needs no label.
+        align_queue: Align predictions over OIM's queue of strangers, too, not
+            over the identities alone.
         feature: Descriptor at test time: 'concat' of all levels, 'source', or
             'level_0', 'level_1', ...
         bn_min_people: Different people that a training batch needs for batch
@@ -96,6 +98,7 @@ class MultiScaleReIDHead(BaseModule):
         loss_triplet: dict[str, Any] | None = None,
         loss_contrastive: dict[str, Any] | None = None,
         align_unlabeled: bool = False,
+        align_queue: bool = False,
         feature: str = 'concat',
         bn_min_people: int = 8,
         level_weights: Sequence[float] | None = None,
@@ -116,6 +119,7 @@ class MultiScaleReIDHead(BaseModule):
         self.num_identities = num_identities
         self.num_levels = num_levels
         self.align_unlabeled = align_unlabeled
+        self.align_queue = align_queue
         self.feature = feature
         self.level_weights = tuple(level_weights or [1.0] * num_levels)
         if len(self.level_weights) != num_levels:
@@ -132,7 +136,7 @@ class MultiScaleReIDHead(BaseModule):
         id_cfg = dict(loss_id or dict(type='LinearIdentityLoss'))
         id_cfg.update(embed_dims=embed_dims, num_identities=num_identities)
         self.id_losses = nn.ModuleList(MODELS.build(id_cfg) for _ in range(num_levels))
-        self.loss_align = MODELS.build(loss_align) if loss_align else None
+        self.loss_align: AlignmentLoss | None = MODELS.build(loss_align) if loss_align else None
         self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None
         self.loss_contrastive = MODELS.build(loss_contrastive) if loss_contrastive else None
         self.gather = RowGatherer()
@@ -160,7 +164,11 @@ class MultiScaleReIDHead(BaseModule):
         return concat_levels([embeddings[level]])
 
     def loss(
-        self, feats: Sequence[Tensor], person_ids: Tensor, owners: Tensor | None = None
+        self,
+        feats: Sequence[Tensor],
+        person_ids: Tensor,
+        owners: Tensor | None = None,
+        followed: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Compute the losses of every level, then update the memories.
 
@@ -173,10 +181,12 @@ class MultiScaleReIDHead(BaseModule):
             person_ids: Shape (N,), in 0..num_identities-1, -1 = unlabelled.
             owners: Shape (N,), which ground-truth box each person is a copy
                 of; None where nobody is a copy.
+            followed: Shape (N,), row of the person whose prediction each one
+                follows in the alignment; None for his own.
 
         Returns:
             ``loss_id_l0`` ... for every level, ``loss_align_l0`` ... for every
-            level but the last, ``loss_triplet_l0`` ... and
+            level that follows another, ``loss_triplet_l0`` ... and
             ``loss_contrastive`` where configured.
 
         Raises:
@@ -194,7 +204,7 @@ class MultiScaleReIDHead(BaseModule):
             f'loss_id_l{k}': self.level_weights[k] * loss.loss(logits[k], person_ids, labelled)
             for k, loss in enumerate(self.identity_losses)
         }
-        losses.update(self._align(logits, person_ids, everybody))
+        losses.update(self._align(logits, after, person_ids, everybody, followed))
         losses.update(self._metric_losses(everybody))
         if self.training:
             for loss, embeddings in zip(self.identity_losses, everybody.after):
@@ -211,26 +221,42 @@ class MultiScaleReIDHead(BaseModule):
         """Gather from all ranks what the losses and memories want, and no more."""
         remembered = any(loss.has_memory for loss in self.identity_losses)
         sent_before = list(before) if self.loss_triplet else []
-        sent_after = list(after) if remembered or self.loss_contrastive else []
+        compared = self.loss_contrastive is not None or self._aligns_relations
+        sent_after = list(after) if remembered or compared else []
         ids, *rows = self.gather([person_ids, *sent_before, *sent_after])
         # Alone it need not be waited for again.
         known = torch.tensor(host_ids, dtype=ids.dtype) if ids is person_ids else ids.cpu()
         split = len(sent_before)
         return Everybody(ids, known, rows[:split], rows[split:])
 
+    @property
+    def _aligns_relations(self) -> bool:
+        return self.loss_align is not None and self.loss_align.compares_people
+
     def _align(
-        self, logits: Sequence[Tensor], person_ids: Tensor, everybody: Everybody
+        self,
+        logits: Sequence[Tensor],
+        after: Sequence[Tensor],
+        person_ids: Tensor,
+        everybody: Everybody,
+        followed: Tensor | None,
     ) -> dict[str, Tensor]:
-        if self.loss_align is None:
+        if self.loss_align is None or self.num_levels == 1:
             return {}
-        weight = None if self.align_unlabeled else (person_ids >= 0).to(logits[0].dtype)
-        number = everybody.mean_number(unlabelled=self.align_unlabeled)
-        # The queue's columns hold strangers, not identities: they stay out of the alignment.
-        *targets, source = (level[:, : self.num_identities] for level in logits)
-        return {
-            f'loss_align_l{k}': self.loss_align(source, [target], weight, number)
-            for k, target in enumerate(targets)
-        }
+        # The queue's columns hold strangers, not identities.
+        columns = None if self.align_queue else self.num_identities
+        outputs = LevelOutputs(
+            logits=[level[:, :columns] for level in logits],
+            embeddings=after,
+            person_ids=person_ids,
+            weight=None if self.align_unlabeled else (person_ids >= 0).to(logits[0].dtype),
+            avg_factor=everybody.mean_number(unlabelled=self.align_unlabeled),
+            everybody=everybody.after if self._aligns_relations else (),
+            everybody_ids=everybody.person_ids if self._aligns_relations else None,
+            followed=followed,
+        )
+        losses = self.loss_align.of_levels(outputs)
+        return {f'loss_align_l{level}': loss for level, loss in losses.items()}
 
     def _metric_losses(self, everybody: Everybody) -> dict[str, Tensor]:
         """Compare everybody of all ranks; each rank takes the gradient of its own people."""
