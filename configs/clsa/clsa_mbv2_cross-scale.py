@@ -62,7 +62,7 @@ param_scheduler = [
 ]
 default_hooks = dict(
     logger=dict(interval=num_batches),
-    checkpoint=dict(interval=max_epochs, save_optimizer=False),
+    checkpoint=dict(interval=max_epochs),
 )
 test_pipeline = [
     dict(type='LoadSceneImage'),

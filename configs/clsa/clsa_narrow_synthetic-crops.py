@@ -19,6 +19,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),
 ]
-default_hooks = dict(
-    logger=dict(interval=50), checkpoint=dict(interval=max_epochs, save_optimizer=False)
-)
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(interval=max_epochs))
