@@ -25,7 +25,7 @@ model = dict(
             in_channels=64,
             embed_dims=64,
             num_stripes=3,  # rows of the top level's map
-            loss_id=dict(type='LinearIdentityLoss', label_smoothing=0.1, cosine_scale=16.0),
+            loss_id=dict(type='LinearIdentityLoss', label_smoothing=0.1),
             loss_align=dict(type='SemanticAlignmentLoss'),
         ),
     ),

@@ -16,11 +16,11 @@ oim = {
     head + 'loss_id': {
         '_delete_': True,
         'type': 'OIMLoss',
+        # As the cosines of the real bed's linear classifier.
         'scale': 16.0,
         'label_smoothing': 0.1,
     }
 }
-linear = {head + 'loss_id.cosine_scale': None}
 pyramid = {'model.reid.test_sizes': [(72, 36), (96, 48), (128, 64)]}
 ramp = {
     'default_hooks.ramp': {
@@ -81,8 +81,6 @@ rows = {
     # 7. Other classifiers, and the contrastive loss of the product's recipe.
     'oim-three': {'options': {**no_alignment, **oim}},
     'oim-clsa': {'options': oim},
-    'linear-three': {'options': {**no_alignment, **linear}},
-    'linear-clsa': {'options': linear},
     'contrastive-three': {
         'options': {
             **no_alignment,

@@ -16,6 +16,7 @@ four = {
     head + 'num_levels': 4,
 }
 no_downscale = {'train_dataloader.dataset.pipeline.3.prob': 0.0}
+cosine = {head + 'loss_id.cosine_scale': 16.0}
 rows = {
     'one': {'options': top},
     # As many parameters beside the backbone as three levels have: 160 thousand.
@@ -34,4 +35,7 @@ rows = {
     'no-downscale-one': {'options': {**top, **no_downscale}},
     'no-downscale-three': {'options': no_downscale},
     'no-downscale-clsa': {'options': no_downscale},
+    # Scaled cosines, as the real bed has them, in place of plain logits.
+    'cosine-three': {'options': {**cosine, head + 'loss_align': None}},
+    'cosine-clsa': {'options': cosine},
 }

@@ -30,6 +30,7 @@ scratch = {
     'optim_wrapper.paramwise_cfg': None,
     'max_epochs': 18,
 }
+linear = {head + 'loss_id.cosine_scale': None}
 rows = {
     'one': {'options': top},
     # As many parameters beside the backbone as three levels have: 2.7 million.
@@ -48,6 +49,9 @@ rows = {
     'no-downscale-one': {'options': {**top, **no_downscale}},
     'no-downscale-three': {'options': no_downscale},
     'no-downscale-clsa': {'options': no_downscale},
+    # Plain logits in place of scaled cosines.
+    'linear-three': {'options': {**linear, head + 'loss_align': None}},
+    'linear-clsa': {'options': linear},
     'scratch-three': {'options': {**scratch, head + 'loss_align': None}},
     'scratch-clsa': {'options': scratch},
 }
