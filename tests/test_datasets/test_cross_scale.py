@@ -7,6 +7,7 @@ import pytest
 from mmengine.registry import init_default_scope
 
 from mmclsa.datasets import CrossScaleDataset
+from mmclsa.datasets.cross_scale import draw_heights
 from mmclsa.errors import ConfigError
 from mmclsa.testing import make_fake_mot
 
@@ -123,6 +124,51 @@ def test_protocols_equal_the_loop(build, min_gap, query_every):
 def test_queries_of_two_heights_have_ids_of_their_own(build):
     own, _, small, _ = build().protocols
     assert not set(own.query_ids) & set(small.query_ids)
+
+
+def test_mixed_heights_equal_the_loop(build):
+    heights = [None, 24, 12]
+    dataset = build(
+        pairs=[('mixed', 'mixed'), (None, 24)], mixed_heights=heights, query_every=2, min_gap=2
+    )
+    task = dataset.protocols[0]
+    assert task.name == 'mixed-to-mixed'
+    count = len(dataset.windows)
+    asked, shown = (draw_heights(count, heights, seed) for seed in (0, 1))
+    assert asked != shown
+    assert {*asked} == {*shown} == {*heights}
+    places = {w.image(h): n for h in heights for n, w in enumerate(dataset.windows)}
+    for query in range(len(task)):
+        window = dataset.windows[places[task.images[task.query_images[query]]]]
+        number = dataset.windows.index(window)
+        assert task.images[task.query_images[query]] == window.image(asked[number])
+        gallery = [task.images[image] for image in task.gallery(query)]
+        assert gallery == [
+            other.image(shown[n])
+            for n, other in enumerate(dataset.windows)
+            if other.cam_id != window.cam_id or abs(other.scene - window.scene) >= 2
+        ]
+        for image, box in zip(*task.truth(query)):
+            other = dataset.windows[places[task.images[image]]]
+            assert other.person_id == window.person_id
+            height = shown[places[task.images[image]]]
+            np.testing.assert_allclose(box, other.box * other.factor(height))
+    assert len(dataset) == len({scene.image for scene in dataset.scenes})
+    assert set(task.query_ids).isdisjoint(dataset.protocols[1].query_ids)
+
+
+def test_drawn_heights_are_the_same_every_time():
+    one, two = (draw_heights(500, [None, 64, 32], seed=3) for _ in range(2))
+    assert one == two
+    assert all(130 < one.count(height) < 205 for height in (None, 64, 32))
+
+
+@pytest.mark.parametrize(
+    'options', [dict(pairs=[('mixed', 'own')]), dict(mixed_heights=[]), dict(mixed_heights=[4])]
+)
+def test_heights_that_are_none(build, options):
+    with pytest.raises(ConfigError, match='CrossScaleDataset'):
+        build(**options)
 
 
 def test_goes_to_worker_processes(build):

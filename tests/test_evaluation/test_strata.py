@@ -12,6 +12,8 @@ from mmclsa.evaluation.functional import (
     by_height,
     by_height_ratio,
     evaluate_search,
+    precisions_by_height,
+    precisions_by_height_ratio,
 )
 from tests.test_evaluation.cases import make_case
 from tests.test_evaluation.reference import box_iou, reference_ap
@@ -106,3 +108,17 @@ def test_cmc_is_top_k(seed):
     _, protocol, predictions = make_case(seed)
     result = evaluate_search(protocol, predictions)
     assert result.cmc(12).tolist() == pytest.approx([result.top(k) for k in range(1, 13)])
+
+
+def test_precisions_of_single_queries_have_the_means_of_the_strata():
+    _, protocol, predictions = make_case(3)
+    result = evaluate_search(protocol, predictions)
+    for precisions, strata in (
+        (precisions_by_height(result, protocol), by_height(result, protocol)),
+        (precisions_by_height_ratio(result, protocol), by_height_ratio(result, protocol)),
+    ):
+        assert len(precisions) == len(strata)
+        for row, stratum in zip(precisions, strata):
+            assert np.isfinite(row).sum() == stratum.queries
+            if stratum.queries:
+                assert np.nanmean(row) == pytest.approx(stratum.mAP)
