@@ -1,8 +1,10 @@
-"""What a training step costs: memory, and operations of inference."""
+"""What a step costs: time beside others, memory, and operations of inference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,9 @@ from torch import Tensor, nn
 __all__ = [
     'SavedTensors',
     'StepMemory',
+    'alternate',
     'count_flops',
+    'median_ratio',
     'peak_of_allocations',
     'record_saved_tensors',
     'step_memory',
@@ -175,3 +179,59 @@ def count_flops(run: Callable[[], Any]) -> int | None:
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
+
+
+def alternate(
+    runs: Sequence[Callable[[], Any]], repeats: int, device: torch.device
+) -> list[list[float]]:
+    """Time functions in turn, so that what else the machine does hits all alike.
+
+    Args:
+        runs: The functions; each is called once more, first, to warm up.
+        repeats: Rounds.
+        device: Where they compute: on a GPU the clock is read, on a CPU the
+            processor's time of this process.
+
+    Returns:
+        Seconds of each round, one list a function.
+
+    Example:
+        >>> [len(times) for times in alternate([list, dict], 3, torch.device('cpu'))]
+        [3, 3]
+    """
+    times: list[list[float]] = [[] for _ in runs]
+    for repeat in range(repeats + 1):
+        for run, taken in zip(runs, times):
+            value = _seconds(run, device)
+            if repeat:
+                taken.append(value)
+    return times
+
+
+def _seconds(run: Callable[[], Any], device: torch.device) -> float:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        run()
+        torch.cuda.synchronize(device)
+        return time.perf_counter() - start
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
+    """Compare times that were taken in the same rounds.
+
+    Args:
+        times: Seconds of each round.
+        base: What they are divided by, likewise.
+
+    Returns:
+        The median of the rounds' ratios.
+
+    Example:
+        >>> median_ratio([2.0, 9.0, 4.0], [1.0, 3.0, 2.0])
+        2.0
+    """
+    return statistics.median(one / other for one, other in zip(times, base))

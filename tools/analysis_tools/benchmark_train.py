@@ -31,7 +31,9 @@ from torch import nn
 from mmclsa.engine import load_config
 from mmclsa.engine.cost import (
     StepMemory,
+    alternate,
     count_flops,
+    median_ratio,
     peak_of_allocations,
     record_saved_tensors,
     step_memory,
@@ -185,32 +187,6 @@ def build_contenders(
     return contenders
 
 
-def seconds(run: Callable[[], None], device: torch.device) -> float:
-    """Time one call: on a GPU by the clock, else the processor's time of this process."""
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-        start = time.perf_counter()
-        run()
-        torch.cuda.synchronize(device)
-        return time.perf_counter() - start
-    start = time.process_time()
-    run()
-    return time.process_time() - start
-
-
-def alternate(
-    runs: Sequence[Callable[[], None]], repeats: int, device: torch.device
-) -> list[list[float]]:
-    """Time functions in turn, after a warm-up of each; one list a function."""
-    times: list[list[float]] = [[] for _ in runs]
-    for repeat in range(repeats + 1):
-        for run, taken in zip(runs, times):
-            value = seconds(run, device)
-            if repeat:
-                taken.append(value)
-    return times
-
-
 def held_memory(contender: Contender) -> StepMemory:
     """Count what a training step holds when its backward pass begins."""
     with record_saved_tensors(contender.model) as saved:
@@ -272,11 +248,6 @@ def print_held_memory(cfg: Config, boxes: int, args: argparse.Namespace) -> list
         print(f'{boxes:5} {contender.name:15}{cells}', flush=True)
         rows.append(dict(model=contender.name, boxes=boxes, **held))
     return rows
-
-
-def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
-    """Compare times that were taken in the same rounds."""
-    return statistics.median(one / other for one, other in zip(times, base))
 
 
 COLUMNS = (

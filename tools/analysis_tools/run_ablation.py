@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.engine.ablation import all_runs, read_grid, work_through, write_tables
+from mmclsa.engine.ablation import chosen_runs, read_grid, work_through, write_tables
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 
@@ -17,7 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tables', action='store_true', help='only write the tables of what is finished'
     )
-    parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these rows')
+    parser.add_argument(
+        '--rows', nargs='+', metavar='ROW', help='only these rows, and those they need'
+    )
     return parser.parse_args()
 
 
@@ -29,8 +31,7 @@ def main() -> int:
     for name in args.rows or ():
         if name not in names:
             raise ConfigError(f'--rows: there is no row {name!r}; the grid has {", ".join(names)}')
-    wanted = set(args.rows or names)
-    runs = [(row, seed) for row, seed in all_runs(grid) if row.name in wanted]
+    runs = chosen_runs(grid, args.rows or names)
     failed = [] if args.tables else work_through(args.grid, grid, args.out, runs)
     print(write_tables(grid, args.out) or 'There is no finished run of the baseline yet.')
     return 1 if failed else 0

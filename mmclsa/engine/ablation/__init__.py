@@ -3,13 +3,14 @@
 from mmclsa.engine.ablation.claims import Claim, is_claimed, take_claim
 from mmclsa.engine.ablation.grid import Grid, Row, fingerprint, read_grid, row_config
 from mmclsa.engine.ablation.results import collect_runs, write_tables
-from mmclsa.engine.ablation.schedule import all_runs, work_through
+from mmclsa.engine.ablation.schedule import all_runs, chosen_runs, work_through
 
 __all__ = [
     'Claim',
     'Grid',
     'Row',
     'all_runs',
+    'chosen_runs',
     'collect_runs',
     'fingerprint',
     'is_claimed',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from mmclsa.engine.ablation.claims import take_claim
@@ -17,7 +17,7 @@ from mmclsa.engine.ablation.run import (
     write_run,
 )
 
-__all__ = ['all_runs', 'work_through']
+__all__ = ['all_runs', 'chosen_runs', 'work_through']
 
 CLAIMS = 'claims'  # folder in that of the grid
 
@@ -28,6 +28,25 @@ def all_runs(grid: Grid) -> list[tuple[Row, int]]:
     return [
         (row, row.seeds[turn]) for turn in range(most) for row in grid.rows if turn < len(row.seeds)
     ]
+
+
+def chosen_runs(grid: Grid, names: Collection[str]) -> list[tuple[Row, int]]:
+    """List the runs of some rows, and those whose weights they need.
+
+    Args:
+        grid: The grid.
+        names: Of the rows.
+
+    Returns:
+        The runs, in the order of :func:`all_runs`.
+    """
+    runs = [(row, seed) for row, seed in all_runs(grid) if row.name in names]
+    wanted = {(row.name, seed) for row, seed in runs}
+    while runs:
+        needed = [run for run in (_needed(grid, row, seed) for row, seed in runs) if run]
+        runs = [(row, seed) for row, seed in needed if (row.name, seed) not in wanted]
+        wanted.update((row.name, seed) for row, seed in runs)
+    return [(row, seed) for row, seed in all_runs(grid) if (row.name, seed) in wanted]
 
 
 def work_through(

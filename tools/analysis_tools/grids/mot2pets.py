@@ -1,0 +1,24 @@
+"""MOT->PETS with and without alignment, in boxes of the detector and of the ground truth.
+
+No setting is chosen here: see docs/alignment.md.
+"""
+
+config = 'configs/clsa/clsa_mbv2_mot2pets.py'
+baseline = 'plain-three'
+seeds = [0, 1, 2]
+# As fast as two cores allow; it changes the last bits alone.
+options = {'model.reid.channels_last': True}
+head = 'model.reid.head.'
+no_alignment = {head + 'loss_align': None}
+cosine = {head + 'loss_id.cosine_scale': 16.0}
+gt_boxes = {'options': {'model.use_gt_boxes': True}}
+rows = {
+    'plain-three': {'options': no_alignment},
+    'plain-clsa': {},
+    'cosine-three': {'options': {**cosine, **no_alignment}},
+    'cosine-clsa': {'options': cosine},
+    'plain-three-gt': {'weights_of': 'plain-three', **gt_boxes},
+    'plain-clsa-gt': {'weights_of': 'plain-clsa', **gt_boxes},
+    'cosine-three-gt': {'weights_of': 'cosine-three', **gt_boxes},
+    'cosine-clsa-gt': {'weights_of': 'cosine-clsa', **gt_boxes},
+}
