@@ -22,6 +22,9 @@ from mmclsa.engine import (
     set_work_dir,
 )
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.examples import choose_examples
+from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
+from mmclsa.structures import Predictions
 from mmclsa.utils import check_writable, run_tool, write_json
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
@@ -74,12 +77,11 @@ def prepare_outputs(cfg: Config, args: argparse.Namespace) -> None:
         check_writable(args.show_dir)
 
 
-def draw(dataset: Any, args: argparse.Namespace, det_thresh: float) -> None:
+def draw(dataset: Any, args: argparse.Namespace, flags: SearchFlags) -> None:
     """Draw ranked results of some queries of the data set's first protocol."""
     protocol = dataset.metainfo['protocols'][0]
-    save_rank_lists(
-        args.out, protocol, picture_loader(dataset), args.show_dir, det_thresh=det_thresh
-    )
+    examples = choose_examples(Predictions.load(args.out), protocol, flags)
+    save_rank_lists(examples, picture_loader(dataset), args.show_dir)
 
 
 def main() -> None:
@@ -107,7 +109,7 @@ def main() -> None:
     if not is_main_process():
         return
     if args.show_dir:
-        draw(runner.test_dataloader.dataset, args, search_metric(cfg).get('det_thresh', 0.5))
+        draw(runner.test_dataloader.dataset, args, flags_of_metric(search_metric(cfg))[0])
     if args.json:
         write_json(args.json, dict(sorted(figures.items())), indent=2)
 

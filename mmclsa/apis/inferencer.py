@@ -34,7 +34,7 @@ from mmclsa.apis.searching import (
     rank_people,
 )
 from mmclsa.engine.inference_pipeline import (
-    configured_threshold,
+    configured_flags,
     inference_pipeline,
     limit_scores,
 )
@@ -110,7 +110,7 @@ class PersonSearchInferencer(BaseInferencer):
     ) -> None:
         self._checkpoint = None if weights is None else load_weights(str(weights))
         cfg = as_config(model, self._checkpoint, str(weights))
-        self.det_thresh = configured_threshold(cfg) if det_thresh is None else det_thresh
+        self.det_thresh = configured_flags(cfg).det_thresh if det_thresh is None else det_thresh
         if not 0 <= self.det_thresh <= 1:
             raise ConfigError(f'det_thresh must lie in 0..1, but is {self.det_thresh}')
         self._steps = inference_pipeline(cfg)

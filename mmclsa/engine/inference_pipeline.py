@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
 
-__all__ = ['configured_threshold', 'inference_pipeline', 'limit_scores']
+__all__ = ['configured_flags', 'inference_pipeline', 'limit_scores']
 
 _LOADERS = ('LoadSceneImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
 _ANNOTATIONS = ('LoadPersonAnnotations', 'LoadAnnotations')
@@ -80,24 +81,33 @@ def limit_scores(test_cfg: Any, det_thresh: float) -> None:
             limit_scores(value, det_thresh)
 
 
-def configured_threshold(cfg: Mapping[str, Any]) -> float:
-    """Say from which score on a config's metric counts a detection.
+def configured_flags(cfg: Mapping[str, Any], det_thresh: float | None = None) -> SearchFlags:
+    """Say how a config's metric searches.
 
     Args:
         cfg: The config.
+        det_thresh: Detection threshold in place of the metric's; None for its
+            own.
 
     Returns:
-        The first ``det_thresh`` of its ``test_evaluator``; 0.5 if there is none.
+        The flags of the ``PersonSearchMetric`` of its ``test_evaluator``, the
+        first where it has several thresholds; the defaults if there is none.
+
+    Raises:
+        ConfigError: If the metric's flags are not right.
 
     Example:
-        >>> configured_threshold(dict(test_evaluator=dict(det_thresh=0.3)))
+        >>> metric = dict(type='PersonSearchMetric', det_thresh=[0.3, 0.5])
+        >>> configured_flags(dict(test_evaluator=metric)).det_thresh
         0.3
     """
+    changed: dict[str, Any] = {} if det_thresh is None else dict(det_thresh=det_thresh)
     evaluators = cfg.get('test_evaluator') or []
-    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
-        if 'det_thresh' in evaluator:
-            return float(evaluator['det_thresh'])
-    return 0.5
+    for evaluator in [evaluators] if isinstance(evaluators, Mapping) else evaluators:
+        # What describes a model has the threshold alone.
+        if evaluator.get('type', 'PersonSearchMetric') == 'PersonSearchMetric':
+            return flags_of_metric({**evaluator, **changed})[0]
+    return SearchFlags(**changed)
 
 
 def _bare(step: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmclsa.engine.inference_pipeline import configured_threshold, inference_pipeline
+from mmclsa.engine.inference_pipeline import configured_flags, inference_pipeline
 from mmclsa.errors import ConfigError
 from mmclsa.utils.plain_config import from_json, parse_config_text, to_json
 from mmclsa.utils.trust import HOW_TO_TRUST, checkpoints_are_trusted
@@ -75,7 +75,7 @@ def describe_model(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return {
         'model': to_json(_without_weights(cfg['model']), 'model'),
         'pipeline': to_json(inference_pipeline(cfg), 'pipeline'),
-        'det_thresh': configured_threshold(cfg),
+        'det_thresh': configured_flags(cfg).det_thresh,
     }
 
 

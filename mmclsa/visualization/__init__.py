@@ -15,12 +15,7 @@ from mmclsa.visualization.query_report import (
     save_query_report,
 )
 from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
-from mmclsa.visualization.ranking import (
-    choose_queries,
-    picture_loader,
-    rank_query,
-    save_rank_lists,
-)
+from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 from mmclsa.visualization.search_curves import (
     draw_gallery_sizes,
     draw_strata,
@@ -34,7 +29,6 @@ __all__ = [
     'PersonSearchVisualizer',
     'QueryCase',
     'RankedPerson',
-    'choose_queries',
     'cmc_curve',
     'crop_person',
     'draw_boxes',
@@ -48,7 +42,6 @@ __all__ = [
     'fit_into',
     'picture_loader',
     'query_cases',
-    'rank_query',
     'read_report',
     'read_scalars',
     'render_report',

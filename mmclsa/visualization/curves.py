@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmclsa.errors import DataError
+from mmclsa.utils.loss_names import is_reid_loss
 from mmclsa.visualization.canvas import write_picture
 
 __all__ = [
@@ -221,10 +222,10 @@ def _panels(records: Sequence[Record]) -> list[tuple[str, str, Series]]:
     training = [r for r in records if 'loss' in r]
     others = [r for r in records if 'loss' not in r]
     names = sorted({name for r in training for name in r if 'loss' in name})
-    parts = [name for name in names if name != 'loss' and not _is_reid(name)]
+    parts = [name for name in names if name != 'loss' and not is_reid_loss(name)]
     groups = [
         ('Losses of the detector, and the sum', ['loss', *parts], training),
-        ('Losses of the re-ID branch', [n for n in names if _is_reid(n)], training),
+        ('Losses of the re-ID branch', [n for n in names if is_reid_loss(n)], training),
         ('Learning rate', ['lr'], training),
     ]
     figures = sorted({name for r in others for name in r if _is_score(name)})
@@ -237,10 +238,6 @@ def _panels(records: Sequence[Record]) -> list[tuple[str, str, Series]]:
         if series:
             panels.append((title, 'iteration' if source is training else 'epoch', series))
     return panels
-
-
-def _is_reid(name: str) -> bool:
-    return name.startswith(('loss_id', 'loss_align', 'loss_triplet'))
 
 
 def _is_score(name: str) -> bool:

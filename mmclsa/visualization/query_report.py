@@ -12,19 +12,13 @@ import cv2
 import numpy as np
 
 from mmclsa.errors import UserError
-from mmclsa.evaluation.functional import SearchFlags, SearchResult, evaluate_search
-from mmclsa.structures import Predictions, SearchProtocol
+from mmclsa.evaluation.examples import SearchExamples
+from mmclsa.evaluation.functional import SearchResult
+from mmclsa.structures import Ranking
 from mmclsa.utils.io import atomic_write
 from mmclsa.visualization.canvas import QUERY, crop_person, draw_boxes, fit_into
 from mmclsa.visualization.rank_lists import RankedPerson, truth_colour
-from mmclsa.visualization.ranking import (
-    PictureLoader,
-    RankedHits,
-    choose_queries,
-    load_rgb,
-    rank_query,
-    ranked_people,
-)
+from mmclsa.visualization.ranking import PictureLoader, load_rgb, ranked_people
 
 __all__ = ['QueryCase', 'query_cases', 'render_report', 'save_query_report']
 
@@ -72,73 +66,56 @@ class QueryCase:
 
 
 def query_cases(
-    predictions: Predictions,
-    protocol: SearchProtocol,
-    load_picture: PictureLoader,
-    num: int = 30,
-    which: str = 'worst',
-    top: int = 10,
-    det_thresh: float = 0.5,
-    seed: int = 0,
-) -> tuple[SearchResult, list[QueryCase]]:
-    """Search, and collect queries with their pictures.
+    examples: SearchExamples, load_picture: PictureLoader, top: int = 10
+) -> list[QueryCase]:
+    """Collect queries with their pictures.
 
     Args:
-        predictions: Detections and embeddings.
-        protocol: The task.
+        examples: The queries; see
+            :func:`mmclsa.evaluation.examples.choose_examples`.
         load_picture: Gives the picture (H, W, 3), uint8, BGR, of an image
             key; a ``DataError`` of it leaves an empty cell.
-        num: How many queries.
-        which: ``worst``, ``best``, ``random`` or ``first``; queries with
-            nobody to find come last in the first two.
-        top: How many hits, and missed entries, of each.
-        det_thresh: Detections below this score do not count.
-        seed: Of ``random``.
+        top: How many detections, and missed entries, of each.
 
     Returns:
-        The figures of all queries, and the chosen ones in order.
+        The queries in order.
 
     Raises:
-        UserError: If an argument is out of range, or a query has no embedding.
+        UserError: If ``top`` is below 1.
     """
     if top < 1:
         raise UserError(f'top must be at least 1, but is {top}')
-    result = evaluate_search(protocol, predictions, SearchFlags(det_thresh=det_thresh))
-    findable = np.diff(protocol.truth_offsets) > 0
-    sortable = np.where(findable, result.average_precisions, np.nan)
-    cases = []
-    for query in choose_queries(sortable, num, which, seed).tolist():
-        ranked = rank_query(predictions, protocol, query, det_thresh)
+    protocol, result, cases = examples.protocol, examples.result, []
+    for ranking in examples.rankings:
+        query = ranking.query
         image = protocol.images[protocol.query_images[query]]
-        missed = _missed(predictions, protocol, query, ranked)
+        missed = _missed(examples, ranking)
         cases.append(
             QueryCase(
                 number=int(protocol.query_ids[query]),
                 person_id=int(protocol.person_ids[query]),
                 precision=float(result.average_precisions[query]),
                 rank=int(result.ranks[query]),
-                num_truths=ranked.num_truths,
-                num_found=ranked.num_truths - len(missed),
+                num_truths=ranking.num_truths,
+                num_found=ranking.num_truths - len(missed),
                 asked=RankedPerson(
                     load_rgb(load_picture, image), protocol.query_boxes[query], note=image
                 ),
-                hits=ranked_people(predictions, ranked, load_picture, top),
+                hits=ranked_people(examples.predictions, ranking, load_picture, top),
                 missed=[
                     RankedPerson(load_rgb(load_picture, name), box, note=name)
                     for name, box in missed[:top]
                 ],
             )
         )
-    return result, cases
+    return cases
 
 
-def _missed(
-    predictions: Predictions, protocol: SearchProtocol, query: int, ranked: RankedHits
-) -> list[tuple[str, np.ndarray]]:
+def _missed(examples: SearchExamples, ranking: Ranking) -> list[tuple[str, np.ndarray]]:
     """List image and box of the gallery entries that nothing right was found in."""
-    numbers, boxes = protocol.truth(query)
-    found = set(predictions.images[ranked.detections[ranked.right]].tolist())
-    names = [protocol.images[number] for number in numbers]
+    numbers, boxes = examples.protocol.truth(ranking.query)
+    found = set(examples.predictions.images[ranking.rows[ranking.right]].tolist())
+    names = [examples.protocol.images[number] for number in numbers]
     return [(name, box) for name, box in zip(names, boxes) if name not in found]
 
 

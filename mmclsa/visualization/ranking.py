@@ -1,144 +1,22 @@
-"""From predictions and a task to pictures of ranked results."""
+"""Pictures of ranked results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmclsa.errors import ConfigError, DataError, UserError
-from mmclsa.evaluation.functional.geometry import aligned_iou
-from mmclsa.evaluation.functional.search import SearchFlags, evaluate_search, match_threshold
-from mmclsa.structures import Predictions, SearchProtocol
+from mmclsa.evaluation.examples import SearchExamples
+from mmclsa.structures import Predictions, Ranking, SearchProtocol
 from mmclsa.visualization.canvas import write_picture
 from mmclsa.visualization.rank_lists import RankedPerson, draw_rank_list
 
-__all__ = [
-    'RankedHits',
-    'choose_protocol',
-    'choose_queries',
-    'load_rgb',
-    'picture_loader',
-    'rank_query',
-    'ranked_people',
-    'save_rank_lists',
-]
+__all__ = ['choose_protocol', 'load_rgb', 'picture_loader', 'ranked_people', 'save_rank_lists']
 
 PictureLoader = Callable[[str], np.ndarray]
-ORDERS = ('worst', 'best', 'random', 'first')
-
-
-@dataclass(frozen=True, eq=False)
-class RankedHits:
-    """What was found for one query, best first.
-
-    Attributes:
-        detections: Shape (n,), rows of the predictions.
-        similarities: Shape (n,).
-        right: Shape (n,), bool: whether it is the person. In an image only
-            the most similar detection on the person is right, as in the
-            metric.
-        num_truths: How many gallery entries show the person.
-    """
-
-    detections: np.ndarray
-    similarities: np.ndarray
-    right: np.ndarray
-    num_truths: int
-
-
-def rank_query(
-    predictions: Predictions, protocol: SearchProtocol, query: int, det_thresh: float = 0.5
-) -> RankedHits:
-    """Rank the detections of a query's gallery by similarity.
-
-    Args:
-        predictions: Detections and embeddings.
-        protocol: The task.
-        query: Position in protocol order, 0..Q-1.
-        det_thresh: Detections below this score do not count.
-
-    Returns:
-        All hits, by the rules of the metric, without CBGM.
-
-    Example:
-        >>> from mmclsa.structures import Query
-        >>> box = np.array([0.0, 0.0, 20.0, 60.0])
-        >>> task = SearchProtocol.build(
-        ...     'tiny', ['a', 'b'], [Query('a', box, 0)], [[('b', box)]])
-        >>> found = Predictions(
-        ...     images=np.array(['b', 'b']), boxes=np.stack([box + 90, box]),
-        ...     scores=np.ones(2), embeddings=np.array([[0.8], [0.9]]),
-        ...     query_images=np.array(['a']), query_boxes=box[None],
-        ...     query_embeddings=np.ones((1, 1)))
-        >>> hits = rank_query(found, task, 0)
-        >>> hits.detections.tolist(), hits.right.tolist()
-        ([1, 0], [True, False])
-    """
-    kept = _searched(predictions, protocol, query, det_thresh)
-    (row,) = predictions.query_rows(protocol.query_ids[query : query + 1])
-    feature = predictions.query_embeddings[row]
-    similarity = predictions.embeddings[kept] @ feature
-    order = np.argsort(-similarity, kind='stable')
-    kept, similarity = kept[order], similarity[order]
-    numbers, boxes = protocol.truth(query)
-    right = np.zeros(len(kept), bool)
-    for number, box in zip(numbers, boxes):
-        found = np.flatnonzero(predictions.images[kept] == protocol.images[number])
-        overlaps = aligned_iou(predictions.boxes[kept[found]], box) >= match_threshold(box)
-        if overlaps.any():
-            # They are in order of similarity: the first is the most similar.
-            right[found[overlaps.argmax()]] = True
-    return RankedHits(kept, similarity, right, len(numbers))
-
-
-def _searched(
-    predictions: Predictions, protocol: SearchProtocol, query: int, det_thresh: float
-) -> np.ndarray:
-    """List rows of the gallery's detections; their order breaks ties, as in the metric."""
-    gallery, first = np.unique(protocol.gallery(query), return_index=True)
-    places = np.full(len(protocol.images) + 1, -1)  # one more: images that the task lacks
-    places[gallery] = first
-    place = places[protocol.numbers_of(predictions.images)]
-    kept = np.flatnonzero((predictions.scores >= det_thresh) & (place >= 0))
-    return kept[np.argsort(place[kept], kind='stable')]
-
-
-def choose_queries(
-    precisions: np.ndarray, num: int, which: str = 'random', seed: int = 0
-) -> np.ndarray:
-    """Choose queries to look at.
-
-    Args:
-        precisions: Average precision of each query, shape (Q,); NaN ones
-            come last in ``worst`` and ``best``.
-        num: How many, at most.
-        which: ``worst``, ``best``, ``random`` or ``first``.
-        seed: Of ``random``.
-
-    Returns:
-        Positions, at most ``num``.
-
-    Raises:
-        UserError: If ``which`` is none of these or ``num`` is below 1.
-
-    Example:
-        >>> choose_queries(np.array([0.5, 0.1, 0.9]), 2, 'worst').tolist()
-        [1, 0]
-    """
-    if which not in ORDERS:
-        raise UserError(f'which must be one of {", ".join(ORDERS)}, but is {which!r}')
-    if num < 1:
-        raise UserError(f'num must be at least 1, but is {num}')
-    if which == 'random':
-        return np.random.default_rng(seed).permutation(len(precisions))[:num]
-    if which == 'first':
-        return np.arange(len(precisions))[:num]
-    sign = 1 if which == 'worst' else -1
-    return np.argsort(sign * np.asarray(precisions, float), kind='stable')[:num]
 
 
 def choose_protocol(protocols: Sequence[SearchProtocol], name: str | None) -> SearchProtocol:
@@ -163,53 +41,32 @@ def choose_protocol(protocols: Sequence[SearchProtocol], name: str | None) -> Se
 
 
 def save_rank_lists(
-    predictions: str | Path | Predictions | Mapping[str, np.ndarray],
-    protocol: SearchProtocol,
-    load_picture: PictureLoader,
-    out_dir: str | Path,
-    num: int = 12,
-    which: str = 'random',
-    top: int = 10,
-    det_thresh: float = 0.5,
-    seed: int = 0,
+    examples: SearchExamples, load_picture: PictureLoader, out_dir: str | Path, top: int = 10
 ) -> list[Path]:
     """Draw the ranked results of some queries, a PNG each.
 
     Args:
-        predictions: What was found: an object, the file that ``tools/test.py
-            --out`` wrote, or arrays with that file's names.
-        protocol: The task.
+        examples: The queries; see
+            :func:`mmclsa.evaluation.examples.choose_examples`.
         load_picture: Gives the picture (H, W, 3), uint8, BGR, of an image
             key; see :func:`picture_loader`. A ``DataError`` of it leaves an
             empty cell.
         out_dir: Folder for the pictures.
-        num: How many queries.
-        which: ``worst``, ``best``, ``random`` or ``first``.
-        top: How many hits of each.
-        det_thresh: Detections below this score do not count.
-        seed: Of ``random``.
+        top: How many detections of each.
 
     Returns:
         The files, ``<protocol>_<place>_query<id>.png``.
 
     Raises:
-        DataError: If the predictions are broken.
-        UserError: If they lack a query, an argument is out of range or the
-            folder cannot be written to.
+        UserError: If ``top`` is below 1 or the folder cannot be written to.
     """
-    predictions = _as_predictions(predictions)
     if top < 1:
         raise UserError(f'top must be at least 1, but is {top}')
-    precisions = evaluate_search(
-        protocol, predictions, SearchFlags(det_thresh=det_thresh)
-    ).average_precisions
-    truths = np.diff(protocol.truth_offsets)
-    sortable = np.where(truths > 0, precisions, np.nan)
-    paths = []
-    for place, query in enumerate(choose_queries(sortable, num, which, seed).tolist()):
-        hits = rank_query(predictions, protocol, query, det_thresh)
-        title = _title(protocol, query, hits, float(precisions[query]))
-        people = ranked_people(predictions, hits, load_picture, top)
+    protocol, paths = examples.protocol, []
+    for place, ranking in enumerate(examples.rankings):
+        query = ranking.query
+        title = _title(protocol, ranking, float(examples.result.average_precisions[query]))
+        people = ranked_people(examples.predictions, ranking, load_picture, top)
         own = protocol.images[protocol.query_images[query]]
         asked = RankedPerson(load_rgb(load_picture, own), protocol.query_boxes[query], note=own)
         name = f'{protocol.name}_{place:03d}_query{protocol.query_ids[query]}.png'
@@ -218,35 +75,28 @@ def save_rank_lists(
     return paths
 
 
-def _as_predictions(source: str | Path | Predictions | Mapping[str, np.ndarray]) -> Predictions:
-    if isinstance(source, Predictions):
-        return source
-    if isinstance(source, (str, Path)):
-        return Predictions.load(source)
-    return Predictions.of(source)
-
-
-def _title(protocol: SearchProtocol, query: int, hits: RankedHits, precision: float) -> str:
+def _title(protocol: SearchProtocol, ranking: Ranking, precision: float) -> str:
+    query = ranking.query
     who = f'query {protocol.query_ids[query]}, person {protocol.person_ids[query]}'
-    if not hits.num_truths:
+    if not ranking.num_truths:
         return f'{protocol.name}: {who}, not in the gallery'
     return (
-        f'{protocol.name}: {who}, AP {100 * precision:.1f}: {hits.right.sum()} of '
-        f'{hits.num_truths} found, {len(hits.detections)} people searched'
+        f'{protocol.name}: {who}, AP {100 * precision:.1f}: {ranking.num_found} of '
+        f'{ranking.num_truths} found, {len(ranking)} people searched'
     )
 
 
 def ranked_people(
-    predictions: Predictions, hits: RankedHits, load_picture: PictureLoader, top: int
+    predictions: Predictions, ranking: Ranking, load_picture: PictureLoader, top: int
 ) -> list[RankedPerson]:
-    """Make the best hits ready to be drawn."""
-    best = zip(hits.detections[:top], hits.similarities[:top], hits.right[:top])
+    """Make the best detections ready to be drawn."""
+    best = zip(ranking.rows[:top], ranking.similarities[:top], ranking.right[:top])
     return [
         RankedPerson(
             picture=load_rgb(load_picture, str(predictions.images[row])),
             box=np.asarray(predictions.boxes[row], float),
             similarity=float(similarity),
-            right=bool(right) if hits.num_truths else None,
+            right=bool(right) if ranking.num_truths else None,
             note=str(predictions.images[row]),
         )
         for row, similarity, right in best

@@ -106,3 +106,20 @@ def continuous(seed, predictions):
 def make_case(seed, **task):
     scenes, protocol = make_task(seed, **task)
     return scenes, protocol, make_predictions(seed, scenes, protocol)
+
+
+TALL = np.array([10.0, 10.0, 50.0, 110.0])
+
+
+def tiny_case():
+    """One query; in image b two detections lie on the person, the worse one more similar."""
+    task = SearchProtocol.build('tiny', ['a', 'b'], [Query('a', TALL, 0)], [[('b', TALL)]])
+    return task, Predictions(
+        images=np.array(['b', 'b', 'b']),
+        boxes=np.stack([TALL, TALL + np.array([0, 0, 0, 30]), TALL + 200]),
+        scores=np.array([0.9, 0.8, 0.7]),
+        embeddings=np.array([[0.5], [0.6], [0.4]]),
+        query_images=np.array(['a']),
+        query_boxes=TALL[None],
+        query_embeddings=np.ones((1, 1)),
+    )

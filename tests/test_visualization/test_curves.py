@@ -7,9 +7,12 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmclsa.errors import DataError, UserError
+from mmclsa.registry import MODELS
 from mmclsa.visualization import (
     cmc_curve,
     draw_cmc,
@@ -19,6 +22,7 @@ from mmclsa.visualization import (
 )
 from mmclsa.visualization.curves import _panels, find_scalars
 from tests.test_engine.toy import toy_config
+from tests.test_models.builders import head_cfg
 
 
 def lines(path, *records):
@@ -112,6 +116,21 @@ def test_numbers_are_sorted_into_diagrams():
     assert set(panels['Validation: search'][1]) == {'gallery_50/mAP'}
     assert panels['Validation: detection'][0] == 'epoch'
     assert draw_training_curves(records, 'run').shape[1] == 1120
+
+
+def test_every_loss_of_the_head_is_drawn_as_one_of_the_reid_branch():
+    init_default_scope('mmclsa')
+    head = MODELS.build(
+        head_cfg(
+            loss_triplet=dict(type='BatchHardTripletLoss'),
+            loss_contrastive=dict(type='SupervisedContrastiveLoss'),
+        )
+    )
+    losses = head.loss([torch.rand(6, 16, 2, 1) for _ in range(3)], torch.arange(6) // 2)
+    record = {'loss': 2.0, 'loss_bbox': 1.0, 'step': 1, **dict.fromkeys(losses, 1.0)}
+    panels = {title: series for title, _, series in _panels([record])}
+    assert set(panels['Losses of the re-ID branch']) == set(losses)
+    assert set(panels['Losses of the detector, and the sum']) == {'loss', 'loss_bbox'}
 
 
 def test_a_long_curve_is_drawn_with_its_mean():

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from mmclsa.errors import DataError, UserError
+from mmclsa.evaluation.examples import choose_examples
+from mmclsa.evaluation.functional import SearchFlags
 from mmclsa.structures import Predictions, Query, SearchProtocol
 from mmclsa.visualization import query_cases, render_report, save_query_report
 
@@ -77,8 +79,11 @@ def load(image):
 
 def page_of(**options):
     task, found = task_and_found()
-    result, cases = query_cases(found, task, load, **options)
-    return render_report(result, cases, 'Worst & best <queries>'), cases
+    top, det_thresh = options.pop('top', 10), options.pop('det_thresh', 0.5)
+    chosen = dict(num=30, which='worst', **options) if 'which' not in options else options
+    examples = choose_examples(found, task, SearchFlags(det_thresh=det_thresh), **chosen)
+    cases = query_cases(examples, load, top)
+    return render_report(examples.result, cases, 'Worst & best <queries>'), cases
 
 
 def test_worst_queries_come_first():
@@ -133,8 +138,8 @@ def test_choices_and_mistakes():
         page_of(top=0)
     task, found = task_and_found()
     nobody = SearchProtocol.build('t', ['a', 'b'], [Query('a', BOX, 5)], [[]])
-    result, cases = query_cases(found, nobody, load)
-    text = render_report(result, cases, 'x')
+    examples = choose_examples(found, nobody)
+    text = render_report(examples.result, query_cases(examples, load), 'x')
     assert 'person 5: not in the gallery' in text
     assert Page(text).kinds == ['query', 'unknown', 'unknown']
     assert len(task) == 3

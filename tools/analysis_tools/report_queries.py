@@ -8,14 +8,16 @@ from pathlib import Path
 from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
-from mmclsa.engine import load_config
+from mmclsa.engine import configured_flags, load_config
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.examples import choose_examples
+from mmclsa.evaluation.functional import ORDERS
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Predictions
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import check_writable
 from mmclsa.visualization.query_report import query_cases, render_report, save_query_report
-from mmclsa.visualization.ranking import ORDERS, choose_protocol, picture_loader
+from mmclsa.visualization.ranking import choose_protocol, picture_loader
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +33,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--top', type=int, default=10, help='how many hits of each (default: 10)')
     parser.add_argument('--protocol', help='name of the protocol (default: the first)')
     parser.add_argument(
-        '--det-thresh', type=float, default=0.5, help='least detection score (default: 0.5)'
+        '--det-thresh',
+        type=float,
+        help="least detection score (default: that of the config's metric)",
     )
     parser.add_argument('--title', help='of the page (default: the protocol and the order)')
     parser.add_argument('--seed', type=int, default=0, help='of --which random (default: 0)')
@@ -52,18 +56,11 @@ def main() -> None:
     init_default_scope(cfg.get('default_scope', 'mmclsa'))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     protocol = choose_protocol(dataset.protocols, args.protocol)
-    result, cases = query_cases(
-        predictions,
-        protocol,
-        picture_loader(dataset),
-        num=args.num,
-        which=args.which,
-        top=args.top,
-        det_thresh=args.det_thresh,
-        seed=args.seed,
-    )
+    flags = configured_flags(cfg, args.det_thresh)
+    examples = choose_examples(predictions, protocol, flags, args.num, args.which, args.seed)
+    cases = query_cases(examples, picture_loader(dataset), args.top)
     title = args.title or f'{protocol.name}: {args.which} queries'
-    page = render_report(result, cases, title)
+    page = render_report(examples.result, cases, title)
     print(f'{len(cases)} queries in {save_query_report(args.out, page)}')
 
 

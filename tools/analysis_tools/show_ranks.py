@@ -7,17 +7,15 @@ import argparse
 from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
-from mmclsa.engine import load_config
+from mmclsa.engine import configured_flags, load_config
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.examples import choose_examples
+from mmclsa.evaluation.functional import ORDERS
 from mmclsa.registry import DATASETS
+from mmclsa.structures import Predictions
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import check_writable
-from mmclsa.visualization.ranking import (
-    ORDERS,
-    choose_protocol,
-    picture_loader,
-    save_rank_lists,
-)
+from mmclsa.visualization.ranking import choose_protocol, picture_loader, save_rank_lists
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--top', type=int, default=10, help='how many hits of each (default: 10)')
     parser.add_argument('--protocol', help='name of the protocol (default: the first)')
     parser.add_argument(
-        '--det-thresh', type=float, default=0.5, help='least detection score (default: 0.5)'
+        '--det-thresh',
+        type=float,
+        help="least detection score (default: that of the config's metric)",
     )
     parser.add_argument('--seed', type=int, default=0, help='of --which random (default: 0)')
     parser.add_argument(
@@ -51,17 +51,15 @@ def main() -> None:
     check_writable(args.out)
     init_default_scope(cfg.get('default_scope', 'mmclsa'))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    paths = save_rank_lists(
-        args.predictions,
+    examples = choose_examples(
+        Predictions.load(args.predictions),
         choose_protocol(dataset.protocols, args.protocol),
-        picture_loader(dataset),
-        args.out,
+        configured_flags(cfg, args.det_thresh),
         num=args.num,
         which=args.which,
-        top=args.top,
-        det_thresh=args.det_thresh,
         seed=args.seed,
     )
+    paths = save_rank_lists(examples, picture_loader(dataset), args.out, args.top)
     print(f'{len(paths)} pictures in {args.out}')
 
 

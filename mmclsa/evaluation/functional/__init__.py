@@ -17,7 +17,14 @@ from mmclsa.evaluation.functional.paired import (
     holm,
     sign_flip_p,
 )
-from mmclsa.evaluation.functional.presets import PRESETS, Preset, flags_for_thresholds, preset_flags
+from mmclsa.evaluation.functional.presets import (
+    PRESETS,
+    Preset,
+    flags_for_thresholds,
+    flags_of_metric,
+    preset_flags,
+)
+from mmclsa.evaluation.functional.rankings import ORDERS, rank_queries, select_queries
 from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
 from mmclsa.evaluation.functional.results import Hits, SearchResult
 from mmclsa.evaluation.functional.search import evaluate_search, evaluate_searches
@@ -33,6 +40,7 @@ from mmclsa.evaluation.functional.strata import (
 
 __all__ = [
     'HEIGHT_EDGES',
+    'ORDERS',
     'PRESETS',
     'RATIO_EDGES',
     'DetectionResult',
@@ -53,6 +61,7 @@ __all__ = [
     'evaluate_searches',
     'expand_query',
     'flags_for_thresholds',
+    'flags_of_metric',
     'holm',
     'k_reciprocal_distances',
     'match_threshold',
@@ -60,5 +69,7 @@ __all__ = [
     'precisions_by_height',
     'precisions_by_height_ratio',
     'preset_flags',
+    'rank_queries',
+    'select_queries',
     'sign_flip_p',
 ]

@@ -35,6 +35,7 @@ class Gallery:
         lengths: Number of detections of each image, shape (I,).
         boxes: Shape (N, 4).
         embeddings: Shape (N, D), as they are compared.
+        rows: Row of each detection in the predictions, shape (N,).
     """
 
     images: np.ndarray
@@ -42,6 +43,7 @@ class Gallery:
     lengths: np.ndarray
     boxes: np.ndarray
     embeddings: np.ndarray
+    rows: np.ndarray
 
     @classmethod
     def of(cls, protocol: SearchProtocol, predictions: Predictions, flags: SearchFlags) -> Gallery:
@@ -61,6 +63,7 @@ class Gallery:
             lengths=lengths,
             boxes=predictions.boxes[kept],
             embeddings=embeddings,
+            rows=kept,
         )
 
     def members(self, images: np.ndarray) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional.flags import SearchFlags
 
-__all__ = ['PRESETS', 'Preset', 'flags_for_thresholds', 'preset_flags']
+__all__ = ['PRESETS', 'Preset', 'flags_for_thresholds', 'flags_of_metric', 'preset_flags']
 
 
 @dataclass(frozen=True)
@@ -121,3 +121,28 @@ def flags_for_thresholds(
         if values.count(value) > 1:
             raise ConfigError(f'det_thresh lists {value:g} twice')
     return [preset_flags(preset, dataset, det_thresh=value, **changes) for value in values]
+
+
+def flags_of_metric(metric: Mapping[str, Any]) -> list[SearchFlags]:
+    """Say which flags a ``PersonSearchMetric`` of a config searches with.
+
+    Args:
+        metric: The metric's config.
+
+    Returns:
+        One for each of its detection thresholds.
+
+    Raises:
+        ConfigError: As :func:`preset_flags`.
+
+    Example:
+        >>> flags_of_metric(dict(type='PersonSearchMetric', preset='gfn'))[0].similarity
+        'cosine'
+    """
+    known = {field.name for field in fields(SearchFlags)} - {'det_thresh'}
+    return flags_for_thresholds(
+        metric.get('preset', 'seqnet'),
+        metric.get('dataset', 'coco'),
+        metric.get('det_thresh'),
+        {name: value for name, value in metric.items() if name in known},
+    )

@@ -29,6 +29,7 @@ __all__ = [
     'evaluate_search',
     'evaluate_searches',
     'match_threshold',
+    'search_in_chunks',
 ]
 
 # What a pair of query and detection costs while it is looked at: its
@@ -124,19 +125,58 @@ def _search(
     make_product: ProductMaker,
 ) -> list[SearchResult]:
     """Search tasks on the same images."""
+    gallery = Gallery.of(tasks[0], predictions, flags)
+    parts: list[list[Hits]] = [[] for _ in tasks]
+    searched = search_in_chunks(tasks, predictions, gallery, flags, chunk_bytes, make_product)
+    for number, segments, values in searched:
+        parts[number].append(find_hits(segments, values, tasks[number], gallery, flags))
+    _, known = query_features(predictions, flags)
+    results = []
+    for task, found in zip(tasks, parts):
+        of_task = known[_query_rows(task, predictions)]
+        notes = notes_of(task, gallery, of_task)
+        results.append(_result(task, Hits.join(found), of_task, flags, notes))
+    return results
+
+
+def search_in_chunks(
+    tasks: Sequence[SearchProtocol],
+    predictions: Predictions,
+    gallery: Gallery,
+    flags: SearchFlags,
+    chunk_bytes: int = 128 * 2**20,
+    make_product: ProductMaker = numpy_product,
+    chosen: np.ndarray | None = None,
+) -> Iterator[tuple[int, Segments, np.ndarray]]:
+    """Compare the queries of tasks on the same images with their galleries.
+
+    Args:
+        tasks: With the camera rule of the flags.
+        predictions: Of all of them.
+        gallery: What is searched.
+        flags: Choices that change the similarities.
+        chunk_bytes: Memory for the pairs that are looked at at once.
+        make_product: Where similarities are computed.
+        chosen: Positions of the queries to look at; None for all.
+
+    Yields:
+        Number of a task, the pairs of some of its queries, and the
+        similarity of each pair as it is ranked: after expansion, CBGM and
+        re-ranking where these are on.
+    """
     rows_of = [_query_rows(task, predictions) for task in tasks]
     for task in tasks:
         _check_predicted(task, predictions)
-    gallery = Gallery.of(tasks[0], predictions, flags)
     features, known = query_features(predictions, flags)
     context = _context(predictions, flags) if flags.cbgm else None
     product = make_product(gallery.embeddings)
-    parts: list[list[Hits]] = [[] for _ in tasks]
     pairs = max(chunk_bytes // PAIR_BYTES, 1)
     for low, high in _chunks(tasks, gallery, len(features), pairs):
         similarities = Similarities(features[low:high], gallery, product)
-        for task, rows, found in zip(tasks, rows_of, parts):
+        for number, (task, rows) in enumerate(zip(tasks, rows_of)):
             queries = np.flatnonzero((rows >= low) & (rows < high) & known[rows])
+            if chosen is not None:
+                queries = np.intersect1d(queries, chosen)
             if not len(queries):
                 continue
             segments = Segments.of(task, queries, gallery, flags.duplicates == 'double')
@@ -150,11 +190,7 @@ def _search(
                 rescoring.match_contexts(values, own, rows[queries], context, task.cbgm_sizes)
             if flags.rerank:
                 rescoring.rerank(values, own)
-            found.append(find_hits(segments, values, task, gallery, flags))
-    return [
-        _result(task, Hits.join(found), known[rows], flags, notes_of(task, gallery, known[rows]))
-        for task, rows, found in zip(tasks, rows_of, parts)
-    ]
+            yield number, segments, values
 
 
 def _context(predictions: Predictions, flags: SearchFlags) -> Context:

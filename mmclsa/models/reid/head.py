@@ -22,6 +22,7 @@ from mmclsa.models.reid.people import (
     read_people,
 )
 from mmclsa.registry import MODELS
+from mmclsa.utils.loss_names import ALIGN, CONTRASTIVE, IDENTITY, TRIPLET
 
 __all__ = ['MultiScaleReIDHead', 'concat_levels']
 
@@ -201,7 +202,7 @@ class MultiScaleReIDHead(BaseModule):
         logits = [loss.logits(e) for loss, e in zip(self.identity_losses, after)]
         labelled = everybody.mean_number(unlabelled=False)
         losses = {
-            f'loss_id_l{k}': self.level_weights[k] * loss.loss(logits[k], person_ids, labelled)
+            f'{IDENTITY}_l{k}': self.level_weights[k] * loss.loss(logits[k], person_ids, labelled)
             for k, loss in enumerate(self.identity_losses)
         }
         losses.update(self._align(logits, after, person_ids, everybody, followed))
@@ -256,17 +257,17 @@ class MultiScaleReIDHead(BaseModule):
             followed=followed,
         )
         losses = self.loss_align.of_levels(outputs)
-        return {f'loss_align_l{level}': loss for level, loss in losses.items()}
+        return {f'{ALIGN}_l{level}': loss for level, loss in losses.items()}
 
     def _metric_losses(self, everybody: Everybody) -> dict[str, Tensor]:
         """Compare everybody of all ranks; each rank takes the gradient of its own people."""
         losses = {}
         if self.loss_triplet is not None:
             for k, embeddings in enumerate(everybody.before):
-                losses[f'loss_triplet_l{k}'] = self.loss_triplet(embeddings, everybody.person_ids)
+                losses[f'{TRIPLET}_l{k}'] = self.loss_triplet(embeddings, everybody.person_ids)
         if self.loss_contrastive is not None:
             descriptors = concat_levels(everybody.after)
-            losses['loss_contrastive'] = self.loss_contrastive(descriptors, everybody.person_ids)
+            losses[CONTRASTIVE] = self.loss_contrastive(descriptors, everybody.person_ids)
         return losses
 
     @property
