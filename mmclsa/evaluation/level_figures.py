@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from terminaltables import GithubFlavoredMarkdownTable
@@ -153,7 +154,7 @@ def load_level_figures(path: str | Path, stamp: str) -> LevelFigures | None:
             if str(arrays['stamp']) != stamp:
                 return None
             return LevelFigures(**{name: arrays[name] for name in LevelFigures.__annotations__})
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f'{path} has no figures of levels ({error})') from None
 
 

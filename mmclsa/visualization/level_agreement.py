@@ -64,7 +64,7 @@ def _violins(axes: Axes, rows: dict[str, list[LevelFigures]], name: str) -> None
     """Draw a violin for each pair of levels and row, side by side."""
     width = 0.8 / len(rows)
     names: list[str] = []
-    for number, (row, of_row) in enumerate(rows.items()):
+    for number, of_row in enumerate(rows.values()):
         shift = (number - (len(rows) - 1) / 2) * width
         pairs = of_row[0].pairs
         names = max(names, [f'{low} and {high}' for low, high in pairs], key=len)
@@ -90,7 +90,7 @@ def _bars(axes: Axes, rows: dict[str, list[LevelFigures]]) -> None:
     most = max(len(figures.precisions) - 1 for of_row in rows.values() for figures in of_row)
     names = [*(f'level {level}' for level in range(most)), 'all', 'best for\neach query']
     low, high = 100.0, 0.0
-    for number, (row, of_row) in enumerate(rows.items()):
+    for number, of_row in enumerate(rows.values()):
         values = 100 * np.array([_heights(figures) for figures in of_row])
         levels = values.shape[1] - 2
         x = np.array([*range(levels), most, most + 1], float)

@@ -74,8 +74,10 @@ def measure(run: TrainedRun, out: Path, options: dict | None) -> LevelFigures:
     figures = load_level_figures(kept, stamp)
     if figures is None:
         cfg.work_dir = str(out / 'logs' / run.row / f'seed_{run.seed}')
-        # MMEngine tells the runs of a process apart by this name.
+        # MMEngine tells the runs of a process apart by these names.
         cfg.experiment_name = run.name.replace('/', '_')
+        if cfg.get('visualizer'):
+            cfg.visualizer.name = cfg.experiment_name
         figures = measure_model(cfg, run.checkpoint)
         save_level_figures(kept, figures, stamp)
     return figures

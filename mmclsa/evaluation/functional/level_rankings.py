@@ -28,7 +28,8 @@ def split_levels(predictions: Predictions, num_levels: int) -> list[Predictions]
 
     Returns:
         What each level alone would have predicted, with unit vectors, and last
-        their concatenation, as ``feature='concat'`` describes people.
+        their concatenation, as ``feature='concat'`` describes people. Of
+        detections and queries alone, without context and ground truth.
 
     Example:
         >>> box = np.zeros((1, 4))
@@ -47,7 +48,15 @@ def split_levels(predictions: Predictions, num_levels: int) -> list[Predictions]
     found.append(np.concatenate(found, axis=1) / num_levels**0.5)
     asked.append(np.concatenate(asked, axis=1) / num_levels**0.5)
     return [
-        replace(predictions, embeddings=rows, query_embeddings=queries)
+        replace(
+            predictions,
+            embeddings=rows,
+            query_embeddings=queries,
+            context=None,
+            truth_images=None,
+            truth_boxes=None,
+            truth_embeddings=None,
+        )
         for rows, queries in zip(found, asked)
     ]
 
