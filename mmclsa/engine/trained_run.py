@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmclsa.datasets.readers.json_file import load_json
 from mmclsa.engine.launch import load_config
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.checkpoint import latest_checkpoint
 
 __all__ = ['TrainedRun', 'find_run']
@@ -44,7 +44,8 @@ def find_run(folder: str | Path) -> TrainedRun | None:
             the folder.
 
     Returns:
-        The run; None if it is not finished.
+        The run; None if it has no weights of a finished training, as a run of
+        a grid that tests another one's.
 
     Raises:
         ConfigError: If it is no such folder.
@@ -57,8 +58,12 @@ def find_run(folder: str | Path) -> TrainedRun | None:
             f'The run {folder} must be a folder with one config (*.py), but has {len(configs)}.'
         )
     config = str(configs[0])
+    if not any((place / 'last_checkpoint').is_file() for place in (folder, folder / 'work')):
+        return None
     if (folder / 'result.json').is_file():
         result, weights = load_json(folder / 'result.json'), latest_checkpoint(folder / 'work')
+        if not isinstance(result, dict) or not {'row', 'seed'} <= result.keys():
+            raise DataError(f'{folder / "result.json"} must have the fields row and seed')
         return TrainedRun(str(result['row']), int(result['seed']), config, weights)
     if not (folder / 'last_checkpoint').is_file():
         return None

@@ -95,9 +95,13 @@ class TestFindRun:
         run = find_run(folder)
         assert (run.name, run.config) == ('clsa/seed_3', str(folder / 'config.py'))
         assert run.checkpoint == str(folder / 'work' / 'epoch_1.pth')
-        (folder / 'result.json').write_text('{"row": ')
-        with pytest.raises(DataError, match=r'result\.json'):
-            find_run(folder)
+        (folder / 'work' / 'last_checkpoint').rename(tmp_path / 'away')
+        assert find_run(folder) is None, 'it tests the weights of another row'
+        (tmp_path / 'away').rename(folder / 'work' / 'last_checkpoint')
+        for text in ('{"row": ', '{"row": "clsa"}', '[]'):
+            (folder / 'result.json').write_text(text)
+            with pytest.raises(DataError, match=r'result\.json'):
+                find_run(folder)
 
     def test_of_train_py(self, tmp_path):
         folder = self.leave(tmp_path / 'mot2pets')

@@ -28,6 +28,7 @@ def few_crops():
     cfg = Config.fromfile(REPO / CROPS)
     cfg.test_dataloader.dataset.dataset.update(num_scenes=10, num_identities=5)
     cfg.test_dataloader.batch_size = 4
+    cfg.model.reid.head.loss_id.cosine_scale = 16
     return cfg
 
 
@@ -134,7 +135,7 @@ def test_what_is_measured_is_not_measured_again(tmp_path, run_tool_here):
     running.mkdir()
     few_crops().dump(running / 'config.py')
     told = run_tool_here(TOOL, first, running, '--out', out)
-    assert f'{running} is left out, as it is not finished' in told
+    assert f'{running} is left out, as it has no weights of a finished training' in told
     kept = out / 'clsa' / 'seed_0.npz'
     before = kept.stat().st_mtime_ns
     second = tmp_path / 'three'  # a work dir of train.py

@@ -56,7 +56,7 @@ def find_runs(folders: list[str]) -> list[TrainedRun]:
     looked_at = {folder: find_run(folder) for folder in folders}
     for folder, run in looked_at.items():
         if run is None:
-            print(f'{folder} is left out, as it is not finished')
+            print(f'{folder} is left out, as it has no weights of a finished training')
     runs = [run for run in looked_at.values() if run is not None]
     if not runs:
         raise ConfigError(f'RUN: none of {", ".join(folders)} is a finished run.')
