@@ -44,7 +44,7 @@ def draw_levels(runs: Runs, title: str = '') -> np.ndarray:
         rows.setdefault(row, []).append(figures)
     if not rows:
         raise DataError('there is no run to draw the levels of')
-    figure = Figure(figsize=(13.5, 4.5), dpi=110, layout='constrained')
+    figure = Figure(figsize=(13.5, 4.2), dpi=110, layout='constrained')
     divergence, agreement, precision = figure.subplots(1, 3)
     _violins(divergence, rows, 'js')
     divergence.set(ylabel='Jensen-Shannon divergence, bits', title='Predictions of two levels')
@@ -54,7 +54,7 @@ def draw_levels(runs: Runs, title: str = '') -> np.ndarray:
     for axes in (divergence, agreement):
         axes.set_xlabel('levels, 0 the lowest')
     patches = [Patch(color=f'C{number}', label=row) for number, row in enumerate(rows)]
-    figure.legend(handles=patches, loc='outside lower center', ncols=len(patches))
+    divergence.legend(handles=patches, loc='upper right', fontsize=8)
     if title:
         figure.suptitle(title)
     return render(figure)

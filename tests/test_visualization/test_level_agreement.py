@@ -29,8 +29,8 @@ def count(picture, colour):
 
 def panels(picture):
     third = picture.shape[1] // 3
-    body = picture[: int(0.85 * len(picture))]  # the legend lies below
-    return body[:, :third], body[:, third : 2 * third], body[:, 2 * third :]
+    beside_legend = picture[:, : int(0.6 * third)]
+    return beside_legend, picture[:, third : 2 * third], picture[:, 2 * third :]
 
 
 def test_each_row_has_violins_and_bars():
