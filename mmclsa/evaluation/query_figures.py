@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -99,5 +101,5 @@ def load_query_figures(path: str | Path) -> QueryFigures:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return QueryFigures(**{name: arrays[name] for name in QueryFigures.__annotations__})
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f'{path} has no figures of queries ({error})') from None

@@ -8,6 +8,7 @@ from mmclsa.visualization.curves import (
     read_scalars,
     save_training_curves,
 )
+from mmclsa.visualization.level_agreement import draw_levels
 from mmclsa.visualization.query_report import (
     QueryCase,
     query_cases,
@@ -35,6 +36,7 @@ __all__ = [
     'draw_cmc',
     'draw_gallery_montage',
     'draw_gallery_sizes',
+    'draw_levels',
     'draw_rank_list',
     'draw_strata',
     'draw_timeline',

@@ -7,6 +7,7 @@ from mmclsa.engine.hooks.finite_loss import FiniteLossHook
 from mmclsa.engine.hooks.identity_check import IdentityCheckHook
 from mmclsa.engine.hooks.interim_checkpoint import InterimCheckpointHook
 from mmclsa.engine.hooks.loss_weight_ramp import LossWeightRampHook
+from mmclsa.engine.hooks.record_levels import RecordLevelsHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -16,4 +17,5 @@ __all__ = [
     'InterimCheckpointHook',
     'LossWeightRampHook',
     'PersonSearchEMAHook',
+    'RecordLevelsHook',
 ]

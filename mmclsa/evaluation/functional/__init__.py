@@ -11,6 +11,19 @@ from mmclsa.evaluation.functional.detection import (
 from mmclsa.evaluation.functional.expansion import expand_query
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.hits import match_threshold
+from mmclsa.evaluation.functional.level_rankings import (
+    compare_rankings,
+    gallery_people,
+    split_levels,
+)
+from mmclsa.evaluation.functional.levels import (
+    LevelGain,
+    js_divergences,
+    kl_divergences,
+    level_gain,
+    rank_correlations,
+    top_overlaps,
+)
 from mmclsa.evaluation.functional.paired import (
     PairedDifference,
     compare_pairs,
@@ -45,6 +58,7 @@ __all__ = [
     'RATIO_EDGES',
     'DetectionResult',
     'Hits',
+    'LevelGain',
     'PairedDifference',
     'Preset',
     'SearchFlags',
@@ -54,6 +68,7 @@ __all__ = [
     'by_height',
     'by_height_ratio',
     'compare_pairs',
+    'compare_rankings',
     'context_from_detections',
     'context_match',
     'evaluate_detection',
@@ -62,14 +77,21 @@ __all__ = [
     'expand_query',
     'flags_for_thresholds',
     'flags_of_metric',
+    'gallery_people',
     'holm',
+    'js_divergences',
     'k_reciprocal_distances',
+    'kl_divergences',
+    'level_gain',
     'match_threshold',
     'mutual_best_matches',
     'precisions_by_height',
     'precisions_by_height_ratio',
     'preset_flags',
+    'rank_correlations',
     'rank_queries',
     'select_queries',
     'sign_flip_p',
+    'split_levels',
+    'top_overlaps',
 ]

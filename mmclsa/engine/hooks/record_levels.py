@@ -1,0 +1,114 @@
+"""The embeddings of single levels, which a descriptor of all levels hides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmclsa.errors import ConfigError
+from mmclsa.evaluation.metrics.records import record_of
+from mmclsa.registry import HOOKS
+
+__all__ = ['RecordLevelsHook']
+
+
+@HOOKS.register_module()
+class RecordLevelsHook(Hook):
+    """Keep each level's embedding of everybody that a test describes.
+
+    It listens to the levels of the re-ID head and changes nothing, neither
+    the model nor what the metrics see.
+
+    Attributes:
+        records: One a scene, as
+            :func:`~mmclsa.evaluation.metrics.records.record_of` makes them,
+            but ``embeddings`` (n, levels * D) and ``query_embeddings`` are
+            those of all levels side by side, from low to high, as they come
+            out of the batch-norm neck.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+        self._heard: list[list[Tensor]] = []
+        self._handles: list[Any] = []
+
+    def before_test(self, runner: Runner) -> None:
+        """Listen to the levels.
+
+        Args:
+            runner: The runner of the test.
+
+        Raises:
+            ConfigError: If the model has no re-ID head with levels.
+        """
+        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        levels = getattr(getattr(getattr(model, 'reid', None), 'head', None), 'levels', None)
+        if levels is None:
+            raise ConfigError(
+                f'Levels are those of a PersonSearcher with a MultiScaleReIDHead, but the model '
+                f'is a {type(model).__name__} without one.'
+            )
+        self.records.clear()
+        self._heard = [[] for _ in levels]
+        self._handles = [
+            level.register_forward_hook(self._listener(heard))
+            for level, heard in zip(levels, self._heard)
+        ]
+
+    def _listener(self, heard: list[Tensor]) -> Any:
+        def listen(level: nn.Module, inputs: Any, outputs: tuple[Tensor, Tensor]) -> None:
+            heard.append(outputs[1].detach().cpu())
+
+        return listen
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence[Any] | None = None,
+    ) -> None:
+        """Give each scene of a batch its people.
+
+        Args:
+            runner: Not used.
+            batch_idx: Not used.
+            data_batch: Not used.
+            outputs: The batch's data samples, in the order in which the model
+                described their people: detections, then queries.
+
+        Raises:
+            ConfigError: If people were described more than once.
+        """
+        levels = [torch.cat(heard) for heard in self._heard]
+        rows = torch.cat(levels, dim=1).numpy()
+        for heard in self._heard:
+            heard.clear()
+        records = [record_of(sample.to_dict()) for sample in outputs or ()]
+        counts = [len(r[name]) for r in records for name in ('embeddings', 'query_embeddings')]
+        if sum(counts) != len(rows):
+            raise ConfigError(
+                f'A level described {len(rows)} crops of {sum(counts)} people: levels are compared '
+                'on one view each, so set model.reid.flip_test=False and '
+                'model.reid.test_sizes=None.'
+            )
+        parts = iter(np.split(rows, np.cumsum(counts)[:-1]))
+        for record in records:
+            record.update(embeddings=next(parts), query_embeddings=next(parts))
+        self.records += records
+
+    def after_test(self, runner: Runner) -> None:
+        """Listen no more.
+
+        Args:
+            runner: Not used.
+        """
+        for handle in self._handles:
+            handle.remove()

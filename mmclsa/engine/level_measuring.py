@@ -1,0 +1,90 @@
+"""Measuring how the levels of a trained model agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+
+from mmclsa.engine.ablation.grid import fingerprint
+from mmclsa.engine.failures import explain_failures
+from mmclsa.engine.hardware import build_runner
+from mmclsa.engine.hooks.record_levels import RecordLevelsHook
+from mmclsa.engine.launch import check_load_from
+from mmclsa.errors import ConfigError
+from mmclsa.evaluation.functional import gallery_people
+from mmclsa.evaluation.level_figures import LevelFigures, measure_levels
+from mmclsa.evaluation.metrics import PersonSearchMetric
+from mmclsa.evaluation.metrics.records import collect_predictions, records_by_image
+
+__all__ = ['measure_model', 'stamp_of']
+
+
+def stamp_of(cfg: Config, checkpoint: str) -> str:
+    """Give a text that changes when the config or the weights do."""
+    facts = Path(checkpoint).stat()
+    return f'{fingerprint(cfg)} {facts.st_size} {facts.st_mtime_ns}'
+
+
+def measure_model(cfg: Config, checkpoint: str) -> LevelFigures:
+    """Test a model once and compare its levels on the first protocol.
+
+    The people whose predictions are compared are those of its galleries, and
+    its queries. Nobody of them needs to be a training identity: a
+    distribution needs no label.
+
+    Args:
+        cfg: Config of the test, with a ``work_dir`` for its log.
+        checkpoint: The weights.
+
+    Returns:
+        The figures.
+
+    Raises:
+        UserError: If the config is not one of a person search, or the weights
+            are not those of its model.
+    """
+    evaluator = cfg.get('test_evaluator') or {}
+    if not isinstance(evaluator, dict) or evaluator.get('type') != 'PersonSearchMetric':
+        raise ConfigError('Levels are compared by a PersonSearchMetric as test_evaluator.')
+    cfg.test_evaluator.update(outfile=None, query_outfile=None)
+    cfg.load_from, cfg.resume = checkpoint, False
+    hook = RecordLevelsHook()
+    runner = build_runner(cfg)
+    check_load_from(runner.model, checkpoint, whole=True)
+    runner.register_hook(hook)
+    with explain_failures():
+        runner.test()
+    (metric,) = (m for m in runner.test_evaluator.metrics if isinstance(m, PersonSearchMetric))
+    meta, flags = metric.dataset_meta, metric.flags[0]
+    assert meta is not None  # the metric has looked at its protocols
+    predictions = collect_predictions(
+        records_by_image(hook.records, meta['scenes']), meta['protocols']
+    )
+    protocol = meta['protocols'][0]
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    logits = level_logits(model.reid.head, gallery_people(protocol, predictions, flags))
+    return measure_levels(protocol, predictions, logits, flags)
+
+
+@torch.no_grad()
+def level_logits(head: Any, embeddings: np.ndarray) -> list[np.ndarray]:
+    """Let each level predict the identity.
+
+    Args:
+        head: A :class:`~mmclsa.models.MultiScaleReIDHead`.
+        embeddings: Of all levels side by side, as they come out of the
+            batch-norm neck, shape (N, levels * D).
+
+    Returns:
+        Logits over the training identities, (N, C) a level; without those of
+        OIM's queue.
+    """
+    device = next(head.parameters()).device
+    parts = torch.from_numpy(embeddings).to(device).chunk(head.num_levels, dim=1)
+    logits = [loss.logits(part) for loss, part in zip(head.identity_losses, parts)]
+    return [level[:, : head.num_identities].float().cpu().numpy() for level in logits]
