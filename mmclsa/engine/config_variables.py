@@ -84,7 +84,7 @@ def files_read_once() -> Iterator[None]:
         >>> with files_read_once():
         ...     pass
     """
-    global _READ  # noqa: PLW0603 - set and given back here alone
+    global _READ
     before = _READ
     _READ = {} if before is None else before
     try:

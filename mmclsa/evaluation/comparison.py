@@ -142,6 +142,7 @@ def compare_rows(
     against: Mapping[str, str],
     slices: Slices | None = None,
     place: int = 0,
+    flips: int = 9999,
 ) -> dict[str, PairedDifference]:
     """Compare rows with others, over the seeds that both have.
 
@@ -154,6 +155,7 @@ def compare_rows(
         against: Name of a row to the name of the row that it is compared with.
         slices: Bins, to compare on the matches of one; None for all matches.
         place: Of the bin.
+        flips: Of :func:`sign_flip_p`; p cannot be below one of so many.
 
     Returns:
         A comparison for each row of ``against`` that shares a seed with its
@@ -167,12 +169,12 @@ def compare_rows(
         ours, theirs = rows.get(name, {}), rows.get(other, {})
         pairs = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
         if pairs:
-            found[name] = _compare(pairs, slices, place)
+            found[name] = _compare(pairs, slices, place, flips)
     return found
 
 
 def _compare(
-    pairs: Sequence[tuple[Trained, Trained]], slices: Slices | None, place: int
+    pairs: Sequence[tuple[Trained, Trained]], slices: Slices | None, place: int, flips: int
 ) -> PairedDifference:
     """Lay the queries of all seeds side by side, those of the same fold once."""
     for ours, theirs in pairs:
@@ -200,7 +202,7 @@ def _compare(
         values[:, row, columns] = [_precisions(run, slices, place) for run in pair]
         tested[row, columns] = True
     _, owners = np.unique(people, axis=0, return_inverse=True)
-    return compare_pairs(values[0], values[1], owners.reshape(-1), tested)
+    return compare_pairs(values[0], values[1], owners.reshape(-1), tested, flips)
 
 
 def _same_queries(one: QueryFigures, other: QueryFigures) -> bool:

@@ -1,4 +1,4 @@
-"""Diagrams of settings compared with others: differences, and curves over bins with their spread."""
+"""Diagrams of compared settings: their differences, and curves over bins with their spread."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def draw_differences(differences: Sequence[Difference], baseline: str = '') -> n
     axes.set_yticks(places, [_label(one, baseline) for one in differences], fontsize=8)
     axes.set_ylim(len(differences) - 0.5, -0.5)
     axes.set_xlim(*limits)
-    title = f'against {baseline} where no other is named' if baseline else ''
+    title = f'against {baseline}, or the row that is named' if baseline else ''
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(
         'difference of mAP, points: mean, two standard errors (people, trainings), each seed',
@@ -101,9 +101,7 @@ def _limits(differences: Sequence[Difference]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _draw_difference(
-    axes: Axes, place: int, one: Difference, limits: tuple[float, float]
-) -> None:
+def _draw_difference(axes: Axes, place: int, one: Difference, limits: tuple[float, float]) -> None:
     mean = 100 * one.mean
     colour = 'C0' if mean >= 0 else 'C3'
     if np.isfinite(one.error):

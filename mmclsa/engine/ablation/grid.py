@@ -64,7 +64,8 @@ class Grid:
         baseline: Name of the row that others are compared with.
         task: Name of the protocol that the table is about; empty for the only
             one.
-        pictured: Names of the rows that are drawn over heights and ratios.
+        pictured: Names of the rows to draw over heights and ratios; none for
+            the baseline and the first four others.
     """
 
     rows: tuple[Row, ...]
@@ -81,6 +82,12 @@ class Grid:
         """The rows of the tables: all but those that others only start from."""
         starts = {row.start for row in self.rows} - {self.baseline}
         return tuple(row for row in self.rows if row.name not in starts)
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Names of the rows that are drawn over heights and ratios."""
+        others = [row.name for row in self.compared if row.name != self.baseline]
+        return self.pictured or (self.baseline, *others[:4])
 
     @property
     def against(self) -> dict[str, str]:
@@ -116,13 +123,11 @@ def read_grid(path: str | Path) -> Grid:
     rows = content.get('rows')
     if not isinstance(rows, dict) or not rows:
         raise ConfigError(f'The grid {path} needs rows: a dict of name to a dict with options.')
-    baseline = str(content.get('baseline') or '')
-    others = [name for name in rows if name != baseline]
     grid = Grid(
         rows=tuple(_row(path, name, row, content) for name, row in rows.items()),
-        baseline=baseline,
+        baseline=str(content.get('baseline') or ''),
         task=str(content.get('task') or ''),
-        pictured=tuple(content.get('pictured') or [*[baseline] * bool(baseline), *others[:4]]),
+        pictured=tuple(content.get('pictured', ())),
     )
     _check_names(path, grid)
     return grid

@@ -12,6 +12,7 @@ from mmclsa.engine.ablation.grid import Grid
 from mmclsa.engine.ablation.run import QUERIES, finished, run_folder
 from mmclsa.engine.ablation.schedule import all_runs
 from mmclsa.engine.config_variables import files_read_once
+from mmclsa.errors import DataError
 from mmclsa.evaluation.comparison import Trained, compare_rows, row_precisions, slices_of
 from mmclsa.evaluation.comparison_tables import heights_table, ratios_table, rows_table, to_csv
 from mmclsa.evaluation.query_figures import load_query_figures
@@ -47,8 +48,21 @@ def collect_runs(grid: Grid, out: str | Path) -> list[Trained]:
             facts = {name: str(result[name]) for name in _FACTS}
             facts['options'] = json.dumps(result['options'], sort_keys=True)
             queries = load_query_figures(run_folder(out, row.name, seed) / QUERIES)
-            runs.append(Trained(row.name, seed, result['figures'], queries, facts, grid.task))
+            run = Trained(row.name, seed, result['figures'], queries, facts, grid.task)
+            _check_task(run)
+            runs.append(run)
     return runs
+
+
+def _check_task(run: Trained) -> None:
+    """Refuse a run whose queries are not those of the figures that the tables show."""
+    values = run.queries.average_precisions
+    mean, figure = _mean(values[np.isfinite(values)]), run.figure('mAP')
+    if abs(mean - figure) > 1e-6:
+        raise DataError(
+            f'{QUERIES} of {run.row}/seed_{run.seed} has an mAP of {mean:.6f}, but that of the '
+            f'task {run.task!r} is {figure:.6f}: the task must be the first protocol of the test.'
+        )
 
 
 def write_results(grid: Grid, out: str | Path) -> str:
@@ -87,7 +101,7 @@ def write_results(grid: Grid, out: str | Path) -> str:
     differences = _differences(kept, grid)
     if differences:
         write_picture(out / DIFFERENCES, draw_differences(differences, grid.baseline))
-    pictured = [name for name in grid.pictured if any(run.row == name for run in kept)]
+    pictured = [name for name in grid.drawn if any(run.row == name for run in kept)]
     if pictured:
         panels = {
             'height of the match': _curves(kept, pictured, 'by_height'),
