@@ -9,6 +9,12 @@ from mmclsa.visualization.curves import (
     save_training_curves,
 )
 from mmclsa.visualization.level_agreement import draw_levels
+from mmclsa.visualization.differences import (
+    BinnedCurve,
+    Difference,
+    draw_differences,
+    draw_binned_curves,
+)
 from mmclsa.visualization.query_report import (
     QueryCase,
     query_cases,
@@ -27,6 +33,8 @@ from mmclsa.visualization.timeline import draw_timeline
 from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
+    'BinnedCurve',
+    'Difference',
     'PersonSearchVisualizer',
     'QueryCase',
     'RankedPerson',
@@ -34,9 +42,11 @@ __all__ = [
     'crop_person',
     'draw_boxes',
     'draw_cmc',
+    'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
     'draw_levels',
+    'draw_binned_curves',
     'draw_rank_list',
     'draw_strata',
     'draw_timeline',

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mmclsa.visualization.curves import render
 
-__all__ = ['Curve', 'Difference', 'draw_differences', 'draw_panels']
+__all__ = ['BinnedCurve', 'Difference', 'draw_differences', 'draw_binned_curves']
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Curve:
+class BinnedCurve:
     """Figures of a setting in bins.
 
     Attributes:
@@ -74,7 +74,7 @@ def draw_differences(differences: Sequence[Difference], baseline: str = '') -> n
         _draw_difference(axes, int(place), one, limits)
     axes.axvline(0, color='black', linewidth=0.8)
     axes.set_yticks(places, [_label(one, baseline) for one in differences], fontsize=8)
-    axes.set_ylim(len(differences) - 0.5, -0.5)
+    axes.set_ylim(max(len(differences), 1) - 0.5, -0.5)
     axes.set_xlim(*limits)
     title = f'against {baseline}, or the row that is named' if baseline else ''
     axes.set_title(title, fontsize=9)
@@ -120,7 +120,9 @@ def _label(one: Difference, baseline: str) -> str:
     return one.name if one.against == baseline else f'{one.name}  (against {one.against})'
 
 
-def draw_panels(panels: Mapping[str, Sequence[Curve]], figure_name: str = 'mAP') -> np.ndarray:
+def draw_binned_curves(
+    panels: Mapping[str, Sequence[BinnedCurve]], figure_name: str = 'mAP'
+) -> np.ndarray:
     """Draw curves over bins side by side, each with the range of its seeds as a band.
 
     Args:
@@ -132,8 +134,8 @@ def draw_panels(panels: Mapping[str, Sequence[Curve]], figure_name: str = 'mAP')
         Shape (H, W, 3), uint8, RGB.
 
     Example:
-        >>> curve = Curve('a', ('low', 'high'), (0.5, 0.6), ((0.4, 0.6), (0.6, 0.6)))
-        >>> draw_panels({'height': [curve]}).ndim
+        >>> curve = BinnedCurve('a', ('low', 'high'), (0.5, 0.6), ((0.4, 0.6), (0.6, 0.6)))
+        >>> draw_binned_curves({'height': [curve]}).ndim
         3
     """
     figure = Figure(figsize=(5.6 * max(len(panels), 1), 4.2), dpi=110, layout='constrained')
@@ -149,7 +151,7 @@ def draw_panels(panels: Mapping[str, Sequence[Curve]], figure_name: str = 'mAP')
     return render(figure)
 
 
-def _draw_curves(axes: Axes, curves: Sequence[Curve]) -> None:
+def _draw_curves(axes: Axes, curves: Sequence[BinnedCurve]) -> None:
     if not curves:
         return
     means = np.array([curve.means for curve in curves])

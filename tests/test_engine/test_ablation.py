@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import socket
@@ -11,18 +12,30 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmclsa.engine.ablation import all_runs, claims, read_grid, row_config, schedule, take_claim
+from mmclsa.engine.ablation import (
+    all_runs,
+    claims,
+    collect_runs,
+    read_grid,
+    row_config,
+    schedule,
+    take_claim,
+    write_results,
+)
 from mmclsa.engine.ablation.grid import fingerprint
-from mmclsa.errors import ConfigError
-from mmclsa.evaluation.query_figures import load_query_figures
+from mmclsa.engine.ablation.run import train_and_test
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.evaluation.query_figures import QueryFigures, load_query_figures, save_query_figures
 from tests.helpers import REPO, assert_user_error, run_python
 
 TOOL = 'tools/analysis_tools/run_ablation.py'
 TINY = REPO / 'tests' / 'data' / 'ablation_grid.py'
+FOLDS = REPO / 'tests' / 'data' / 'folds_grid.py'
 CONFIG = 'configs/clsa/clsa_narrow_synthetic-hard.py'
 RECIPE = REPO / 'tools' / 'analysis_tools' / 'grids' / 'recipe.py'
 
@@ -121,8 +134,8 @@ class TestGrid:
 
     def test_counterparts_and_pictures(self, tmp_path):
         rows = (
-            "start = 's'\nbaseline = 'a'\nrows = {'s': {}, 'b': {}, 'a': {}, 'c': {'against': 'b'}, "
-            "'d': {}, 'e': {'weights_of': 'c'}, 'f': {}}"
+            "start = 's'\nbaseline = 'a'\nrows = {'s': {}, 'b': {}, 'a': {}, "
+            "'c': {'against': 'b'}, 'd': {}, 'e': {'weights_of': 'c'}, 'f': {}}"
         )
         grid = read_grid(write_grid(tmp_path / 'grid.py', rows))
         assert [row.name for row in grid.compared] == ['b', 'a', 'c', 'd', 'e', 'f']
@@ -341,3 +354,54 @@ def test_a_tiny_grid_from_end_to_end(tmp_path):
 def test_wrong_command_lines(tmp_path):
     assert_user_error(run_python(TOOL, tmp_path / 'no.py', '--out', tmp_path), 'no.py')
     assert_user_error(run_python(TOOL, TINY, '--out', tmp_path, '--rows', 'nobody'), 'nobody')
+
+
+def test_folds_and_borrowed_models_from_end_to_end(tmp_path, monkeypatch):
+    """Two folds; a row is trained, and the other tests its models."""
+    done = []
+
+    def run(path, out, row, seed):
+        done.append((row, seed))
+        train_and_test(schedule.run_folder(out, row, seed), read_grid(path)[row], seed)
+        return 0
+
+    monkeypatch.chdir(REPO)
+    monkeypatch.setattr(schedule, 'run_in_process', run)
+    grid = read_grid(FOLDS)
+    assert schedule.work_through(FOLDS, grid, tmp_path, all_runs(grid), print, wait=0.01) == []
+    assert done == [('three', 0), ('three', 1), ('low', 0), ('low', 1)]
+    assert not (tmp_path / 'low' / 'seed_0' / 'work' / 'last_checkpoint').exists(), 'not trained'
+
+    runs = {(run.row, run.seed): run for run in collect_runs(grid, tmp_path)}
+    three, low = runs['three', 0].queries, runs['low', 0].queries
+    assert np.array_equal(three.query_ids, low.query_ids)
+    assert not np.array_equal(three.average_precisions, low.average_precisions)
+    assert len(runs['three', 1].queries.query_ids) != len(three.query_ids)
+
+    tables = write_results(grid, tmp_path)
+    assert (tmp_path / 'tables.md').read_text() == tables + '\n'
+    lines = [line.split('|')[1].strip() for line in tables.splitlines() if line]
+    assert lines.count('low') == lines.count('three') == 3
+    for name in ('differences.png', 'heights.png'):
+        assert cv2.imread(str(tmp_path / name)).std() > 1
+    mean = np.concatenate([runs['three', s].queries.average_precisions for s in (0, 1)]).mean()
+    assert f'{100 * mean:.1f} (' in tables
+
+
+def test_queries_of_another_protocol_than_the_task(tmp_path, monkeypatch):
+    path = write_grid(tmp_path / 'grid.py', "baseline = 'a'\ntask = 'late'\nrows = {'a': {}}")
+    grid, folder = read_grid(path), schedule.run_folder(tmp_path, 'a', 0)
+    folder.mkdir(parents=True)
+    values = np.array([0.5, np.nan, 1.0])
+    save_query_figures(
+        folder / 'queries.npz',
+        QueryFigures(*[np.arange(3)] * 2, values, np.ones(3), *[values[None], np.zeros(0)] * 2),
+    )
+    result = dict.fromkeys(('config', 'commit', 'train_seconds', 'test_seconds'), '')
+    result['fingerprint'], result['options'] = fingerprint(row_config(grid['a'], 0)), {}
+    result['figures'] = {'search/early/mAP': 0.75, 'search/late/mAP': 0.25}
+    (folder / 'result.json').write_text(json.dumps(result))
+    with pytest.raises(DataError, match=r'a/seed_0 has an mAP of 0\.75.* is 0\.25'):
+        collect_runs(grid, tmp_path)
+    early = dataclasses.replace(grid, task='early')
+    assert collect_runs(early, tmp_path)[0].figure('mAP') == 0.75

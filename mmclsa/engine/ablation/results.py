@@ -18,7 +18,12 @@ from mmclsa.evaluation.comparison_tables import heights_table, ratios_table, row
 from mmclsa.evaluation.query_figures import load_query_figures
 from mmclsa.utils.io import atomic_write
 from mmclsa.visualization.canvas import write_picture
-from mmclsa.visualization.differences import Curve, Difference, draw_differences, draw_panels
+from mmclsa.visualization.differences import (
+    BinnedCurve,
+    Difference,
+    draw_differences,
+    draw_binned_curves,
+)
 
 __all__ = ['collect_runs', 'write_results']
 
@@ -107,7 +112,7 @@ def write_results(grid: Grid, out: str | Path) -> str:
             'height of the match': _curves(kept, pictured, 'by_height'),
             "query's height / match's height": _curves(kept, pictured, 'by_ratio'),
         }
-        write_picture(out / HEIGHTS, draw_panels(panels))
+        write_picture(out / HEIGHTS, draw_binned_curves(panels))
     return tables
 
 
@@ -118,7 +123,7 @@ def _differences(runs: Sequence[Trained], grid: Grid) -> list[Difference]:
     ]
 
 
-def _curves(runs: Sequence[Trained], names: Sequence[str], field: str) -> list[Curve]:
+def _curves(runs: Sequence[Trained], names: Sequence[str], field: str) -> list[BinnedCurve]:
     """Give the mAP of rows in each bin: over all queries, and that of each seed."""
     slices = slices_of(runs, field)
     curves = []
@@ -126,7 +131,7 @@ def _curves(runs: Sequence[Trained], names: Sequence[str], field: str) -> list[C
         bins = [row_precisions(runs, name, slices, place) for place in range(len(slices.names))]
         means = [_mean(np.concatenate(of_seeds)) for of_seeds in bins]
         each = [[_mean(values) for values in of_seeds] for of_seeds in bins]
-        curves.append(Curve(name, slices.names, tuple(means), tuple(map(tuple, each))))
+        curves.append(BinnedCurve(name, slices.names, tuple(means), tuple(map(tuple, each))))
     return curves
 
 
