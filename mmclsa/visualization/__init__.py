@@ -8,13 +8,13 @@ from mmclsa.visualization.curves import (
     read_scalars,
     save_training_curves,
 )
-from mmclsa.visualization.level_agreement import draw_levels
 from mmclsa.visualization.differences import (
     BinnedCurve,
     Difference,
-    draw_differences,
     draw_binned_curves,
+    draw_differences,
 )
+from mmclsa.visualization.level_agreement import draw_levels
 from mmclsa.visualization.query_report import (
     QueryCase,
     query_cases,
@@ -40,13 +40,13 @@ __all__ = [
     'RankedPerson',
     'cmc_curve',
     'crop_person',
+    'draw_binned_curves',
     'draw_boxes',
     'draw_cmc',
     'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
     'draw_levels',
-    'draw_binned_curves',
     'draw_rank_list',
     'draw_strata',
     'draw_timeline',

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mmclsa.visualization.curves import render
 
-__all__ = ['BinnedCurve', 'Difference', 'draw_differences', 'draw_binned_curves']
+__all__ = ['BinnedCurve', 'Difference', 'draw_binned_curves', 'draw_differences']
 
 
 @dataclass(frozen=True)

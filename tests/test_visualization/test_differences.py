@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mmclsa.visualization import BinnedCurve, Difference, draw_differences, draw_binned_curves
+from mmclsa.visualization import BinnedCurve, Difference, draw_binned_curves, draw_differences
 from mmclsa.visualization import differences as module
 
 BLUE, RED, ORANGE = (31, 119, 180), (214, 39, 40), (255, 127, 14)

@@ -21,8 +21,8 @@ from mmclsa.visualization.canvas import write_picture
 from mmclsa.visualization.differences import (
     BinnedCurve,
     Difference,
-    draw_differences,
     draw_binned_curves,
+    draw_differences,
 )
 
 __all__ = ['collect_runs', 'write_results']
