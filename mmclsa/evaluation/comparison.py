@@ -216,8 +216,12 @@ def _same_fold(one: QueryFigures, other: QueryFigures) -> bool:
 
     Then the heights of the matches, which all models share, tell them apart.
     """
-    return (
-        _same_queries(one, other)
-        and np.array_equal(np.isfinite(one.by_height), np.isfinite(other.by_height))
-        and np.array_equal(np.isfinite(one.by_ratio), np.isfinite(other.by_ratio))
+    if not _same_queries(one, other):
+        return False
+    # Whether a query counts may depend on the model.
+    both = np.isfinite(one.average_precisions) & np.isfinite(other.average_precisions)
+    bins = [(one.by_height, other.by_height), (one.by_ratio, other.by_ratio)]
+    return all(
+        np.array_equal(np.isfinite(ours[:, both]), np.isfinite(theirs[:, both]))
+        for ours, theirs in bins
     )
