@@ -9,9 +9,10 @@ nothing. Here the files are evaluated again with the new value in its place.
 from __future__ import annotations
 
 import ast
+import copy
 import difflib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +21,7 @@ from mmengine.config import Config
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['SETTINGS', 'override_variable', 'read_config']
+__all__ = ['SETTINGS', 'files_read_once', 'override_variable', 'read_config']
 
 #: Top-level names that MMEngine's runners read; every other name is a variable of the files.
 SETTINGS = frozenset([
@@ -36,6 +37,8 @@ _LOCK = threading.RLock()
 # What the files that are evaluated at the moment are to override, and what was.
 _VARIABLES: dict[str, Any] = {}
 _APPLIED: set[str] = set()
+# What was read since files_read_once was entered; None outside of it.
+_READ: dict[tuple[str, str], Config] | None = None
 
 
 def read_config(path: str, options: Mapping[str, Any]) -> Config:
@@ -59,18 +62,52 @@ def read_config(path: str, options: Mapping[str, Any]) -> Config:
             files, is a variable that nothing uses, or goes on below a value
             that has nothing below it.
     """
-    plain = Config.fromfile(path)
+    plain = _once(path, '', lambda: Config.fromfile(path))
     options = {key: _as_tuple(plain, key, value) for key, value in options.items()}
     variables = {key: v for key, v in options.items() if _root(key) not in SETTINGS}
     _check_known(path, plain, variables)
-    cfg = _evaluate(path, variables) if variables else plain
-    for name in sorted({_root(key) for key in variables}):
-        others = {key: v for key, v in variables.items() if _root(key) != name}
-        _check_used(path, name, cfg, _evaluate(path, others) if others else plain)
+    cfg = _once(path, repr(variables), lambda: _with_variables(path, plain, variables))
     try:
         cfg.merge_from_dict(options)
     except (KeyError, TypeError) as error:
         raise ConfigError(f'--cfg-options do not fit {path}: {error.args[0]}.') from error
+    return cfg
+
+
+@contextmanager
+def files_read_once() -> Iterator[None]:
+    """Read each file, with each set of its variables, once: for many configs of few files.
+
+    Changes of the files are not seen before the end.
+
+    Example:
+        >>> with files_read_once():
+        ...     pass
+    """
+    global _READ
+    before = _READ
+    _READ = {} if before is None else before
+    try:
+        yield
+    finally:
+        _READ = before
+
+
+def _once(path: str, which: str, read: Callable[[], Config]) -> Config:
+    """Read a config, unless it was within :func:`files_read_once`."""
+    if _READ is None:
+        return read()
+    if (path, which) not in _READ:
+        _READ[path, which] = read()
+    return copy.deepcopy(_READ[path, which])
+
+
+def _with_variables(path: str, plain: Config, variables: Mapping[str, Any]) -> Config:
+    """Read a config with other values of its variables, each of which must have an effect."""
+    cfg = _evaluate(path, variables) if variables else plain
+    for name in sorted({_root(key) for key in variables}):
+        others = {key: v for key, v in variables.items() if _root(key) != name}
+        _check_used(path, name, cfg, _evaluate(path, others) if others else plain)
     return cfg
 
 

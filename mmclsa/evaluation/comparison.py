@@ -1,22 +1,17 @@
-"""Rows of trained models, compared with a baseline: as CSV and as tables for a document."""
+"""Rows of trained models, each compared with another, query by query."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from terminaltables import GithubFlavoredMarkdownTable
 
 from mmclsa.errors import DataError
-from mmclsa.evaluation.functional.paired import PairedDifference, compare_pairs, holm
+from mmclsa.evaluation.functional.paired import PairedDifference, compare_pairs
 from mmclsa.evaluation.query_figures import QueryFigures
 
-__all__ = ['Trained', 'compare_rows', 'heights_table', 'rows_table', 'to_csv']
-
-FIGURES = ('detection/ap', 'mAP', 'top1')
+__all__ = ['Slices', 'Trained', 'by_row', 'compare_rows', 'row_precisions', 'slices_of']
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +22,7 @@ class Trained:
         row: Name of its setting.
         seed: Of the training.
         figures: As the evaluation names them, in [0, 1].
-        queries: Figures of each query.
+        queries: Figures of each query of the task.
         facts: What else the CSV tells: commit, options, seconds.
         task: Protocol that is looked at; empty for the only one.
     """
@@ -36,179 +31,197 @@ class Trained:
     seed: int
     figures: Mapping[str, float]
     queries: QueryFigures
-    facts: Mapping[str, str]
+    facts: Mapping[str, str] = field(default_factory=dict)
     task: str = ''
 
-    def figure(self, end: str) -> float:
-        """Look up the one figure whose name ends so.
+    def figure(self, name: str) -> float:
+        """Look up a figure.
+
+        Args:
+            name: How its name ends: ``mAP`` for that of the task, or with a
+                part before it, ``detection/ap``, for one that no task has.
+
+        Returns:
+            The figure.
 
         Raises:
             DataError: If there is none, or more than one.
         """
-        ends = [f'/{end}', f'/{self.task}/{end}'] if self.task else [f'/{end}']
-        found = [value for name, value in self.figures.items() if name.endswith(f'/{end}')]
-        if len(found) > 1 and self.task:
-            found = [v for name, v in self.figures.items() if name.endswith(ends[-1])]
+        end = f'/{self.task}/{name}' if self.task and '/' not in name else f'/{name}'
+        found = [value for key, value in self.figures.items() if f'/{key}'.endswith(end)]
         if len(found) != 1:
             raise DataError(
-                f'run {self.row}/seed_{self.seed} must have one figure that ends in /{end}, but '
+                f'run {self.row}/seed_{self.seed} must have one figure that ends in {end}, but '
                 f'has {len(found)} of {sorted(self.figures)}'
             )
         return found[0]
 
 
-def _by_row(runs: Sequence[Trained]) -> dict[str, dict[int, Trained]]:
+@dataclass(frozen=True)
+class Slices:
+    """Names of the bins of heights or of ratios, and where their figures are.
+
+    Attributes:
+        field: Of :class:`QueryFigures`, ``by_height`` or ``by_ratio``.
+        edges: Where the second and later bins begin.
+        names: Of the bins.
+    """
+
+    field: str
+    edges: tuple[float, ...]
+    names: tuple[str, ...]
+
+
+def slices_of(runs: Sequence[Trained], field: str) -> Slices:
+    """Name the bins of some runs.
+
+    Args:
+        runs: One at least.
+        field: ``by_height`` or ``by_ratio``.
+
+    Returns:
+        The bins that all runs have.
+
+    Raises:
+        DataError: If runs have different ones.
+    """
+    ratio = field == 'by_ratio'
+    found = {tuple((r.queries.ratio_edges if ratio else r.queries.edges).tolist()) for r in runs}
+    if len(found) != 1:
+        raise DataError(f'the runs must have the same bins of {field}, but have {sorted(found)}')
+    (edges,) = found
+    unit, bounds = ('' if ratio else ' px'), [0.0, *edges, np.inf]
+    names = tuple(_bin_name(low, high, unit) for low, high in zip(bounds, bounds[1:]))
+    return Slices(field, edges, names)
+
+
+def _bin_name(low: float, high: float, unit: str) -> str:
+    if np.isinf(high):
+        return f'{low:g}{unit} and more'
+    return f'below {high:g}{unit}' if low == 0 else f'{low:g} to {high:g}{unit}'
+
+
+def by_row(runs: Sequence[Trained]) -> dict[str, dict[int, Trained]]:
+    """Sort runs by row and seed, in the order that they come in."""
     rows: dict[str, dict[int, Trained]] = {}
     for run in runs:
         rows.setdefault(run.row, {})[run.seed] = run
     return rows
 
 
-def compare_rows(
-    runs: Sequence[Trained], baseline: str, height: int | None = None
-) -> dict[str, PairedDifference]:
-    """Compare each row with the baseline, over the seeds that both have.
+def _precisions(run: Trained, slices: Slices | None, place: int) -> np.ndarray:
+    """Give the average precisions (Q,) of a run, or those on a bin of matches."""
+    if slices is None:
+        return run.queries.average_precisions
+    values: np.ndarray = getattr(run.queries, slices.field)[place]
+    return values
+
+
+def row_precisions(
+    runs: Sequence[Trained], row: str, slices: Slices | None = None, place: int = 0
+) -> list[np.ndarray]:
+    """Give what counts of the average precisions of a row.
 
     Args:
         runs: All runs.
-        baseline: Name of the baseline's row.
-        height: Compare on the matches of this bin of heights; None for all.
+        row: Name of the row.
+        slices: Bins, for the matches of one bin alone; None for all matches.
+        place: Of the bin.
 
     Returns:
-        A comparison for each other row that shares a seed with the baseline.
+        For each seed, an array of the queries that count, maybe empty. The
+        mean over all of them together is the row's mAP, also where seeds have
+        queries of their own.
+    """
+    found = [_precisions(run, slices, place) for run in runs if run.row == row]
+    return [values[np.isfinite(values)] for values in found]
+
+
+def compare_rows(
+    runs: Sequence[Trained],
+    against: Mapping[str, str],
+    slices: Slices | None = None,
+    place: int = 0,
+    flips: int = 9999,
+) -> dict[str, PairedDifference]:
+    """Compare rows with others, over the seeds that both have.
+
+    Seeds whose runs have the same queries are crossed with them; seeds with
+    other queries, as where a seed is a fold, have people of their own, however
+    they are numbered. See :func:`compare_pairs`.
+
+    Args:
+        runs: All runs.
+        against: Name of a row to the name of the row that it is compared with.
+        slices: Bins, to compare on the matches of one; None for all matches.
+        place: Of the bin.
+        flips: Of :func:`sign_flip_p`; p cannot be below one of so many.
+
+    Returns:
+        A comparison for each row of ``against`` that shares a seed with its
+        counterpart, in that order.
 
     Raises:
-        DataError: If runs were tested with different queries.
+        DataError: If two runs of one seed were tested with different queries.
     """
-    rows, found = _by_row(runs), {}
-    against = rows.pop(baseline, {})
-    for name, of_row in rows.items():
-        seeds = sorted(of_row.keys() & against.keys())
-        if not seeds:
-            continue
-        pairs = [(of_row[seed].queries, against[seed].queries) for seed in seeds]
-        first = pairs[0][1]
-        for ours, base in pairs:
-            for other in (ours, base):
-                if not np.array_equal(other.query_ids, first.query_ids):
-                    raise DataError(f'the runs of {name} and {baseline} have different queries')
-        values = [[_precisions(queries, height) for queries in pair] for pair in pairs]
-        ours, base = np.array(values).swapaxes(0, 1)
-        found[name] = compare_pairs(ours, base, first.person_ids)
+    rows, found = by_row(runs), {}
+    for name, other in against.items():
+        ours, theirs = rows.get(name, {}), rows.get(other, {})
+        pairs = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
+        if pairs:
+            found[name] = _compare(pairs, slices, place, flips)
     return found
 
 
-def _precisions(queries: QueryFigures, height: int | None) -> np.ndarray:
-    return queries.average_precisions if height is None else queries.by_height[height]
+def _compare(
+    pairs: Sequence[tuple[Trained, Trained]], slices: Slices | None, place: int, flips: int
+) -> PairedDifference:
+    """Lay the queries of all seeds side by side, those of the same fold once."""
+    for ours, theirs in pairs:
+        if not _same_queries(ours.queries, theirs.queries):
+            raise DataError(
+                f'the runs {ours.row}/seed_{ours.seed} and {theirs.row}/seed_{theirs.seed} '
+                'must have the same queries to be compared, but have different queries'
+            )
+    folds: list[QueryFigures] = []
+    fold_of = []
+    for _, theirs in pairs:
+        same = [k for k, fold in enumerate(folds) if _same_fold(fold, theirs.queries)]
+        fold_of.append(same[0] if same else len(folds))
+        if not same:
+            folds.append(theirs.queries)
+    counts = [len(fold.query_ids) for fold in folds]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    people = np.concatenate(
+        [np.stack([np.full_like(f.person_ids, k), f.person_ids], 1) for k, f in enumerate(folds)]
+    )
+    values = np.full((2, len(pairs), starts[-1]), np.nan)
+    tested = np.zeros((len(pairs), starts[-1]), bool)
+    for row, (pair, fold) in enumerate(zip(pairs, fold_of)):
+        columns = slice(starts[fold], starts[fold + 1])
+        values[:, row, columns] = [_precisions(run, slices, place) for run in pair]
+        tested[row, columns] = True
+    _, owners = np.unique(people, axis=0, return_inverse=True)
+    return compare_pairs(values[0], values[1], owners.reshape(-1), tested, flips)
 
 
-def _spread(values: Sequence[float]) -> str:
-    percent = 100 * np.asarray(values)
-    if len(percent) == 1:
-        return f'{percent[0]:.1f}'
-    return f'{percent.mean():.1f} ({percent.min():.1f} to {percent.max():.1f})'
+def _same_queries(one: QueryFigures, other: QueryFigures) -> bool:
+    return np.array_equal(one.query_ids, other.query_ids) and np.array_equal(
+        one.person_ids, other.person_ids
+    )
 
 
-def rows_table(runs: Sequence[Trained], baseline: str, order: Sequence[str]) -> str:
-    """Make the main table: each row's figures and its distance from the baseline.
+def _same_fold(one: QueryFigures, other: QueryFigures) -> bool:
+    """Tell whether two seeds search the same; folds may number queries and people alike.
 
-    Args:
-        runs: All runs.
-        baseline: Name of the baseline's row.
-        order: Names of rows, as they are to stand; others are left out.
-
-    Returns:
-        A table in Markdown: means and ranges over seeds, the paired difference
-        of mAP with that of each seed, and the two p values of
-        :class:`PairedDifference`, each corrected by :func:`holm` for the rows
-        that it was computed for; one seed tells nothing about trainings.
+    Then the heights of the matches, which all models share, tell them apart.
     """
-    rows = _by_row(runs)
-    compared = compare_rows(runs, baseline)
-    names = [name for name in order if name in rows]
-    tested = [name for name in names if name in compared]
-    queries = dict(zip(tested, holm([compared[name].p_queries for name in tested])))
-    several = [name for name in tested if len(compared[name].per_seed) > 1]
-    both = dict(zip(several, holm([compared[name].p_both for name in several])))
-    head = ['row', 'seeds', 'detection AP', 'mAP', 'top-1', 'difference of mAP', 'each seed']
-    lines = [[*head, 'p (people)', 'p (people, trainings)']]
-    for name in names:
-        of_row = list(rows[name].values())
-        line = [name, str(len(of_row))]
-        line += [_spread([run.figure(figure) for run in of_row]) for figure in FIGURES]
-        if name in compared:
-            found = compared[name]
-            each = ' '.join(f'{100 * value:+.1f}' for value in found.per_seed)
-            line += [f'{100 * found.mean:+.1f}', each, _p(queries[name])]
-            line += [_p(both[name]) if name in both else '']
-        lines.append([*line, *[''] * (len(lines[0]) - len(line))])
-    return GithubFlavoredMarkdownTable(lines).table
-
-
-def _p(value: float) -> str:
-    return f'{value:.3f}' if value >= 0.001 else '< 0.001'
-
-
-def heights_table(runs: Sequence[Trained], baseline: str, order: Sequence[str]) -> str:
-    """Make the table by height of the match: the baseline's mAP, and differences from it.
-
-    Args:
-        runs: All runs.
-        baseline: Name of the baseline's row.
-        order: Names of rows, as they are to stand.
-
-    Returns:
-        A table in Markdown. A star: p (people) is below 0.05, corrected by
-        :func:`holm` for all cells of the table.
-
-    Raises:
-        DataError: If there is no run of the baseline.
-    """
-    base = [run.queries for run in runs if run.row == baseline]
-    if not base:
-        raise DataError(f'there is no run of the baseline {baseline!r}')
-    edges = [0.0, *base[0].edges.tolist(), np.inf]
-    bins = [_bin_name(low, high) for low, high in zip(edges, edges[1:])]
-    compared = [compare_rows(runs, baseline, height) for height in range(len(bins))]
-    names = [name for name in order if name in compared[0]]
-    corrected = holm([of_bin[name].p_queries for name in names for of_bin in compared])
-    stars = corrected.reshape(len(names), len(bins)) < 0.05
-    of_base = [100 * np.mean([np.nanmean(q.by_height[k]) for q in base]) for k in range(len(bins))]
-    lines = [['row', *bins], [baseline, *(f'{mean:.1f}' for mean in of_base)]]
-    for name, marks in zip(names, stars):
-        means = [f'{100 * of_bin[name].mean:+.1f}' for of_bin in compared]
-        lines.append([name, *(m + ' *' * bool(mark) for m, mark in zip(means, marks))])
-    return GithubFlavoredMarkdownTable(lines).table
-
-
-def _bin_name(low: float, high: float) -> str:
-    if np.isinf(high):
-        return f'{low:g} px and more'
-    return f'below {high:g} px' if low == 0 else f'{low:g} to {high:g} px'
-
-
-def to_csv(runs: Sequence[Trained]) -> str:
-    """List all runs, one a line: row, seed, every figure, mAP by height, facts.
-
-    Args:
-        runs: All runs.
-
-    Returns:
-        CSV with a header; figures in [0, 1] with 6 digits.
-    """
-    lines = []
-    for run in runs:
-        edges = [0.0, *run.queries.edges.tolist()]
-        heights = {
-            f'mAP_from_{edge:g}px': float(np.nanmean(values)) if np.isfinite(values).any() else ''
-            for edge, values in zip(edges, run.queries.by_height)
-        }
-        figures = {name: round(value, 6) for name, value in run.figures.items()}
-        rounded = {n: round(v, 6) if isinstance(v, float) else v for n, v in heights.items()}
-        lines.append({'row': run.row, 'seed': run.seed, **figures, **rounded, **run.facts})
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, names, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(lines)
-    return stream.getvalue()
+    if not _same_queries(one, other):
+        return False
+    # Whether a query counts may depend on the model.
+    both = np.isfinite(one.average_precisions) & np.isfinite(other.average_precisions)
+    bins = [(one.by_height, other.by_height), (one.by_ratio, other.by_ratio)]
+    return all(
+        np.array_equal(np.isfinite(ours[:, both]), np.isfinite(theirs[:, both]))
+        for ours, theirs in bins
+    )

@@ -8,6 +8,12 @@ from mmclsa.visualization.curves import (
     read_scalars,
     save_training_curves,
 )
+from mmclsa.visualization.differences import (
+    BinnedCurve,
+    Difference,
+    draw_binned_curves,
+    draw_differences,
+)
 from mmclsa.visualization.level_agreement import draw_levels
 from mmclsa.visualization.query_report import (
     QueryCase,
@@ -27,13 +33,17 @@ from mmclsa.visualization.timeline import draw_timeline
 from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
+    'BinnedCurve',
+    'Difference',
     'PersonSearchVisualizer',
     'QueryCase',
     'RankedPerson',
     'cmc_curve',
     'crop_person',
+    'draw_binned_curves',
     'draw_boxes',
     'draw_cmc',
+    'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
     'draw_levels',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import socket
@@ -11,18 +12,30 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmclsa.engine.ablation import all_runs, claims, read_grid, row_config, schedule, take_claim
+from mmclsa.engine.ablation import (
+    all_runs,
+    claims,
+    collect_runs,
+    read_grid,
+    row_config,
+    schedule,
+    take_claim,
+    write_results,
+)
 from mmclsa.engine.ablation.grid import fingerprint
-from mmclsa.errors import ConfigError
-from mmclsa.evaluation.query_figures import load_query_figures
+from mmclsa.engine.ablation.run import train_and_test
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.evaluation.query_figures import QueryFigures, load_query_figures, save_query_figures
 from tests.helpers import REPO, assert_user_error, run_python
 
 TOOL = 'tools/analysis_tools/run_ablation.py'
 TINY = REPO / 'tests' / 'data' / 'ablation_grid.py'
+FOLDS = REPO / 'tests' / 'data' / 'folds_grid.py'
 CONFIG = 'configs/clsa/clsa_narrow_synthetic-hard.py'
 RECIPE = REPO / 'tools' / 'analysis_tools' / 'grids' / 'recipe.py'
 
@@ -57,6 +70,20 @@ class TestGrid:
             ("rows = {'../a': {}}", r'\.\./a'),
             ("rows = {'a': {}}\nbaseline = 'b'", 'baseline'),
             ("rows = {'a': {'start': 'b'}}", 'start'),
+            ("rows = {'a': {'weights_of': 'b'}}", 'weights_of'),
+            ("rows = {'a': {'against': 'b'}}", 'against'),
+            ("rows = {'a': {'against': 'a'}}", 'itself'),
+            ("baseline = 'a'\nrows = {'a': {'against': 'b'}, 'b': {}}", 'the baseline'),
+            ("pictured = ['b']\nrows = {'a': {}}", 'pictured'),
+            ("seeds = [0, 1]\neach_seed = {'x.y': [1]}\nrows = {'a': {}}", 'x.y .*2 seeds'),
+            (
+                "rows = {'a': {}, 'b': {'weights_of': 'a'}, 'c': {'weights_of': 'b'}}",
+                'must be a row that is trained',
+            ),
+            (
+                "rows = {'a': {'seeds': [1]}, 'b': {'weights_of': 'a', 'seeds': [1, 2]}}",
+                'seeds of a',
+            ),
             ("config = ''\nrows = {'a': {}}", 'config'),
         ],
     )
@@ -77,6 +104,68 @@ class TestGrid:
         again = row_config(grid['a'], 1)
         again.work_dir = 'elsewhere'
         assert fingerprint(again) == fingerprint(one)
+
+    def test_options_of_a_seed(self, tmp_path):
+        grid = read_grid(
+            write_grid(
+                tmp_path / 'grid.py',
+                "seeds = [5, 3]\noptions = {'x.y': 1, 'fold': 9}\n"
+                "each_seed = {'fold': [0, 1], 'x.z': ['p', 'q']}\n"
+                "rows = {'a': {}, 'b': {'each_seed': {'x.y': [7, 8]}}, 'c': {'seeds': [3]}}",
+            )
+        )
+        assert grid['a'].options_of(5) == {'x.y': 1, 'fold': 0, 'x.z': 'p'}
+        assert grid['a'].options_of(3) == {'x.y': 1, 'fold': 1, 'x.z': 'q'}
+        assert grid['b'].options_of(3) == {'x.y': 8, 'fold': 9}, 'its own in place of all'
+        assert grid['c'].options_of(3) == {'x.y': 1, 'fold': 0, 'x.z': 'p'}, 'by place, not by seed'
+
+    def test_a_row_that_tests_the_models_of_another(self, tmp_path):
+        grid = read_grid(
+            write_grid(
+                tmp_path / 'grid.py',
+                "seeds = [0, 1]\nstart = 's'\noptions = {'x.y': 1}\nrows = {'s': {'seeds': [9]}, "
+                "'a': {'config': 'other.py', 'seeds': [4], 'options': {'x.y': 2, 'x.z': 3}}, "
+                "'b': {'weights_of': 'a', 'options': {'x.z': 4}}}",
+            )
+        )
+        row = grid['b']
+        assert (row.config, row.seeds, row.start, row.weights_of) == ('other.py', (4,), '', 'a')
+        assert row.options_of(4) == {'x.y': 2, 'x.z': 4}
+
+    def test_counterparts_and_pictures(self, tmp_path):
+        rows = (
+            "start = 's'\nbaseline = 'a'\nrows = {'s': {}, 'b': {}, 'a': {}, "
+            "'c': {'against': 'b'}, 'd': {}, 'e': {'weights_of': 'c'}, 'f': {}}"
+        )
+        grid = read_grid(write_grid(tmp_path / 'grid.py', rows))
+        assert [row.name for row in grid.compared] == ['b', 'a', 'c', 'd', 'e', 'f']
+        assert grid.against == {'b': 'a', 'c': 'b', 'd': 'a', 'e': 'a', 'f': 'a'}
+        assert grid.drawn == ('a', 'b', 'c', 'd', 'e')
+        grid = read_grid(write_grid(tmp_path / 'grid.py', f"pictured = ['f', 'b']\n{rows}"))
+        assert grid.drawn == ('f', 'b')
+
+    def test_a_counterpart_is_no_part_of_the_config(self, tmp_path):
+        text = "rows = {'a': {}, 'b': {'options': {'model.reid.roi_size': (6, 3)}%s}}"
+        one, two = (
+            read_grid(write_grid(tmp_path / 'grid.py', text % more))['b']
+            for more in ('', ", 'against': 'a'")
+        )
+        assert (one.against, two.against) == ('', 'a')
+        assert fingerprint(row_config(one, 0)) == fingerprint(row_config(two, 0))
+
+    def test_an_aligned_row_is_compared_with_its_twin(self):
+        for bed, more in (('real', {'scratch-clsa', 'linear-clsa'}), ('drawn', {'cosine-clsa'})):
+            grid = read_grid(RECIPE.parent / f'crops_{bed}.py')
+            twins = {'C4-C5-clsa': 'C4-C5', 'C2-C5-clsa': 'C2-C5', 'two-views-clsa': 'two-views'}
+            stems = {'no-downscale-clsa', 'oim-clsa', 'contrastive-clsa', *more}
+            twins.update({name: name.replace('clsa', 'three') for name in stems})
+            for name in ('one', 'three', 'clsa'):
+                twins[f'{name}-pyramid'] = name
+            for name in ('top', 'level-0', 'level-1'):
+                twins.update({f'clsa-{name}': 'clsa', f'three-{name}': 'three'})
+            assert {name: grid.against[name] for name in twins} == twins
+            others = grid.against.keys() - twins.keys()
+            assert {grid.against[name] for name in others} == {'three'}
 
     def test_every_row_of_the_recipe_is_a_config(self):
         grid = read_grid(RECIPE)
@@ -189,6 +278,29 @@ class TestSchedule:
         assert self.work(path, tmp_path / 'out', wait=0.01) == ['a/seed_0', 'b/seed_0']
         assert done == [('a', 0), ('c', 0)]
 
+    def test_models_of_another_row_are_waited_for(self, tmp_path, monkeypatch):
+        """Each seed for its own, and its config names the weights."""
+        path = write_grid(
+            tmp_path / 'grid.py',
+            "seeds = [0, 1]\neach_seed = {'model.reid.roi_size': [(6, 3), (4, 2)]}\n"
+            "rows = {'b': {'weights_of': 'a', 'options': {'model.reid.head.feature': 'source'}}, "
+            "'a': {}}",
+        )
+        done = fake_run(monkeypatch)
+        assert self.work(path, tmp_path / 'out', wait=0.01) == []
+        assert done == [('a', 0), ('a', 1), ('b', 0), ('b', 1)]
+        for seed, size in ((0, (6, 3)), (1, (4, 2))):
+            cfg = Config.fromfile(tmp_path / 'out' / 'b' / f'seed_{seed}' / 'config.py')
+            weights = tmp_path / 'out' / 'a' / f'seed_{seed}' / 'work' / 'epoch_1.pth'
+            assert cfg.load_from == str(weights)
+            assert (cfg.model.reid.roi_size, cfg.model.reid.head.feature) == (size, 'source')
+
+    def test_models_of_a_failed_row_are_not_tested(self, tmp_path, monkeypatch):
+        path = write_grid(tmp_path / 'grid.py', "rows = {'b': {'weights_of': 'a'}, 'a': {}}")
+        done = fake_run(monkeypatch, fails=['a'])
+        assert self.work(path, tmp_path / 'out', wait=0.01) == ['a/seed_0', 'b/seed_0']
+        assert done == [('a', 0)]
+
     def test_a_run_of_somebody_else_is_waited_for(self, tmp_path, monkeypatch):
         path = write_grid(tmp_path / 'grid.py', "rows = {'a': {}, 'b': {}}")
         done = fake_run(monkeypatch)
@@ -242,3 +354,54 @@ def test_a_tiny_grid_from_end_to_end(tmp_path):
 def test_wrong_command_lines(tmp_path):
     assert_user_error(run_python(TOOL, tmp_path / 'no.py', '--out', tmp_path), 'no.py')
     assert_user_error(run_python(TOOL, TINY, '--out', tmp_path, '--rows', 'nobody'), 'nobody')
+
+
+def test_folds_and_borrowed_models_from_end_to_end(tmp_path, monkeypatch):
+    """Two folds; a row is trained, and the other tests its models."""
+    done = []
+
+    def run(path, out, row, seed):
+        done.append((row, seed))
+        train_and_test(schedule.run_folder(out, row, seed), read_grid(path)[row], seed)
+        return 0
+
+    monkeypatch.chdir(REPO)
+    monkeypatch.setattr(schedule, 'run_in_process', run)
+    grid = read_grid(FOLDS)
+    assert schedule.work_through(FOLDS, grid, tmp_path, all_runs(grid), print, wait=0.01) == []
+    assert done == [('three', 0), ('three', 1), ('low', 0), ('low', 1)]
+    assert not (tmp_path / 'low' / 'seed_0' / 'work' / 'last_checkpoint').exists(), 'not trained'
+
+    runs = {(run.row, run.seed): run for run in collect_runs(grid, tmp_path)}
+    three, low = runs['three', 0].queries, runs['low', 0].queries
+    assert np.array_equal(three.query_ids, low.query_ids)
+    assert not np.array_equal(three.average_precisions, low.average_precisions)
+    assert len(runs['three', 1].queries.query_ids) != len(three.query_ids)
+
+    tables = write_results(grid, tmp_path)
+    assert (tmp_path / 'tables.md').read_text() == tables + '\n'
+    lines = [line.split('|')[1].strip() for line in tables.splitlines() if line]
+    assert lines.count('low') == lines.count('three') == 3
+    for name in ('differences.png', 'heights.png'):
+        assert cv2.imread(str(tmp_path / name)).std() > 1
+    mean = np.concatenate([runs['three', s].queries.average_precisions for s in (0, 1)]).mean()
+    assert f'{100 * mean:.1f} (' in tables
+
+
+def test_queries_of_another_protocol_than_the_task(tmp_path, monkeypatch):
+    path = write_grid(tmp_path / 'grid.py', "baseline = 'a'\ntask = 'late'\nrows = {'a': {}}")
+    grid, folder = read_grid(path), schedule.run_folder(tmp_path, 'a', 0)
+    folder.mkdir(parents=True)
+    values = np.array([0.5, np.nan, 1.0])
+    save_query_figures(
+        folder / 'queries.npz',
+        QueryFigures(*[np.arange(3)] * 2, values, np.ones(3), *[values[None], np.zeros(0)] * 2),
+    )
+    result = dict.fromkeys(('config', 'commit', 'train_seconds', 'test_seconds'), '')
+    result['fingerprint'], result['options'] = fingerprint(row_config(grid['a'], 0)), {}
+    result['figures'] = {'search/early/mAP': 0.75, 'search/late/mAP': 0.25}
+    (folder / 'result.json').write_text(json.dumps(result))
+    with pytest.raises(DataError, match=r'a/seed_0 has an mAP of 0\.75.* is 0\.25'):
+        collect_runs(grid, tmp_path)
+    early = dataclasses.replace(grid, task='early')
+    assert collect_runs(early, tmp_path)[0].figure('mAP') == 0.75

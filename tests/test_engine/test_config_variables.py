@@ -12,7 +12,7 @@ from mmengine.runner import FlexibleRunner, Runner
 
 from mmclsa.apis.models import as_config
 from mmclsa.engine import load_config
-from mmclsa.engine.config_variables import SETTINGS
+from mmclsa.engine.config_variables import SETTINGS, files_read_once
 from mmclsa.errors import ConfigError
 from tests.helpers import REPO
 
@@ -195,6 +195,39 @@ def test_every_variable_acts(path):
             assert {**cfg, name: before[name]} != before, name
     assert acting >= {'max_epochs', 'num_identities', 'data_root'}
     assert idle <= {'queue_size'}, 'a linear classifier has no queue'
+
+
+class TestFilesReadOnce:
+    @pytest.fixture
+    def reads(self, monkeypatch):
+        paths, read = [], Config.fromfile
+        monkeypatch.setattr(Config, 'fromfile', lambda path: paths.append(path) or read(path))
+        return paths
+
+    def test_same_configs_in_fewer_reads(self, reads):
+        options = [{'max_epochs': n, 'image_scale': (300, 180)} for n in (3, 4)]
+        options += [{'max_epochs': 3, 'image_scale': (300, 180), 'randomness.seed': 8}, {}]
+        alone = [load_config(CUHK, of_run).to_dict() for of_run in options]
+        several = len(reads)
+        reads.clear()
+        with files_read_once():
+            assert [load_config(CUHK, of_run).to_dict() for of_run in options] == alone
+            # The file itself, and for two values: with both, without the one, without the other.
+            assert len(reads) == 1 + 2 * 3 < several
+            load_config(CUHK, options[0]).model.reid.clear()
+            with files_read_once():
+                assert load_config(CUHK, options[0]).to_dict() == alone[0], 'a copy'
+            with pytest.raises(ConfigError, match='no_such'):
+                load_config(CUHK, {'no_such': 3})
+
+    def test_a_file_that_changes_is_read_again_afterwards(self, tmp_path):
+        path = tmp_path / 'config.py'
+        path.write_text('work_dir = "a"')
+        with files_read_once():
+            assert load_config(str(path)).work_dir == 'a'
+            path.write_text('work_dir = "b"')
+            assert load_config(str(path)).work_dir == 'a'
+        assert load_config(str(path)).work_dir == 'b'
 
 
 def test_where_weights_lie(monkeypatch):

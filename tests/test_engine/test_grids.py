@@ -7,6 +7,7 @@ from mmengine.registry import init_default_scope
 
 from mmclsa.engine.ablation import all_runs, chosen_runs, read_grid, row_config
 from mmclsa.engine.ablation.grid import fingerprint
+from mmclsa.engine.config_variables import files_read_once
 from mmclsa.registry import MODELS
 from tests.helpers import REPO
 
@@ -20,10 +21,10 @@ def parameters(reid):
 @pytest.mark.parametrize('name', ['crops_real', 'crops_drawn', 'scenes_drawn', 'mot2pets'])
 def test_every_row_is_a_config_of_its_own(name):
     prints = {}
-    for row in read_grid(GRIDS / f'{name}.py').rows:
-        prints.setdefault((fingerprint(row_config(row, row.seeds[0])), row.weights_of), []).append(
-            row.name
-        )
+    with files_read_once():
+        for row in read_grid(GRIDS / f'{name}.py').rows:
+            key = fingerprint(row_config(row, row.seeds[0])), row.weights_of
+            prints.setdefault(key, []).append(row.name)
     assert all(len(names) == 1 for names in prints.values()), 'two rows are one'
 
 

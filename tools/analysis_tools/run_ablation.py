@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.engine.ablation import chosen_runs, read_grid, work_through, write_tables
+from mmclsa.engine.ablation import chosen_runs, read_grid, work_through, write_results
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 
@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('grid', help='grid file, such as tools/analysis_tools/grids/recipe.py')
     parser.add_argument('--out', required=True, help='folder of all runs, shared by all who help')
     parser.add_argument(
-        '--tables', action='store_true', help='only write the tables of what is finished'
+        '--tables', action='store_true', help='only write tables and pictures of what is finished'
     )
     parser.add_argument(
         '--rows', nargs='+', metavar='ROW', help='only these rows, and those they need'
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Do the runs, then write the tables."""
+    """Do the runs, then write tables and pictures."""
     args = parse_args()
     grid = read_grid(args.grid)
     names = [row.name for row in grid.rows]
@@ -33,7 +33,7 @@ def main() -> int:
             raise ConfigError(f'--rows: there is no row {name!r}; the grid has {", ".join(names)}')
     runs = chosen_runs(grid, args.rows or names)
     failed = [] if args.tables else work_through(args.grid, grid, args.out, runs)
-    print(write_tables(grid, args.out) or 'There is no finished run of the baseline yet.')
+    print(write_results(grid, args.out) or 'There is no finished run of the baseline yet.')
     return 1 if failed else 0
 
 

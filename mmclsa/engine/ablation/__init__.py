@@ -2,7 +2,7 @@
 
 from mmclsa.engine.ablation.claims import Claim, is_claimed, take_claim
 from mmclsa.engine.ablation.grid import Grid, Row, fingerprint, read_grid, row_config
-from mmclsa.engine.ablation.results import collect_runs, write_tables
+from mmclsa.engine.ablation.results import collect_runs, write_results
 from mmclsa.engine.ablation.schedule import all_runs, chosen_runs, work_through
 
 __all__ = [
@@ -18,5 +18,5 @@ __all__ = [
     'row_config',
     'take_claim',
     'work_through',
-    'write_tables',
+    'write_results',
 ]

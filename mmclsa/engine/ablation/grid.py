@@ -35,6 +35,7 @@ class Row:
             dotted key to one value a seed.
         weights_of: Row whose model of the same seed is tested with these
             overrides, without training; empty to train.
+        against: Row that it is compared with; empty for the grid's baseline.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Row:
     start: str = ''
     each_seed: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     weights_of: str = ''
+    against: str = ''
 
     def options_of(self, seed: int) -> dict[str, Any]:
         """Give the overrides of the run of a seed."""
@@ -62,15 +64,36 @@ class Grid:
         baseline: Name of the row that others are compared with.
         task: Name of the protocol that the table is about; empty for the only
             one.
+        pictured: Names of the rows to draw over heights and ratios; none for
+            the baseline and the first four others.
     """
 
     rows: tuple[Row, ...]
     baseline: str
     task: str = ''
+    pictured: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Row:
         """Return the row of a name."""
         return next(row for row in self.rows if row.name == name)
+
+    @property
+    def compared(self) -> tuple[Row, ...]:
+        """The rows of the tables: all but those that others only start from."""
+        starts = {row.start for row in self.rows} - {self.baseline}
+        return tuple(row for row in self.rows if row.name not in starts)
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Names of the rows that are drawn over heights and ratios."""
+        others = [row.name for row in self.compared if row.name != self.baseline]
+        return self.pictured or (self.baseline, *others[:4])
+
+    @property
+    def against(self) -> dict[str, str]:
+        """What each row of the tables is compared with; the baseline is with nothing."""
+        found = {row.name: row.against or self.baseline for row in self.compared}
+        return {name: other for name, other in found.items() if other not in ('', name)}
 
 
 def read_grid(path: str | Path) -> Grid:
@@ -80,9 +103,12 @@ def read_grid(path: str | Path) -> Grid:
     ``baseline``, ``rows`` (name to a dict with ``options``, and, where they
     differ from the file's, ``config``, ``seeds``, ``start`` and ``each_seed``),
     and maybe ``options`` of all rows, their ``start``, ``each_seed`` (override
-    to one value a seed) and ``task`` (a protocol's name). A row with
-    ``weights_of``, another row's name, has that row's options under its own
-    and is tested with that row's models.
+    to one value a seed), ``task`` (a protocol's name) and ``pictured`` (names
+    of rows for the picture over heights; the baseline and the first four others
+    if it is absent). A row with ``weights_of``, another row's name, has that
+    row's options under its own and is tested with that row's models. A row
+    with ``against``, another row's name, is compared with that row in place of
+    the baseline.
 
     Args:
         path: The file. Configs in it are relative to the current folder.
@@ -101,16 +127,43 @@ def read_grid(path: str | Path) -> Grid:
         rows=tuple(_row(path, name, row, content) for name, row in rows.items()),
         baseline=str(content.get('baseline') or ''),
         task=str(content.get('task') or ''),
+        pictured=tuple(content.get('pictured', ())),
     )
-    named = [(what, getattr(row, what)) for row in grid.rows for what in ('start', 'weights_of')]
-    for what, name in [('baseline', grid.baseline), *named]:
-        if name and name not in rows:
-            raise ConfigError(f'The grid {path} has no row {name!r}, which its {what} names.')
+    _check_names(path, grid)
     return grid
 
 
+def _check_names(path: str | Path, grid: Grid) -> None:
+    """Refuse names of rows that the grid does not have, and rows that wait for themselves."""
+    whats = ('start', 'weights_of', 'against')
+    named = [(what, getattr(row, what)) for row in grid.rows for what in whats]
+    named += [('baseline', grid.baseline), *(('pictured', name) for name in grid.pictured)]
+    rows = {row.name: row for row in grid.rows}
+    for what, name in named:
+        if name and name not in rows:
+            raise ConfigError(f'The grid {path} has no row {name!r}, which its {what} names.')
+    for row in grid.rows:
+        if row.name == row.against:
+            raise ConfigError(f'The row {row.name} of {path} is compared with itself.')
+        if row.against and row.name == grid.baseline:
+            raise ConfigError(
+                f'The row {row.name} of {path} is the baseline, which is compared with no other, '
+                f'but has against = {row.against!r}.'
+            )
+        if row.weights_of and rows[row.weights_of].weights_of:
+            raise ConfigError(
+                f'The row {row.name} of {path} has weights_of = {row.weights_of!r}, which must be '
+                'a row that is trained, but is one with weights_of itself.'
+            )
+        if row.weights_of and not set(row.seeds) <= set(rows[row.weights_of].seeds):
+            raise ConfigError(
+                f'The row {row.name} of {path} must have seeds of {row.weights_of}, which are '
+                f'{rows[row.weights_of].seeds}, but has {row.seeds}.'
+            )
+
+
 def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Row:
-    known = {'config', 'options', 'seeds', 'start', 'each_seed', 'weights_of'}
+    known = {'config', 'options', 'seeds', 'start', 'each_seed', 'weights_of', 'against'}
     if not isinstance(row, dict) or not row.keys() <= known:
         raise ConfigError(
             f'The row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}.'
@@ -147,6 +200,7 @@ def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Ro
         start='' if weights_of or start == name else start,
         each_seed=each_seed,
         weights_of=weights_of,
+        against=row.get('against', ''),
     )
 
 

@@ -16,6 +16,7 @@ from mmclsa.engine.ablation.run import (
     run_in_process,
     write_run,
 )
+from mmclsa.engine.config_variables import files_read_once
 
 __all__ = ['all_runs', 'chosen_runs', 'work_through']
 
@@ -81,9 +82,11 @@ def work_through(
     left, failed = list(runs), list[str]()
     while left:
         waiting = []
+        with files_read_once():
+            left = [(row, seed) for row, seed in left if not finished(out, row, seed)]
         for row, seed in left:
-            name, done = f'{row.name}/seed_{seed}', finished(out, row, seed)
-            if done:
+            name = f'{row.name}/seed_{seed}'
+            if finished(out, row, seed):
                 continue
             needed = _needed(grid, row, seed)
             start = left_weights(out, *needed) if needed else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtr
@@ -16,14 +17,17 @@ class PairedDifference:
     """How far a setting is from its baseline.
 
     Attributes:
-        mean: Mean difference over queries and seeds; positive is better.
-        per_seed: Mean difference of each seed, shape (S,).
+        mean: Mean difference over all tests of a query with a seed; positive
+            is better.
+        per_seed: Mean difference of each seed, shape (S,); NaN for a seed
+            without queries.
         queries: Number of queries that the means are over.
         p_queries: Chance of a mean this far from 0, either way, if the two
             trained models of each seed were equally good on these people:
             :func:`sign_flip_p` over people. New trainings are not asked about.
         p_both: Likewise for other people *and* other trainings: Student's t
             with the standard error of both; 1 where there is one seed.
+        error: That standard error; infinite where there is one seed.
     """
 
     mean: float
@@ -31,6 +35,7 @@ class PairedDifference:
     queries: int
     p_queries: float
     p_both: float
+    error: float
 
 
 def sign_flip_p(values: np.ndarray, flips: int = 9999, seed: int = 0) -> float:
@@ -63,12 +68,15 @@ def sign_flip_p(values: np.ndarray, flips: int = 9999, seed: int = 0) -> float:
         patterns = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
         sums = np.abs((1 - 2 * patterns) @ values)
         return float((sums >= _at_least(values)).mean())
-    rng = np.random.default_rng(seed)
-    as_far = 0
-    for start in range(0, flips, 1000):
-        patterns = rng.integers(0, 2, (min(1000, flips - start), count))
-        as_far += int((np.abs((1 - 2 * patterns) @ values) >= _at_least(values)).sum())
-    return (1 + as_far) / (1 + flips)
+    sums = np.abs(_signs(count, flips, seed) @ values)
+    return (1 + int((sums >= _at_least(values)).sum())) / (1 + flips)
+
+
+@lru_cache(maxsize=2)
+def _signs(count: int, flips: int, seed: int) -> np.ndarray:
+    """Draw patterns of signs, shape (flips, count); a table asks for the same ones many times."""
+    patterns = np.random.default_rng(seed).integers(0, 2, (flips, count))
+    return 1.0 - 2.0 * patterns
 
 
 def _at_least(values: np.ndarray) -> float:
@@ -77,23 +85,37 @@ def _at_least(values: np.ndarray) -> float:
 
 
 def compare_pairs(
-    ours: np.ndarray, baseline: np.ndarray, people: np.ndarray, flips: int = 9999
+    ours: np.ndarray,
+    baseline: np.ndarray,
+    people: np.ndarray,
+    tested: np.ndarray | None = None,
+    flips: int = 9999,
 ) -> PairedDifference:
     """Compare a setting with its baseline, query by query and seed by seed.
 
     Convention:
-        A query takes part if it is finite everywhere. Queries of one person
-        are one observation (their mean, weighted by their number), as they
-        share look-alikes and matches. The standard error of ``p_both`` adds
-        the variances of crossed random effects, people and seeds (their sum
-        less the part that is in both, or either alone if that is more; Cameron,
+        Seeds and queries may be crossed (each seed has all queries) or nested
+        (each has queries and people of its own, as where a seed is a fold of
+        the data) or anything between: ``tested`` says which seed has which
+        query. A query takes part if it is finite wherever it was tested. All
+        means are over tested cells, so that a fold of many queries counts for
+        many.
+
+        Queries of one person are one observation (their sum), as they share
+        look-alikes and matches. The standard error of ``p_both`` adds the
+        variances of random effects of seeds and of people (their sum less the
+        part of single pairs of both, or either alone if that is more; Cameron,
         Gelbach and Miller, "Robust Inference with Multiway Clustering",
-        2011); its degrees of freedom are the smaller number less one.
+        2011). Where nobody is searched with two seeds, the variance of seeds
+        has that of people in it, and stands alone. Degrees of freedom are the
+        smaller number of the two, less one.
 
     Args:
         ours: Average precisions, shape (S, Q): a row a seed.
         baseline: Of the baseline with the same seeds and queries, (S, Q).
-        people: Who each query looks for, shape (Q,).
+        people: Who each query looks for, shape (Q,). Folds that number their
+            people anew must be given other numbers here.
+        tested: Whether a seed has a query, shape (S, Q), bool; None for all.
         flips: Of :func:`sign_flip_p`.
 
     Returns:
@@ -109,40 +131,59 @@ def compare_pairs(
         (0.1, 3, 0.25)
     """
     ours, baseline = np.asarray(ours, np.float64), np.asarray(baseline, np.float64)
-    if ours.shape != baseline.shape or ours.shape[1:] != np.shape(people):
+    tested = np.ones(ours.shape, bool) if tested is None else np.asarray(tested, bool)
+    shapes = {ours.shape, baseline.shape, tested.shape}
+    if len(shapes) > 1 or ours.shape[1:] != np.shape(people):
         raise ValueError(
-            f'ours {ours.shape}, baseline {baseline.shape} and people {np.shape(people)} must be '
-            '(S, Q), (S, Q) and (Q,)'
+            f'ours {ours.shape}, baseline {baseline.shape}, tested {tested.shape} and people '
+            f'{np.shape(people)} must be (S, Q), (S, Q), (S, Q) and (Q,)'
         )
-    finite = np.isfinite(ours).all(0) & np.isfinite(baseline).all(0)
-    differences = (ours - baseline)[:, finite]
-    seeds, queries = differences.shape
-    if queries == 0:
-        return PairedDifference(0.0, (0.0,) * seeds, 0, 1.0, 1.0)
-    _, owner = np.unique(np.asarray(people)[finite], return_inverse=True)
-    shares = np.stack([np.bincount(owner, weights=row) / queries for row in differences])
+    differences = ours - baseline
+    kept = (np.isfinite(differences) | ~tested).all(0) & tested.any(0)
+    tested, differences = tested[:, kept], np.where(tested, differences, 0.0)[:, kept]
+    counts, cells = tested.sum(1), int(tested.sum())
+    if cells == 0:
+        return PairedDifference(0.0, (np.nan,) * len(ours), 0, 1.0, 1.0, np.inf)
+    sums = differences.sum(1)
+    per_seed = np.divide(sums, counts, out=np.full(len(ours), np.nan), where=counts > 0)
+    _, owner = np.unique(np.asarray(people)[kept], return_inverse=True)
+    shares, weights = _by_person(differences, owner) / cells, _by_person(tested, owner) / cells
+    mean, p_both, error = _t_of_both(shares[counts > 0], weights[counts > 0])
     return PairedDifference(
-        mean=float(differences.mean()),
-        per_seed=tuple(differences.mean(1).tolist()),
-        queries=queries,
-        p_queries=sign_flip_p(shares.mean(0), flips),
-        p_both=_t_of_both(shares, np.bincount(owner) / queries),
+        mean=mean,
+        per_seed=tuple(per_seed.tolist()),
+        queries=int(kept.sum()),
+        p_queries=sign_flip_p(shares.sum(0), flips),
+        p_both=p_both,
+        error=error,
     )
 
 
-def _t_of_both(shares: np.ndarray, weights: np.ndarray) -> float:
-    """Test the sum of shares (S, P) of people, whose expected parts are ``weights`` of it."""
+def _by_person(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Sum the queries (S, Q) of each person: (S, P)."""
+    return np.stack([np.bincount(owner, weights=row) for row in values])
+
+
+def _t_of_both(shares: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """Test a sum of shares (S, P) whose expected parts are ``weights`` (S, P) of it.
+
+    Returns:
+        The sum, p and the standard error.
+    """
     seeds, people = shares.shape
+    mean = float(shares.sum())
     if min(seeds, people) < 2:
-        return 1.0
-    mean = shares.sum() / seeds
-    residuals = (shares - weights * mean) / seeds
+        return mean, 1.0, np.inf
+    residuals = shares - weights * mean
     of_seeds = (residuals.sum(1) ** 2).sum() * seeds / (seeds - 1)
     of_people = (residuals.sum(0) ** 2).sum() * people / (people - 1)
     variance = max(of_seeds + of_people - (residuals**2).sum(), of_seeds, of_people)
+    if ((weights > 0).sum(0) == 1).all():
+        variance = of_seeds
     if variance <= 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * stdtr(min(seeds, people) - 1, -abs(mean) / np.sqrt(variance)))
+        return mean, 1.0 if mean == 0 else 0.0, 0.0
+    error = float(np.sqrt(variance))
+    return mean, float(2 * stdtr(min(seeds, people) - 1, -abs(mean) / error)), error
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -49,7 +49,7 @@ rows = {
     'standardized': {'options': {align + 'standardize': True}},
     'relations': {'options': {align + 'type': 'RelationAlignmentLoss'}},
     'two-views': {'options': {**no_alignment, 'model.reid.second_view': 16}},
-    'two-views-clsa': {'options': {'model.reid.second_view': 16}},
+    'two-views-clsa': {'against': 'two-views', 'options': {'model.reid.second_view': 16}},
     # 2. How softly, how strongly?
     'T-1': {'options': {align + 'temperature': 1.0}},
     'T-2': {'options': {align + 'temperature': 2.0}},
@@ -61,26 +61,38 @@ rows = {
     'ramp': {'options': ramp},
     # 3. Which levels?
     'C4-C5': {'options': no_alignment},
-    'C4-C5-clsa': {},
+    'C4-C5-clsa': {'against': 'C4-C5'},
     'C2-C5': {'options': no_alignment},
-    'C2-C5-clsa': {},
+    'C2-C5-clsa': {'against': 'C2-C5'},
     # 4. Which descriptor?
     'three-top': {'weights_of': 'three', 'options': {head + 'feature': 'source'}},
     'three-level-0': {'weights_of': 'three', 'options': {head + 'feature': 'level_0'}},
     'three-level-1': {'weights_of': 'three', 'options': {head + 'feature': 'level_1'}},
-    'clsa-top': {'weights_of': 'clsa', 'options': {head + 'feature': 'source'}},
-    'clsa-level-0': {'weights_of': 'clsa', 'options': {head + 'feature': 'level_0'}},
-    'clsa-level-1': {'weights_of': 'clsa', 'options': {head + 'feature': 'level_1'}},
+    'clsa-top': {
+        'weights_of': 'clsa',
+        'against': 'clsa',
+        'options': {head + 'feature': 'source'},
+    },
+    'clsa-level-0': {
+        'weights_of': 'clsa',
+        'against': 'clsa',
+        'options': {head + 'feature': 'level_0'},
+    },
+    'clsa-level-1': {
+        'weights_of': 'clsa',
+        'against': 'clsa',
+        'options': {head + 'feature': 'level_1'},
+    },
     # 6. Image pyramid, scale augmentation.
-    'one-pyramid': {'weights_of': 'one', 'options': pyramid},
+    'one-pyramid': {'weights_of': 'one', 'against': 'one', 'options': pyramid},
     'three-pyramid': {'weights_of': 'three', 'options': pyramid},
-    'clsa-pyramid': {'weights_of': 'clsa', 'options': pyramid},
+    'clsa-pyramid': {'weights_of': 'clsa', 'against': 'clsa', 'options': pyramid},
     'no-downscale-one': {'options': one_level},
     'no-downscale-three': {'options': no_alignment},
-    'no-downscale-clsa': {},
+    'no-downscale-clsa': {'against': 'no-downscale-three'},
     # 7. Other classifiers, and the contrastive loss of the product's recipe.
     'oim-three': {'options': {**no_alignment, **oim}},
-    'oim-clsa': {'options': oim},
+    'oim-clsa': {'against': 'oim-three', 'options': oim},
     'contrastive-three': {
         'options': {
             **no_alignment,
@@ -88,8 +100,9 @@ rows = {
         }
     },
     'contrastive-clsa': {
+        'against': 'contrastive-three',
         'options': {
             head + 'loss_contrastive': {'type': 'SupervisedContrastiveLoss', 'temperature': 0.1},
-        }
+        },
     },
 }

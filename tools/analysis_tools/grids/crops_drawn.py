@@ -37,5 +37,5 @@ rows = {
     'no-downscale-clsa': {'options': no_downscale},
     # Scaled cosines, as the real bed has them, in place of plain logits.
     'cosine-three': {'options': {**cosine, head + 'loss_align': None}},
-    'cosine-clsa': {'options': cosine},
+    'cosine-clsa': {'against': 'cosine-three', 'options': cosine},
 }

@@ -51,7 +51,7 @@ rows = {
     'no-downscale-clsa': {'options': no_downscale},
     # Plain logits in place of scaled cosines.
     'linear-three': {'options': {**linear, head + 'loss_align': None}},
-    'linear-clsa': {'options': linear},
+    'linear-clsa': {'against': 'linear-three', 'options': linear},
     'scratch-three': {'options': {**scratch, head + 'loss_align': None}},
-    'scratch-clsa': {'options': scratch},
+    'scratch-clsa': {'against': 'scratch-three', 'options': scratch},
 }

@@ -16,9 +16,9 @@ rows = {
     'plain-three': {'options': no_alignment},
     'plain-clsa': {},
     'cosine-three': {'options': {**cosine, **no_alignment}},
-    'cosine-clsa': {'options': cosine},
+    'cosine-clsa': {'against': 'cosine-three', 'options': cosine},
     'plain-three-gt': {'weights_of': 'plain-three', **gt_boxes},
-    'plain-clsa-gt': {'weights_of': 'plain-clsa', **gt_boxes},
+    'plain-clsa-gt': {'weights_of': 'plain-clsa', 'against': 'plain-three-gt', **gt_boxes},
     'cosine-three-gt': {'weights_of': 'cosine-three', **gt_boxes},
-    'cosine-clsa-gt': {'weights_of': 'cosine-clsa', **gt_boxes},
+    'cosine-clsa-gt': {'weights_of': 'cosine-clsa', 'against': 'cosine-three-gt', **gt_boxes},
 }
