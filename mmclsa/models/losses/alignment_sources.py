@@ -12,7 +12,7 @@ from mmclsa.models.precision import at_least_float32
 __all__ = ['SOURCES', 'TRUST', 'choose_sources', 'source_trust', 'standardized']
 
 #: What may be the source of an alignment.
-SOURCES = ('top', 'lowest', 'all', 'mean', 'best')
+SOURCES = ('top', 'lowest', 'all', 'mean', 'best', 'self')
 #: How the weight of a person may depend on his source.
 TRUST = ('all', 'confidence', 'right')
 
@@ -30,6 +30,8 @@ def choose_sources(
             logits, an ensemble. ``best``: each follows, person by person, the
             level that gives the right identity the highest probability; of
             people without identity, the level whose highest is highest.
+            ``self``: each follows itself, which is a loss only where a person
+            follows another picture of his (``CropReID.second_view``).
         person_ids: Shape (N,), -1 = unlabelled.
 
     Returns:
@@ -56,6 +58,8 @@ def choose_sources(
             for level in levels
             if len(logits) > 1
         }
+    if source == 'self':
+        return {level: [logits[level]] for level in levels}
     stacked = torch.stack([at_least_float32(of_level) for of_level in logits])
     if source == 'mean':
         one = stacked.mean(dim=0)

@@ -111,7 +111,7 @@ class SemanticAlignmentLoss(AlignmentLoss):
         loss_weight: Weight ``w_align`` of the term. The default is ours.
         detach_source: Stop the gradient into the source.
         source: Whose prediction levels follow: ``top``, ``lowest``, ``all``,
-            ``mean`` or ``best``; see :func:`choose_sources`.
+            ``mean``, ``best`` or ``self``; see :func:`choose_sources`.
         trust: Whether a person counts by what his source knows: ``all``,
             ``confidence`` or ``right``; see :func:`source_trust`.
         standardize: Compare logits after :func:`standardized`, so that the

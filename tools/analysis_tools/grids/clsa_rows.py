@@ -50,6 +50,13 @@ rows = {
     'relations': {'options': {align + 'type': 'RelationAlignmentLoss'}},
     'two-views': {'options': {**no_alignment, 'model.reid.second_view': 16}},
     'two-views-clsa': {'against': 'two-views', 'options': {'model.reid.second_view': 16}},
+    'two-views-self': {
+        'against': 'two-views',
+        'options': {'model.reid.second_view': 16, align + 'source': 'self'},
+    },
+    # What a second view is worth beside as large a batch of other pictures.
+    'double-batch': {'options': {**no_alignment, 'num_instances': 8}},
+    'double-batch-clsa': {'against': 'double-batch', 'options': {'num_instances': 8}},
     # 2. How softly, how strongly?
     'T-1': {'options': {align + 'temperature': 1.0}},
     'T-2': {'options': {align + 'temperature': 2.0}},
