@@ -22,7 +22,7 @@ from mmclsa.datasets.transforms import (
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene
-from mmclsa.testing import make_fake_prw
+from tests.fakes import make_fake_prw
 
 BOXES = [[10, 10, 30, 60], [40, 10, 40, 60], [50, 20, 70, 20], [80, 30, 80, 30], [85, 10, 95, 60]]
 

@@ -28,8 +28,8 @@ from mmclsa.errors import ConfigError
 from mmclsa.evaluation.metrics import PersonSearchMetric
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene
-from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
 from mmclsa.visualization.ranking import picture_loader
+from tests.fakes import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
 from tests.helpers import REPO
 
 PIPELINE = [

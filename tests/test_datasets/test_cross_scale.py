@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmclsa.datasets import CrossScaleDataset
 from mmclsa.datasets.cross_scale import draw_heights
 from mmclsa.errors import ConfigError
-from mmclsa.testing import make_fake_mot
+from tests.fakes import make_fake_mot
 
 PAIRS = ((None, None), (None, 24), (24, None), (None, 16))
 

@@ -22,7 +22,7 @@ from mmclsa.datasets.person_crops import crop_region
 from mmclsa.datasets.transforms.person_labels import people_of
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene
-from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_mot, make_fake_prw
+from tests.fakes import make_fake_coco, make_fake_cuhk_sysu, make_fake_mot, make_fake_prw
 from tests.helpers import REPO, SHARED, needs_shared
 
 

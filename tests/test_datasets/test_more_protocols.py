@@ -12,7 +12,7 @@ from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols
 from mmclsa.datasets.readers.prw import prw_protocols
 from mmclsa.errors import DataError
-from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
+from tests.fakes import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
 
 FOLDER = 'annotation/test'
 

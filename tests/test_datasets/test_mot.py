@@ -17,7 +17,7 @@ from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.transforms import LoadSceneImage
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.structures import Scene
-from mmclsa.testing import make_fake_mot
+from tests.fakes import make_fake_mot
 from tests.helpers import SHARED, needs_shared
 
 

@@ -14,7 +14,7 @@ from mmclsa.datasets import MovieNetPSDataset, PoseTrack21Dataset
 from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
 from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21
 from mmclsa.errors import DataError
-from mmclsa.testing import make_fake_movienet, make_fake_posetrack21
+from tests.fakes import make_fake_movienet, make_fake_posetrack21
 from tests.helpers import REPO
 
 TESTS = 'annotation/test/train_test'

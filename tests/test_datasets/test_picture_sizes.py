@@ -18,7 +18,7 @@ from mmclsa.datasets.picture_sizes import picture_size, picture_sizes
 from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.engine import load_config
 from mmclsa.errors import DataError
-from mmclsa.testing import make_fake_cuhk_sysu, make_fake_movienet, make_fake_prw
+from tests.fakes import make_fake_cuhk_sysu, make_fake_movienet, make_fake_prw
 from tests.helpers import REPO
 
 

@@ -14,7 +14,7 @@ from mmclsa.datasets.readers.json_file import json_box, load_json
 from mmclsa.datasets.readers.mat_file import load_mat, mat_field
 from mmclsa.datasets.readers.prw import camera_of, prw_protocols, read_prw
 from mmclsa.errors import DataError
-from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
+from tests.fakes import make_fake_coco, make_fake_cuhk_sysu, make_fake_prw
 
 TESTS = 'annotation/test/train_test'
 

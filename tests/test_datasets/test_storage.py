@@ -19,7 +19,7 @@ from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.datasets.verify import decode_all, find_datasets, inspect_split
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
-from mmclsa.testing import (
+from tests.fakes import (
     make_fake_coco,
     make_fake_cuhk_sysu,
     make_fake_movienet,

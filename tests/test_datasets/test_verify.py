@@ -13,7 +13,7 @@ import pytest
 
 from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.verify import SplitReport, find_datasets
-from mmclsa.testing import make_fake_coco, make_fake_mot, make_fake_prw
+from tests.fakes import make_fake_coco, make_fake_mot, make_fake_prw
 from tests.helpers import REPO, assert_user_error
 
 VERIFY = 'tools/misc/verify_dataset.py'

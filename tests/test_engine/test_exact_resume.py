@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmclsa.compat import load_torch_file
-from mmclsa.testing.fake_datasets import make_fake_mot
+from tests.fakes.datasets import make_fake_mot
 from tests.helpers import REPO
 from tests.test_engine.test_loops import assert_same
 

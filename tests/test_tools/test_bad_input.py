@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmclsa.registry import MODELS
-from mmclsa.testing import make_fake_coco, make_fake_cuhk_sysu, make_fake_mot, make_fake_prw
+from tests.fakes import make_fake_coco, make_fake_cuhk_sysu, make_fake_mot, make_fake_prw
 from tests.helpers import REPO
 
 TRAIN, TEST = 'tools/train.py', 'tools/test.py'

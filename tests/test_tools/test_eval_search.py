@@ -11,7 +11,7 @@ from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.cuhk_sysu import read_cuhk_sysu
 from mmclsa.errors import UserError
 from mmclsa.evaluation.functional import SearchFlags
-from mmclsa.testing import make_fake_coco
+from tests.fakes import make_fake_coco
 from tests.helpers import REPO, assert_user_error, run_python
 
 TOOL = 'tools/analysis_tools/eval_search.py'

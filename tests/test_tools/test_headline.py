@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 
 from mmclsa.compat import load_torch_file
-from mmclsa.testing import make_fake_cuhk_sysu, make_fake_prw, make_resnet50_weights
+from tests.fakes import make_fake_cuhk_sysu, make_fake_prw, make_resnet50_weights
 from tests.helpers import REPO
 
 gloo = pytest.mark.skipif(torch.cuda.is_available(), reason='gloo is for machines without GPU')

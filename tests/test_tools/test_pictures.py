@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco
-from mmclsa.testing import make_fake_coco
 from mmclsa.visualization.canvas import GREEN, RED
+from tests.fakes import make_fake_coco
 from tests.helpers import assert_user_error, run_python
 
 RANKS = 'tools/analysis_tools/show_ranks.py'

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmclsa.datasets import CocoPersonSearchDataset, SyntheticPersonSearch
-from mmclsa.testing import make_fake_mot
+from tests.fakes import make_fake_mot
 from tests.helpers import assert_user_error, run_python
 
 TOOL = 'tools/dataset_converters/to_coco.py'

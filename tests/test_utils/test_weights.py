@@ -18,9 +18,9 @@ from mmengine.runner import CheckpointLoader
 
 from mmclsa.engine import check_pretrained, load_config
 from mmclsa.errors import ConfigError
-from mmclsa.testing import make_resnet50_weights
 from mmclsa.utils import weights
 from mmclsa.utils.weights import PUBLISHED, download, find_weights
+from tests.fakes import make_resnet50_weights
 from tests.helpers import REPO
 
 NAME = 'resnet50_imagenet.pth'

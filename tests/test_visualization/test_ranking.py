@@ -10,9 +10,9 @@ from mmclsa.datasets import CocoPersonSearchDataset
 from mmclsa.errors import DataError, UserError
 from mmclsa.evaluation.examples import choose_examples
 from mmclsa.structures import Predictions, Query, SearchProtocol
-from mmclsa.testing import make_fake_coco
 from mmclsa.visualization import picture_loader, save_rank_lists
 from mmclsa.visualization.canvas import GREEN, GREY, RED
+from tests.fakes import make_fake_coco
 from tests.test_evaluation.cases import TALL, tiny_case
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-from mmclsa.testing.fake_scenes import FakeScene, draw_scene, make_scenes, write_scenes
+from tests.fakes.scenes import FakeScene, draw_scene, make_scenes, write_scenes
 
 __all__ = ['make_fake_coco', 'make_fake_cuhk_sysu', 'make_fake_mot', 'make_fake_prw']
 

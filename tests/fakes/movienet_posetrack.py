@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.io import savemat
 
-from mmclsa.testing.fake_datasets import SIZE, _box_of, _cells, _cuhk_tasks, _struct
-from mmclsa.testing.fake_scenes import FakeScene, make_scenes, write_scenes
+from tests.fakes.datasets import SIZE, _box_of, _cells, _cuhk_tasks, _struct
+from tests.fakes.scenes import FakeScene, make_scenes, write_scenes
 
 __all__ = ['make_fake_movienet', 'make_fake_posetrack21']
 

@@ -1,13 +1,13 @@
 """Help for tests: fake data sets and weights in the original layouts."""
 
-from mmclsa.testing.fake_datasets import (
+from tests.fakes.datasets import (
     make_fake_coco,
     make_fake_cuhk_sysu,
     make_fake_mot,
     make_fake_prw,
 )
-from mmclsa.testing.fake_more import make_fake_movienet, make_fake_posetrack21
-from mmclsa.testing.fake_weights import make_resnet50_weights
+from tests.fakes.movienet_posetrack import make_fake_movienet, make_fake_posetrack21
+from tests.fakes.weights import make_resnet50_weights
 
 __all__ = [
     'make_fake_coco',
