@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import init_default_scope
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.losses import (
     FeatureAlignmentLoss,
     LevelOutputs,
@@ -240,6 +241,10 @@ class TestHead:
         losses = head.loss(maps, torch.tensor([0, 0, 1, 1, 2, 2, 3, -1, -1]))
         assert {f'loss_align_l{k}' for k in levels} == {k for k in losses if 'align' in k}
         assert all(value.isfinite() for value in losses.values())
+
+    def test_another_loss_in_its_place(self):
+        with pytest.raises(ConfigError, match='AlignmentLoss, but SupervisedContrastiveLoss is'):
+            self.build(loss_align=dict(type='SupervisedContrastiveLoss'))
 
     def test_one_level_has_nothing_to_align(self):
         head = self.build(num_levels=1)

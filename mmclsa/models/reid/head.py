@@ -138,6 +138,10 @@ class MultiScaleReIDHead(BaseModule):
         id_cfg.update(embed_dims=embed_dims, num_identities=num_identities)
         self.id_losses = nn.ModuleList(MODELS.build(id_cfg) for _ in range(num_levels))
         self.loss_align: AlignmentLoss | None = MODELS.build(loss_align) if loss_align else None
+        if not isinstance(self.loss_align, (AlignmentLoss, type(None))):
+            raise ConfigError(
+                f'loss_align must be an AlignmentLoss, but {type(self.loss_align).__name__} is none'
+            )
         self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None
         self.loss_contrastive = MODELS.build(loss_contrastive) if loss_contrastive else None
         self.gather = RowGatherer()
