@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges
 from mmclsa.evaluation.functional.results import Hits
-from mmclsa.evaluation.functional.segments import Segments
 from mmclsa.structures import SearchProtocol
 
 __all__ = ['find_hits', 'match_threshold']
@@ -37,7 +37,7 @@ def match_threshold(boxes: np.ndarray, max_thresh: float = 0.5, rule: str = 'wh1
 
 
 def find_hits(
-    segments: Segments,
+    candidates: Candidates,
     similarities: np.ndarray,
     protocol: SearchProtocol,
     gallery: Gallery,
@@ -46,7 +46,7 @@ def find_hits(
     """Find the right detections of a chunk of queries and their places.
 
     Args:
-        segments: The chunk's pairs.
+        candidates: The chunk's pairs.
         similarities: Of each pair, shape (P,).
         protocol: The task.
         gallery: What is searched.
@@ -55,20 +55,20 @@ def find_hits(
     Returns:
         The hits, in ascending order of query.
     """
-    rows, truths, repeats = _distinct_truths(segments.queries, protocol)
+    rows, truths, repeats = _distinct_truths(candidates.queries, protocol)
     images = protocol.truth_images[truths]
-    entries = segments.places[rows, images]
+    entries = candidates.places[rows, images]
     there = entries >= 0
     rows, truths, repeats, images = rows[there], truths[there], repeats[there], images[there]
-    pairs, owners = _on_person(entries[there], images, truths, segments, protocol, gallery, flags)
+    pairs, owners = _on_person(entries[there], images, truths, candidates, protocol, gallery, flags)
     # Of equally similar detections the first: lexsort is stable.
     order = np.lexsort((-similarities[pairs], owners))
     best = order[np.diff(owners[order], prepend=-1) != 0]
     pairs, owners = pairs[best], owners[best]
-    places, at_least = _count(segments, similarities, rows[owners], pairs)
+    places, at_least = _count(candidates, similarities, rows[owners], pairs)
     weights = repeats[owners] if flags.duplicates == 'double' else np.ones_like(owners)
     return Hits(
-        queries=segments.queries[rows[owners]],
+        queries=candidates.queries[rows[owners]],
         truths=truths[owners],
         similarities=similarities[pairs],
         places=places,
@@ -94,7 +94,7 @@ def _on_person(
     entries: np.ndarray,
     images: np.ndarray,
     truths: np.ndarray,
-    segments: Segments,
+    candidates: Candidates,
     protocol: SearchProtocol,
     gallery: Gallery,
     flags: SearchFlags,
@@ -102,23 +102,23 @@ def _on_person(
     """List the pairs that lie on the person of a truth, and which truth that is."""
     lengths = gallery.lengths[images]
     owners = np.repeat(np.arange(len(images)), lengths)
-    candidates = gallery.members(images)
-    pairs = segments.entry_starts[entries][owners] + candidates - gallery.starts[images][owners]
+    there = gallery.members(images)
+    pairs = candidates.entry_starts[entries][owners] + there - gallery.starts[images][owners]
     boxes = protocol.truth_boxes[truths]
     needed = match_threshold(boxes, flags.max_iou_thresh, flags.iou_rule)
-    kept = aligned_iou(gallery.boxes[candidates], boxes[owners]) >= needed[owners]
+    kept = aligned_iou(gallery.boxes[there], boxes[owners]) >= needed[owners]
     return pairs[kept], owners[kept]
 
 
 def _count(
-    segments: Segments, similarities: np.ndarray, rows: np.ndarray, pairs: np.ndarray
+    candidates: Candidates, similarities: np.ndarray, rows: np.ndarray, pairs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count the detections before each hit, and those at least as similar."""
     places = np.empty(len(pairs), dtype=np.int64)
     at_least = np.empty(len(pairs), dtype=np.int64)
     cuts = np.flatnonzero(np.diff(rows, prepend=-1, append=-1))
     for start, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist()):
-        part = segments.row(rows[start])
+        part = candidates.row(rows[start])
         own = similarities[part]
         ascending = np.sort(own)
         values = similarities[pairs[start:stop]]
@@ -126,6 +126,6 @@ def _count(
         places[start:stop] = len(own) - np.searchsorted(ascending, values, side='right')
     for hit in np.flatnonzero(at_least - places > 1):
         # Equally similar ones keep the order of the gallery.
-        before = slice(int(segments.starts[rows[hit]]), int(pairs[hit]))
+        before = slice(int(candidates.starts[rows[hit]]), int(pairs[hit]))
         places[hit] += np.count_nonzero(similarities[before] == similarities[pairs[hit]])
     return places + 1, at_least

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery, normalised, query_features
 from mmclsa.evaluation.functional.levels import rank_correlations, top_overlaps
-from mmclsa.evaluation.functional.segments import Segments
 from mmclsa.evaluation.functional.similarity import Similarities, is_dense, numpy_product
 from mmclsa.structures import Predictions, SearchProtocol
 
@@ -144,17 +144,17 @@ def compare_rankings(
     found: dict[str, list[np.ndarray]] = {'spearman': [], 'overlap': [], 'same_nearest': []}
     for low in range(0, len(task), CHUNK):
         queries = np.arange(low, min(low + CHUNK, len(task)))
-        segments = Segments.of(task, queries, parts[0][0], repeat=False)
+        candidates = Candidates.of(task, queries, parts[0][0], repeat=False)
         values = np.stack(
             [
                 Similarities(features[queries], gallery, product).of(
-                    segments, np.arange(len(queries)), is_dense(task)
+                    candidates, np.arange(len(queries)), is_dense(task)
                 )
                 for gallery, features, product in parts
             ]
         )
         for row in range(len(queries)):
-            own = values[:, segments.row(row)]
+            own = values[:, candidates.row(row)]
             found['spearman'].append(rank_correlations(own))
             found['overlap'].append(top_overlaps(own, k))
             found['same_nearest'].append(top_overlaps(own, 1))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmclsa.errors import UserError
+from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.hits import find_hits
 from mmclsa.evaluation.functional.search import search_in_chunks
-from mmclsa.evaluation.functional.segments import Segments
 from mmclsa.structures import Predictions, Ranking, SearchProtocol
 
 __all__ = ['ORDERS', 'rank_queries', 'select_queries']
@@ -64,8 +64,8 @@ def rank_queries(
     gallery = Gallery.of(task, predictions, flags)
     found: dict[int, Ranking] = {}
     chunks = search_in_chunks([task], predictions, gallery, flags, chosen=np.asarray(queries, int))
-    for _, segments, values in chunks:
-        found.update(_rankings(segments, values, task, gallery, flags))
+    for _, candidates, values in chunks:
+        found.update(_rankings(candidates, values, task, gallery, flags))
     none, truths = np.zeros(0, np.int64), _truth_counts(task, flags)
     return [
         found[query]
@@ -80,19 +80,19 @@ def _truth_counts(task: SearchProtocol, flags: SearchFlags) -> np.ndarray:
 
 
 def _rankings(
-    segments: Segments,
+    candidates: Candidates,
     values: np.ndarray,
     task: SearchProtocol,
     gallery: Gallery,
     flags: SearchFlags,
 ) -> dict[int, Ranking]:
     """Put the pairs of a chunk in order, query by query."""
-    hits = find_hits(segments, values, task, gallery, flags)
+    hits = find_hits(candidates, values, task, gallery, flags)
     rankings, truths = {}, _truth_counts(task, flags)
-    for row, query in enumerate(segments.queries.tolist()):
-        part = segments.row(row)
+    for row, query in enumerate(candidates.queries.tolist()):
+        part = candidates.row(row)
         order = np.argsort(-values[part], kind='stable')
-        rows = gallery.rows[segments.members[part][order]]
+        rows = gallery.rows[candidates.members[part][order]]
         # An image that is searched twice has its right detection twice.
         right = np.isin(rows, rows[hits.places[hits.queries == query] - 1])
         rankings[query] = Ranking(query, rows, values[part][order], right, int(truths[query]))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.cbgm import context_match, most_similar, most_similar_images
 from mmclsa.evaluation.functional.expansion import expand_query
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery, normalised
 from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
-from mmclsa.evaluation.functional.segments import Segments
 from mmclsa.structures import Context
 
 __all__ = ['Rescoring']
@@ -22,12 +22,12 @@ class Rescoring:
     """What the flags ask for beyond the similarity of two embeddings.
 
     Attributes:
-        segments: The pairs of a chunk of queries.
+        candidates: The pairs of a chunk of queries.
         gallery: What is searched.
         flags: Which second looks, and their options.
     """
 
-    segments: Segments
+    candidates: Candidates
     gallery: Gallery
     flags: SearchFlags
 
@@ -43,9 +43,9 @@ class Rescoring:
         """
         again = features.copy()
         for row, feature in enumerate(features):
-            part = self.segments.row(row)
+            part = self.candidates.row(row)
             best = most_similar(similarities[part], self.flags.expand)
-            found = self.gallery.embeddings[self.segments.members[part][best]]
+            found = self.gallery.embeddings[self.candidates.members[part][best]]
             again[row] = expand_query(
                 feature, found, similarities[part][best], self.flags.expand_alpha
             )
@@ -70,8 +70,8 @@ class Rescoring:
         """
         k1, k2 = self.flags.k1 or sizes[0], self.flags.k2 or sizes[1]
         for row, feature in enumerate(features):
-            part = self.segments.row(row)
-            members, values = self.segments.members[part], similarities[part]
+            part = self.candidates.row(row)
+            members, values = self.candidates.members[part], similarities[part]
             people = context.of(int(numbers[row]), k2)
             if not len(people) or not len(members):
                 continue
@@ -99,12 +99,12 @@ class Rescoring:
         """
         flags = self.flags
         for row, feature in enumerate(features):
-            part = self.segments.row(row)
+            part = self.candidates.row(row)
             values = similarities[part]
             head = most_similar(values, flags.rerank_depth)
             if not len(head):
                 continue
-            found = self.gallery.embeddings[self.segments.members[part][head]]
+            found = self.gallery.embeddings[self.candidates.members[part][head]]
             distances = k_reciprocal_distances(
                 feature, found, flags.rerank_k1, flags.rerank_k2, flags.rerank_weight
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mmclsa.errors import UserError
+from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery, matched_detections, query_features
@@ -14,7 +15,6 @@ from mmclsa.evaluation.functional.hits import find_hits, match_threshold
 from mmclsa.evaluation.functional.notes import notes_of
 from mmclsa.evaluation.functional.rescoring import Rescoring
 from mmclsa.evaluation.functional.results import Hits, SearchResult
-from mmclsa.evaluation.functional.segments import Segments
 from mmclsa.evaluation.functional.similarity import (
     ProductMaker,
     Similarities,
@@ -128,8 +128,8 @@ def _search(
     gallery = Gallery.of(tasks[0], predictions, flags)
     parts: list[list[Hits]] = [[] for _ in tasks]
     searched = search_in_chunks(tasks, predictions, gallery, flags, chunk_bytes, make_product)
-    for number, segments, values in searched:
-        parts[number].append(find_hits(segments, values, tasks[number], gallery, flags))
+    for number, candidates, values in searched:
+        parts[number].append(find_hits(candidates, values, tasks[number], gallery, flags))
     _, known = query_features(predictions, flags)
     results = []
     for task, found in zip(tasks, parts):
@@ -147,7 +147,7 @@ def search_in_chunks(
     chunk_bytes: int = 128 * 2**20,
     make_product: ProductMaker = numpy_product,
     chosen: np.ndarray | None = None,
-) -> Iterator[tuple[int, Segments, np.ndarray]]:
+) -> Iterator[tuple[int, Candidates, np.ndarray]]:
     """Compare the queries of tasks on the same images with their galleries.
 
     Args:
@@ -179,18 +179,18 @@ def search_in_chunks(
                 queries = np.intersect1d(queries, chosen)
             if not len(queries):
                 continue
-            segments = Segments.of(task, queries, gallery, flags.duplicates == 'double')
-            values = similarities.of(segments, rows[queries] - low, is_dense(task))
+            candidates = Candidates.of(task, queries, gallery, flags.duplicates == 'double')
+            values = similarities.of(candidates, rows[queries] - low, is_dense(task))
             own = features[rows[queries]]
-            rescoring = Rescoring(segments, gallery, flags)
+            rescoring = Rescoring(candidates, gallery, flags)
             if flags.expand:
                 again = Similarities(rescoring.expanded(values, own), gallery, product)
-                values = again.of(segments, np.arange(len(queries)), is_dense(task))
+                values = again.of(candidates, np.arange(len(queries)), is_dense(task))
             if context is not None:
                 rescoring.match_contexts(values, own, rows[queries], context, task.cbgm_sizes)
             if flags.rerank:
                 rescoring.rerank(values, own)
-            yield number, segments, values
+            yield number, candidates, values
 
 
 def _context(predictions: Predictions, flags: SearchFlags) -> Context:

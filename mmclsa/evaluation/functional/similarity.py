@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.geometry import expand_ranges
-from mmclsa.evaluation.functional.segments import Segments
 from mmclsa.structures import SearchProtocol
 
 __all__ = ['Product', 'ProductMaker', 'Similarities', 'numpy_product']
@@ -55,35 +55,35 @@ class Similarities:
         self.product = product
         self._matrix: np.ndarray | None = None
 
-    def of(self, segments: Segments, rows: np.ndarray, dense: bool) -> np.ndarray:
+    def of(self, candidates: Candidates, rows: np.ndarray, dense: bool) -> np.ndarray:
         """Compute the similarity of each pair.
 
         Args:
-            segments: The pairs.
-            rows: Which of ``features`` belongs to each row of the segments.
+            candidates: The pairs.
+            rows: Which of ``features`` belongs to each row of the candidates.
             dense: Compare the queries with every detection, and choose.
 
         Returns:
             Shape (P,), an array of its own.
         """
         if not dense:
-            return self._by_image(segments, rows)
+            return self._by_image(candidates, rows)
         if self._matrix is None:
             self._matrix = self.product(self.features)
-        similarities = np.empty(len(segments.members), dtype=self._matrix.dtype)
+        similarities = np.empty(len(candidates.members), dtype=self._matrix.dtype)
         for row, source in enumerate(rows):
-            part = segments.row(row)
-            np.take(self._matrix[source], segments.members[part], out=similarities[part])
+            part = candidates.row(row)
+            np.take(self._matrix[source], candidates.members[part], out=similarities[part])
         return similarities
 
-    def _by_image(self, segments: Segments, rows: np.ndarray) -> np.ndarray:
+    def _by_image(self, candidates: Candidates, rows: np.ndarray) -> np.ndarray:
         """Multiply each image's detections with the queries that search it."""
-        order = np.argsort(segments.entry_images, kind='stable')
-        images = segments.entry_images[order]
+        order = np.argsort(candidates.entry_images, kind='stable')
+        images = candidates.entry_images[order]
         features = self.features[rows]
-        sources = segments.entry_rows[order]
+        sources = candidates.entry_rows[order]
         lengths = self.gallery.lengths[images]
-        flat = np.empty(len(segments.members), dtype=features.dtype)
+        flat = np.empty(len(candidates.members), dtype=features.dtype)
         cuts = np.flatnonzero(np.diff(images, prepend=-1, append=-1))
         position = 0
         for start, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist()):
@@ -96,5 +96,5 @@ class Similarities:
                 flat[position : position + block.size] = block.ravel()
                 position += block.size
         similarities = np.empty_like(flat)
-        similarities[expand_ranges(segments.entry_starts[order], lengths)] = flat
+        similarities[expand_ranges(candidates.entry_starts[order], lengths)] = flat
         return similarities

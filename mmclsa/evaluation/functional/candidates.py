@@ -10,11 +10,11 @@ from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.geometry import expand_ranges
 from mmclsa.structures import SearchProtocol
 
-__all__ = ['Segments', 'gallery_entries']
+__all__ = ['Candidates', 'gallery_entries']
 
 
 @dataclass(frozen=True, eq=False)
-class Segments:
+class Candidates:
     """The pairs of query and detection of a chunk, query after query.
 
     Attributes:
@@ -39,7 +39,7 @@ class Segments:
     @classmethod
     def of(
         cls, protocol: SearchProtocol, queries: np.ndarray, gallery: Gallery, repeat: bool
-    ) -> Segments:
+    ) -> Candidates:
         """List the pairs of these queries.
 
         Args:
