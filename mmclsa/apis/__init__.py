@@ -1,8 +1,8 @@
 """Using a trained model from Python."""
 
+from mmclsa.apis.boxes import check_boxes
 from mmclsa.apis.from_index import embedder_of_index
 from mmclsa.apis.inferencer import PersonSearchInferencer
-from mmclsa.apis.inputs import Picture, check_boxes, iterate_pictures, load_picture
 from mmclsa.apis.queries import choose_first, choose_queries, list_people
 from mmclsa.apis.results import SearchResult, load_scenes
 from mmclsa.apis.searching import (
@@ -12,6 +12,7 @@ from mmclsa.apis.searching import (
     open_gallery,
     rank_people,
 )
+from mmclsa.media import Picture, iterate_pictures, load_picture
 
 __all__ = [
     'PersonSearchInferencer',

@@ -21,9 +21,8 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from rich.progress import track
 from torch import nn
 
+from mmclsa.apis.boxes import check_boxes
 from mmclsa.apis.identity import config_digest, weights_digest
-from mmclsa.apis.inputs import InputsType, InputType, Picture, check_boxes, iterate_pictures
-from mmclsa.apis.inputs import load_picture as load_one
 from mmclsa.apis.models import as_config, load_weights
 from mmclsa.apis.queries import Boxes, choose_first, choose_queries
 from mmclsa.apis.results import SearchResult
@@ -40,7 +39,8 @@ from mmclsa.engine.inference_pipeline import (
 )
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelIdentity, SearchFilter
-from mmclsa.gallery.building import Sampling
+from mmclsa.media import InputsType, InputType, Picture, Sampling, iterate_pictures
+from mmclsa.media import load_picture as load_one
 from mmclsa.registry import MODELS, TRANSFORMS
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.checkpoint import check_fits

@@ -8,10 +8,11 @@ from typing import Optional, Union
 
 import numpy as np
 
-from mmclsa.apis.inputs import InputsType, Picture, check_boxes, load_picture
+from mmclsa.apis.boxes import check_boxes
 from mmclsa.apis.searching import QueryPerson
 from mmclsa.errors import UserError
 from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.media import InputsType, Picture, load_picture
 from mmclsa.structures import FoundPeople
 
 __all__ = ['Boxes', 'Chooser', 'choose_first', 'choose_queries', 'list_people']

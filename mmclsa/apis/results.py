@@ -13,10 +13,9 @@ import numpy as np
 from terminaltables import AsciiTable
 
 from mmclsa.apis.searching import QueryPerson
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.errors import DataError
 from mmclsa.gallery import GalleryRecord, Hit
-from mmclsa.gallery.building import VIDEO_SUFFIXES, read_picture
+from mmclsa.media import VideoReader, is_video, read_picture
 from mmclsa.utils.io import atomic_write
 from mmclsa.utils.times import format_time
 from mmclsa.visualization import RankedPerson, draw_boxes, draw_rank_list, write_picture
@@ -112,12 +111,12 @@ def load_scenes(records: Sequence[GalleryRecord]) -> list[np.ndarray | None]:
         broken. A video is decoded once.
     """
     scenes: list[np.ndarray | None] = [None] * len(records)
-    videos: dict[str, VideoFrames] = {}
+    videos: dict[str, VideoReader] = {}
     for number in sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame)):
         record = records[number]
         try:
-            if record.source.lower().endswith(VIDEO_SUFFIXES):
-                video = videos.setdefault(record.source, VideoFrames(record.source))
+            if is_video(record.source):
+                video = videos.setdefault(record.source, VideoReader(record.source))
                 picture = video[record.frame]
             else:
                 picture = read_picture(record.source)

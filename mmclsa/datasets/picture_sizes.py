@@ -13,47 +13,18 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
-from PIL import Image
 
-from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import DataError, UserError
+from mmclsa.media import picture_size
 from mmclsa.utils.io import write_json
 
-__all__ = ['picture_size', 'picture_sizes']
+__all__ = ['picture_sizes']
 
 Size = tuple[int, int]
 
-_ORIENTATION = 0x0112  # of EXIF
-_SIDEWAYS = (5, 6, 7, 8)
 _THREADS = 16  # a network file system answers many questions at once
 _TELL_EVERY = 5.0  # seconds
 _VERSION = 1
-
-
-def picture_size(path: str | Path) -> Size:
-    """Read a picture's size, as it is loaded, from the file's header.
-
-    Only a file that is no JPEG, PNG, WebP or BMP is decoded.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Width and height, turned as the camera's note (EXIF) in the file says,
-        which is what OpenCV does when it loads the picture.
-
-    Raises:
-        DataError: If there is no file, or it is no picture.
-    """
-    try:
-        # Of other formats the two libraries need not see the orientation alike.
-        with Image.open(path, formats=('JPEG', 'PNG', 'WEBP', 'BMP')) as picture:
-            width, height = picture.size
-            sideways = picture.getexif().get(_ORIENTATION) in _SIDEWAYS
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        height, width = read_image(path).shape[:2]
-        return width, height
-    return (height, width) if sideways else (width, height)
 
 
 def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> list[Size]:

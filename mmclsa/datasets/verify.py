@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.storage import open_path
 from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import DataError
+from mmclsa.media import VideoReader
 from mmclsa.registry import DATASETS
 
 __all__ = [
@@ -121,7 +121,7 @@ def check_picture(
         if frame is None:
             read_image(path, backend_args)
         else:
-            _ = VideoFrames(path)[frame]
+            _ = VideoReader(path)[frame]
     except DataError as error:
         return str(error)
     return None

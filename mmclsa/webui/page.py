@@ -14,7 +14,8 @@ import numpy as np
 from mmclsa.apis import QueryPerson, SearchResult, load_scenes, rank_people
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
-from mmclsa.gallery.building import Embedder, read_picture
+from mmclsa.gallery.building import Embedder
+from mmclsa.media import read_picture
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.times import format_time, parse_time
 from mmclsa.visualization import draw_boxes, draw_timeline

@@ -1,4 +1,4 @@
-"""Help for tests: fake data sets and weights in the original layouts."""
+"""Help for tests: fake data sets and weights in the original layouts, and footage."""
 
 from tests.fakes.datasets import (
     make_fake_coco,

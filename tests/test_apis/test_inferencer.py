@@ -15,7 +15,7 @@ from mmclsa.apis import PersonSearchInferencer
 from mmclsa.apis.identity import config_digest
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, DataError, UserError
-from tests.test_gallery.fakes import scene, write, write_video
+from tests.fakes.footage import scene, write, write_video
 
 BOX = [[10.0, 12.0, 40.0, 60.0]]
 

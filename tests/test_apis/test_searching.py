@@ -23,7 +23,8 @@ from mmclsa.errors import ConfigError, UserError
 from mmclsa.evaluation.functional import k_reciprocal_distances
 from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelIdentity, SearchFilter
 from mmclsa.gallery.building import BuildFile, Job, open_for_build
-from tests.test_gallery.fakes import DIMS, FakeEmbedder, scene, write, write_video
+from tests.fakes.footage import scene, write, write_video
+from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
 IDENTITY = ModelIdentity('a' * 64, 'b' * 64, DIMS)
 

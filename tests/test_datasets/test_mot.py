@@ -1,21 +1,21 @@
-"""MOTChallenge: reader, video access, data set, held-out people, conversion."""
+"""MOTChallenge: reader, data set, held-out people, conversion."""
 
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
 from mmclsa.datasets.mot_challenge import IdentitySplit, MOTChallengeDataset, first_frame_queries
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence, read_mot_sequences
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.transforms import LoadSceneImage
 from mmclsa.errors import ConfigError, DataError
+from mmclsa.media import VideoReader
 from mmclsa.structures import Scene
 from tests.fakes import make_fake_mot
 from tests.helpers import SHARED, needs_shared
@@ -86,6 +86,17 @@ def test_picture_size_without_seqinfo(tmp_path):
         assert (scene.width, scene.height) == (160, 120)
 
 
+def test_frames_of_every_format_that_is_read(tmp_path):
+    folder = make_fake_mot(tmp_path, num_frames=2)
+    for path in sorted((folder / 'img1').iterdir()):
+        Image.open(path).save(path.with_suffix('.TIFF'))
+        path.unlink()
+    (folder / 'seqinfo.ini').unlink()
+    scenes = read_mot_sequence(folder, 's').scenes
+    assert [scene.image for scene in scenes] == ['s/img1/000001.TIFF', 's/img1/000002.TIFF']
+    assert (scenes[0].width, scenes[0].height) == (160, 120)
+
+
 @pytest.mark.parametrize(
     ('line', 'words'),
     [
@@ -122,27 +133,6 @@ def test_missing_parts_are_named(tmp_path):
         read_mot_sequence(folder)
 
 
-def test_video_frames_in_any_order_are_those_of_reading_through(tmp_path):
-    path = next(make_fake_mot(tmp_path, num_frames=9, video=True).glob('*.avi'))
-    through = VideoFrames(path)
-    frames = [through[i] for i in range(9)]
-    assert len({f.tobytes() for f in frames}) == 9
-    jumping = pickle.loads(pickle.dumps(through))
-    for index in (5, 2, 2, 8, 0):
-        np.testing.assert_array_equal(jumping[index], frames[index])
-    for index in (9, -1):
-        with pytest.raises(DataError, match='has no frame'):
-            jumping[index]
-
-
-def test_videos_that_are_none(tmp_path):
-    with pytest.raises(DataError, match='is missing'):
-        VideoFrames(tmp_path / 'a.mp4')[0]
-    (tmp_path / 'b.mp4').write_bytes(b'no video')
-    with pytest.raises(DataError, match='cannot be decoded'):
-        VideoFrames(tmp_path / 'b.mp4')[0]
-
-
 def test_folders_and_videos_mix(tmp_path):
     make_fake_mot(tmp_path, 'a', num_ids=3)
     make_fake_mot(tmp_path, 'b', num_ids=2, video=True, mot15=True, seed=3)
@@ -153,7 +143,7 @@ def test_folders_and_videos_mix(tmp_path):
     assert dataset.num_identities == 5
     assert [dataset[i]['cam_id'] for i in (0, 9)] == [0, 1]
     assert dataset[9]['img_id'] == 'b/b.avi#000005'
-    np.testing.assert_array_equal(dataset[9]['img'], VideoFrames(tmp_path / 'b/b.avi')[4])
+    np.testing.assert_array_equal(dataset[9]['img'], VideoReader(tmp_path / 'b/b.avi')[4])
     assert {i['person_id'] for i in dataset[9]['instances']} <= {3, 4}
     with pytest.raises(ConfigError, match=r'num_identities is 4 .* have 5 identities'):
         MOTChallengeDataset(['a', 'b'], data_root=str(tmp_path), num_identities=4)

@@ -14,10 +14,10 @@ from PIL import Image
 
 from mmclsa.datasets import CUHKSYSUDataset
 from mmclsa.datasets import picture_sizes as module
-from mmclsa.datasets.picture_sizes import picture_size, picture_sizes
-from mmclsa.datasets.transforms.loading import read_image
+from mmclsa.datasets.picture_sizes import picture_sizes
 from mmclsa.engine import load_config
 from mmclsa.errors import DataError
+from mmclsa.media import picture_size
 from tests.fakes import make_fake_cuhk_sysu, make_fake_movienet, make_fake_prw
 from tests.helpers import REPO
 
@@ -36,22 +36,6 @@ def save(path, width=40, height=20, orientation=None, **kwargs):
         exif[0x0112] = orientation
     picture.save(path, exif=exif, **kwargs)
     return path
-
-
-@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tif', 'bmp'])
-@pytest.mark.parametrize('orientation', [None, 1, 3, 5, 6, 8, 77])
-def test_the_size_is_that_of_the_loaded_picture(tmp_path, suffix, orientation):
-    path = save(tmp_path / f'a.{suffix}', orientation=orientation)
-    width, height = picture_size(path)
-    assert read_image(path).shape[:2] == (height, width)
-
-
-def test_a_format_that_only_opencv_knows(tmp_path):
-    path = tmp_path / 'a.hdr'
-    assert cv2.imwrite(str(path), np.zeros((20, 40, 3), np.float32))
-    with pytest.raises(OSError, match='cannot identify'):
-        Image.open(path)
-    assert picture_size(path) == (40, 20)
 
 
 @pytest.mark.parametrize('data', [b'', b'text', None])

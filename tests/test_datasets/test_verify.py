@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.verify import SplitReport, find_datasets
+from mmclsa.media import VideoReader
 from tests.fakes import make_fake_coco, make_fake_mot, make_fake_prw
 from tests.helpers import REPO, assert_user_error
 
@@ -129,7 +129,7 @@ def test_conversion_of_folder_and_video(tmp_path, run_python):
     assert copy.read_bytes() == (tmp_path / names[0]).read_bytes()
     frame = cv2.imread(str(tmp_path / 'out/img' / names[9])).astype(int)
     video = next((tmp_path / 'seqs/b').glob('*.avi'))
-    assert np.abs(frame - VideoFrames(video)[4]).mean() < 12, 'the last frame, as JPEG'
+    assert np.abs(frame - VideoReader(video)[4]).mean() < 12, 'the last frame, as JPEG'
     config = tmp_path / 'config.py'
     config.write_text(
         "train_dataloader = dict(dataset=dict(type='CocoPersonSearchDataset', "

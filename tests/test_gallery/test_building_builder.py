@@ -26,16 +26,17 @@ from mmclsa.gallery.building import (
     process_units,
 )
 from mmclsa.gallery.building.spool import Spool, pack_results, unpack_results
+from tests.fakes.footage import write_scenes, write_video
 from tests.helpers import REPO
-from tests.test_gallery.fakes import FakeEmbedder, write_scenes, write_video
+from tests.test_gallery.fakes import FakeEmbedder
 
 CHILD = """
 import sys
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import build_gallery, plan_units, sources
+from mmclsa.gallery.building import build_gallery, plan_units, units
 from tests.test_gallery.fakes import FakeEmbedder
 
-sources.FRAMES_PER_UNIT = 10
+units.FRAMES_PER_UNIT = 10
 path, embedder = sys.argv[1], FakeEmbedder(delay=0.01)
 try:
     index = GalleryIndex.open(path, embedder.identity, writable=True)
@@ -118,7 +119,7 @@ def test_new_pictures_alone_are_added(tmp_path, footage):
 
 def test_killed_and_run_again(tmp_path, footage, monkeypatch):
     """The index ends as if the build had never been killed."""
-    monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 10)
+    monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 10)
     index = tmp_path / 'index'
     for seconds in (0.05, 0.3):
         child = start_child(index, *footage)

@@ -17,7 +17,8 @@ from mmclsa.gallery.building import (
     process_units,
     run_ahead,
 )
-from tests.test_gallery.fakes import FakeEmbedder, scene, write, write_scenes, write_video
+from tests.fakes.footage import scene, write, write_scenes, write_video
+from tests.test_gallery.fakes import FakeEmbedder
 
 
 class TestRunAhead:
@@ -105,7 +106,7 @@ class TestProcessUnits:
     def test_units_of_a_video_give_what_the_whole_gives(self, tmp_path, monkeypatch):
         video = write_video(tmp_path / 'v.avi', 23)
         whole = process_units(plan_units([video]).units, FakeEmbedder(), SourceOptions())
-        monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 7)
+        monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 7)
         units = plan_units([video]).units
         parts = list(process_units(units, FakeEmbedder(), SourceOptions()))
         assert len(parts) == 4
@@ -128,14 +129,14 @@ class TestProcessUnits:
         assert 'No such file' in results[2].problem
 
     def test_video_that_breaks_off(self, tmp_path, monkeypatch):
-        monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 30)
+        monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 30)
         video = write_video(tmp_path / 'v.avi', 120)
         units = plan_units([video]).units
         data = video.read_bytes()
         video.write_bytes(data[: len(data) // 2])
         # The announced length comes from the plan's time, as after a fault of the disk.
         monkeypatch.setattr(
-            'mmclsa.gallery.building.video.VideoStream.broke_off',
+            'mmclsa.media.VideoReader.broke_off',
             property(lambda stream: stream.position < 110),
         )
         results = list(process_units(units, FakeEmbedder(), SourceOptions()))

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from mmclsa.gallery.building import Unit, share_of
+from tests.fakes.footage import write_scenes, write_video
 from tests.helpers import REPO
-from tests.test_gallery.fakes import write_scenes, write_video
 from tests.test_gallery.test_building_builder import build, content
 
 WORKER = """
 import sys
 import torch
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import SourceOptions, build_in_processes, plan_units, sources
+from mmclsa.gallery.building import SourceOptions, build_in_processes, plan_units, units
 from mmclsa.utils import run_tool
 from tests.test_gallery.fakes import FakeEmbedder
 
-sources.FRAMES_PER_UNIT = 10
+units.FRAMES_PER_UNIT = 10
 
 
 def main():
@@ -67,7 +67,7 @@ def launch(tmp_path: Path, *args: object) -> subprocess.CompletedProcess:
 
 class TestProcesses:
     def test_two_make_the_index_of_one(self, tmp_path, footage, monkeypatch):
-        monkeypatch.setattr('mmclsa.gallery.building.sources.FRAMES_PER_UNIT', 10)
+        monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 10)
         result = launch(tmp_path, tmp_path / 'index', *footage)
         assert result.returncode == 0, result.stderr[-3000:]
         report, _ = build(tmp_path / 'whole', *footage)

@@ -12,8 +12,9 @@ import pytest
 
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import build_gallery, build_with_ray, plan_units
+from tests.fakes.footage import write_scenes
 from tests.helpers import REPO
-from tests.test_gallery.fakes import FakeEmbedder, write_scenes
+from tests.test_gallery.fakes import FakeEmbedder
 from tests.test_gallery.test_building_builder import content
 
 

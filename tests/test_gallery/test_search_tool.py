@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from mmclsa.gallery import GalleryIndex, table_to_records
+from tests.fakes.footage import write
 from tests.helpers import REPO
 from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
 from tests.test_deploy.conftest import exported  # noqa: F401 (a fixture)
-from tests.test_gallery.fakes import write
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.webui import GalleryPage
+from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.test_deploy.conftest import checkpoints, exported
-from tests.test_gallery.fakes import FakeEmbedder, scene, write, write_scenes, write_video
+from tests.test_gallery.fakes import FakeEmbedder
 
 __all__ = ['checkpoints', 'exported']
 

@@ -14,7 +14,8 @@ from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.visualization.canvas import QUERY
 from mmclsa.webui import GalleryPage
 from mmclsa.webui.page import MAX_HITS
-from tests.test_gallery.fakes import DIMS, FakeEmbedder, scene, write
+from tests.fakes.footage import scene, write
+from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
 
 def test_what_it_says_of_the_gallery(page):

@@ -20,8 +20,8 @@ from rich.progress import track
 from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
 from mmclsa.datasets.mot_challenge import first_frame_queries
 from mmclsa.datasets.readers.mot import MOTSequence, read_mot_sequences
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.errors import DataError
+from mmclsa.media import VideoReader
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, write_json
 
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
 
 def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> dict[str, str]:
     """Write a sequence's frames into ``out/img``; return file name by image key."""
-    video = VideoFrames(sequence.video) if sequence.video else None
+    video = VideoReader(sequence.video) if sequence.video else None
     names = {}
     progress = track(sequence.scenes, description=sequence.name, disable=not sys.stdout.isatty())
     for scene in progress:

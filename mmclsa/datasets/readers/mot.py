@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.errors import DataError
+from mmclsa.media import VideoReader, is_picture, is_video, picture_size
 from mmclsa.structures import Scene
 
 __all__ = ['MOTSequence', 'read_mot_sequence', 'read_mot_sequences']
 
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v')
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 PEDESTRIAN = 1
 # Person on vehicle, static person, distractor, reflection: neither people nor background.
 LIKE_PEOPLE = (2, 7, 8, 12)
@@ -92,7 +89,7 @@ def read_mot_sequence(
     images, video = _find_frames(folder, info.get('imdir', 'img1'))
     rows = _read_gt(folder / 'gt' / 'gt.txt', min_visibility, min_height)
     width, height = _picture_size(folder, info, images, video)
-    count = 0 if video is None else int(cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT))
+    count = 0 if video is None else _announced_frames(video)
     numbers = set(images) | {row.frame for row in rows} | set(range(1, count + 1))
     by_frame: dict[int, list[_Row]] = {number: [] for number in numbers}
     for row in rows:
@@ -122,7 +119,7 @@ def read_mot_sequences(
         root: The folder that ``names`` are relative to.
         names: Sequence folders, or patterns such as ``MOT17/train/*-FRCNN``.
         min_visibility: See :func:`read_mot_sequence`.
-        min_height: Likewise.
+        min_height: See :func:`read_mot_sequence`.
 
     Returns:
         The sequences, with person ids 0..N-1 that are unique across them
@@ -185,11 +182,11 @@ def _find_frames(folder: Path, image_dir: str) -> tuple[dict[int, Path], Path | 
     images = {
         int(path.stem): path
         for path in sorted((folder / image_dir).glob('*'))
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.stem.isdigit()
+        if is_picture(path) and path.stem.isdigit()
     }
     if images:
         return images, None
-    videos = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES]
+    videos = [p for p in sorted(folder.iterdir()) if is_video(p)]
     if len(videos) != 1:
         raise DataError(
             f'the sequence {folder} needs frames in {image_dir}/ or one video file, but has '
@@ -206,14 +203,17 @@ def _picture_size(
     except ValueError as error:
         raise DataError(f'{folder / "seqinfo.ini"}: imWidth or imHeight is no number') from error
     except KeyError:
-        return _decoded_size(video or images[min(images)], video is not None)
+        if video is None:
+            return picture_size(images[min(images)])
+        height, width = VideoReader(video)[0].shape[:2]
+        return width, height
 
 
-def _decoded_size(path: Path, is_video: bool) -> tuple[int, int]:
-    picture = VideoFrames(path)[0] if is_video else cv2.imread(str(path))
-    if picture is None:
-        raise DataError(f'image {path} is empty or broken and cannot be decoded')
-    return picture.shape[1], picture.shape[0]
+def _announced_frames(video: Path) -> int:
+    try:
+        return VideoReader(video).num_frames
+    except DataError:
+        return 0  # the annotated frames are scenes all the same; loading them tells what is wrong
 
 
 def _read_gt(path: Path, min_visibility: float, min_height: float) -> list[_Row]:

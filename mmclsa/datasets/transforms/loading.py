@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import LoadAnnotations
 
-from mmclsa.datasets.readers.video import VideoFrames
 from mmclsa.datasets.storage import is_remote, open_path
 from mmclsa.datasets.transforms.person_labels import label_people
 from mmclsa.errors import ConfigError, DataError
+from mmclsa.media import VideoReader, decode_picture
 from mmclsa.registry import TRANSFORMS
 
 __all__ = ['KeepOriginalImage', 'LoadPersonAnnotations', 'LoadSceneImage', 'read_image']
@@ -39,12 +38,7 @@ def read_image(path: str | Path, backend_args: dict[str, Any] | None = None) -> 
             f'image {path} cannot be read ({error.strerror}); docs/datasets.md lists the files '
             'that a data set needs'
         ) from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise DataError(
-            f'image {path} ({len(data)} bytes) is empty or broken and cannot be decoded'
-        )
-    return picture
+    return decode_picture(data, path)
 
 
 def _read_bytes(path: str, backend_args: dict[str, Any] | None) -> np.ndarray:
@@ -76,7 +70,7 @@ class LoadSceneImage(BaseTransform):
     ) -> None:
         self.to_float32 = to_float32
         self.backend_args = backend_args
-        self._videos: dict[str, VideoFrames] = {}
+        self._videos: dict[str, VideoReader] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load the picture.
@@ -101,7 +95,7 @@ class LoadSceneImage(BaseTransform):
                 'it, or write its frames as pictures (tools/dataset_converters/mot_to_coco.py)'
             )
         if path not in self._videos:
-            self._videos[path] = VideoFrames(path)
+            self._videos[path] = VideoReader(path)
         return self._videos[path][results['frame']]
 
     def __repr__(self) -> str:

@@ -10,25 +10,15 @@ from mmclsa.gallery.building.builder import (
 from mmclsa.gallery.building.distributed import build_in_processes, is_launched, share_of
 from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder
 from mmclsa.gallery.building.job import BuildFile, Job, open_for_build
-from mmclsa.gallery.building.pictures import (
-    IMAGE_SUFFIXES,
-    MAX_PIXELS,
-    as_bgr,
-    read_header,
-    read_picture,
-)
 from mmclsa.gallery.building.pipeline import UnitResult, process_units
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import print_report, progress_bar
 from mmclsa.gallery.building.ray_job import build_with_ray
-from mmclsa.gallery.building.sources import Plan, SourceOptions, Unit, list_files, plan_units
 from mmclsa.gallery.building.tracking import link_tracks
-from mmclsa.gallery.building.video import VIDEO_SUFFIXES, Sampling, VideoStream
+from mmclsa.gallery.building.units import Plan, SourceOptions, Unit, plan_units
+from mmclsa.media import Sampling
 
 __all__ = [
-    'IMAGE_SUFFIXES',
-    'MAX_PIXELS',
-    'VIDEO_SUFFIXES',
     'BuildFile',
     'BuildReport',
     'Embedder',
@@ -40,22 +30,17 @@ __all__ = [
     'SourceOptions',
     'Unit',
     'UnitResult',
-    'VideoStream',
-    'as_bgr',
     'build_gallery',
     'build_in_processes',
     'build_with_ray',
     'is_launched',
     'link_tracks',
-    'list_files',
     'open_for_build',
     'pending_units',
     'plan_units',
     'print_report',
     'process_units',
     'progress_bar',
-    'read_header',
-    'read_picture',
     'records_of',
     'run_ahead',
     'share_of',

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import UnitResult, process_units
-from mmclsa.gallery.building.sources import Plan, SourceOptions, Unit
 from mmclsa.gallery.building.spool import Spool
+from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 
 __all__ = ['BuildReport', 'IndexSink', 'build_gallery', 'pending_units', 'records_of']
 

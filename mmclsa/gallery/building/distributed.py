@@ -18,8 +18,8 @@ from mmclsa.gallery import GalleryIndex, ModelIdentity
 from mmclsa.gallery.building.builder import COMMIT_SECONDS, BuildReport, IndexSink, pending_units
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import UnitResult, process_units
-from mmclsa.gallery.building.sources import Plan, SourceOptions, Unit
 from mmclsa.gallery.building.spool import Spool
+from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 
 __all__ = ['build_in_processes', 'is_launched', 'share_of']
 

@@ -11,8 +11,8 @@ import numpy as np
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.reading import Failed, Ready, UnitReader
-from mmclsa.gallery.building.sources import SourceOptions, Unit
 from mmclsa.gallery.building.tracking import link_tracks
+from mmclsa.gallery.building.units import SourceOptions, Unit
 from mmclsa.structures import FoundPeople
 
 __all__ = ['UnitResult', 'process_units']

@@ -12,8 +12,8 @@ from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building.builder import COMMIT_SECONDS, BuildReport, IndexSink, pending_units
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import process_units
-from mmclsa.gallery.building.sources import Plan, SourceOptions, Unit
 from mmclsa.gallery.building.spool import pack_results, unpack_results
+from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 from mmclsa.gallery.optional import import_optional
 
 __all__ = ['build_with_ray']

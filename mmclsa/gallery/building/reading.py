@@ -10,12 +10,10 @@ from typing import Any, Union
 
 import numpy as np
 
-from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import DataError
 from mmclsa.gallery.building.embedder import Embedder
-from mmclsa.gallery.building.pictures import read_header
-from mmclsa.gallery.building.sources import SourceOptions, Unit
-from mmclsa.gallery.building.video import VideoStream
+from mmclsa.gallery.building.units import SourceOptions, Unit
+from mmclsa.media import VideoReader, read_header, read_picture
 
 __all__ = ['Failed', 'Finished', 'Ready', 'UnitReader']
 
@@ -61,7 +59,7 @@ class UnitReader:
     def __init__(self, embedder: Embedder, options: SourceOptions) -> None:
         self.embedder = embedder
         self.options = options
-        self._stream: VideoStream | None = None
+        self._video: VideoReader | None = None
 
     def jobs(self, units: Iterable[Unit]) -> Iterator[Job]:
         """List the jobs of units.
@@ -79,13 +77,13 @@ class UnitReader:
             else:
                 yield partial(self._load_picture, unit)
             yield partial(Finished, unit)
-        if self._stream is not None:
-            self._stream.close()
+        if self._video is not None:
+            self._video.close()
 
     def _load_picture(self, unit: Unit) -> Ready | Failed:
         try:
             taken = read_header(unit.source).time
-            picture = read_image(unit.source)
+            picture = read_picture(unit.source, max_pixels=None)
         except DataError as error:
             return Failed(str(error))
         return Ready(0, self._time_of_picture(taken), self.embedder.prepare(picture))
@@ -95,31 +93,25 @@ class UnitReader:
         return math.nan if known is None else known
 
     def _video_jobs(self, unit: Unit) -> Iterator[Job]:
+        video = self._open(unit.source)
+        begin = self.options.start_time or 0.0
         try:
-            stream = self._open(unit)
+            for frame, picture in video.read(unit.start, unit.stop, self.options.sampling):
+                yield partial(self._prepare, frame, begin + frame / video.fps, picture)
         except DataError as error:
             yield partial(Failed, str(error))
             return
-        begin = self.options.start_time or 0.0
-        for frame, picture in stream.read(unit.start, unit.stop, self.options.sampling):
-            yield partial(self._prepare, frame, begin + frame / stream.fps, picture)
-        ended = unit.stop is None or stream.position < unit.stop
-        if ended and stream.broke_off:
-            yield partial(
-                Failed,
-                f'video {unit.source} breaks off at frame {stream.position} of {stream.num_frames}',
-            )
+        ended = unit.stop is None or video.position < unit.stop
+        if ended and video.broke_off:
+            yield partial(Failed, video.damage)
 
     def _prepare(self, frame: int, time: float, picture: np.ndarray) -> Ready:
         return Ready(frame, time, self.embedder.prepare(picture))
 
-    def _open(self, unit: Unit) -> VideoStream:
-        """Go on with the open video, or open another."""
-        stream = self._stream
-        if stream is not None and stream.path == unit.source and stream.position <= unit.start:
-            return stream
-        if stream is not None:
-            stream.close()
-        self._stream = None
-        self._stream = VideoStream(unit.source)
-        return self._stream
+    def _open(self, path: str) -> VideoReader:
+        """Go on with the open video, or close it and take another."""
+        if self._video is None or self._video.path != path:
+            if self._video is not None:
+                self._video.close()
+            self._video = VideoReader(path)
+        return self._video

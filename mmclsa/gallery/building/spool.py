@@ -16,7 +16,7 @@ import numpy as np
 
 from mmclsa.errors import DataError
 from mmclsa.gallery.building.pipeline import UnitResult
-from mmclsa.gallery.building.sources import Unit
+from mmclsa.gallery.building.units import Unit
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['Spool', 'pack_results', 'unpack_results']

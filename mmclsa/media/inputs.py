@@ -1,4 +1,4 @@
-"""What an inferencer accepts, one picture after the other."""
+"""Whatever has pictures in it, one picture after the other."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from typing import Union
 import numpy as np
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.gallery.building import (
-    VIDEO_SUFFIXES,
-    Sampling,
-    VideoStream,
-    as_bgr,
-    list_files,
-    read_picture,
-)
+from mmclsa.media.pictures import as_bgr, read_picture
+from mmclsa.media.sampling import Sampling
+from mmclsa.media.sources import list_files
+from mmclsa.media.suffixes import is_video
+from mmclsa.media.video import VideoReader
 
-__all__ = ['InputsType', 'Picture', 'check_boxes', 'iterate_pictures', 'load_picture']
+__all__ = ['InputType', 'InputsType', 'Picture', 'iterate_pictures', 'load_picture']
 
 InputType = Union[str, Path, np.ndarray]
 InputsType = Union[InputType, Sequence[InputType]]
@@ -83,50 +80,17 @@ def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> It
             yield load_picture(item)
             continue
         for path in list_files(item):
-            if path.lower().endswith(VIDEO_SUFFIXES):
-                yield from _frames(path, sampling or Sampling())
+            if is_video(path):
+                yield from _frames(path, sampling)
             else:
                 yield load_picture(path)
 
 
-def _frames(path: str, sampling: Sampling) -> Iterator[Picture]:
-    stream = VideoStream(path)
-    for frame, array in stream.read(0, None, sampling):
-        yield Picture(array, path, frame, frame / stream.fps)
-    position, broken = stream.position, stream.broke_off
-    stream.close()
-    if broken:
-        raise DataError(f'video {path} breaks off at frame {position} of {stream.num_frames}')
-
-
-def check_boxes(
-    boxes: Sequence[Sequence[float]] | np.ndarray, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Clip boxes to their picture; refuse those that lie outside.
-
-    Args:
-        boxes: Shape (n, 4), x1 y1 x2 y2 in pixels.
-        shape: Of the picture, height and width first.
-
-    Returns:
-        Shape (n, 4), float32.
-
-    Raises:
-        UserError: If a box is none, or has no pixel in common with the picture.
-
-    Example:
-        >>> check_boxes([[-5, 10, 20, 90]], (60, 80)).tolist()
-        [[0.0, 10.0, 20.0, 60.0]]
-    """
-    try:
-        given = np.asarray(boxes, np.float64).reshape(-1, 4)
-    except (TypeError, ValueError) as error:
-        raise UserError(f'a box must be four numbers x1 y1 x2 y2, not {boxes!r}') from error
-    height, width = shape[:2]
-    clipped = np.clip(given, 0, [width, height, width, height])
-    for box, inside in zip(given.tolist(), clipped):
-        if not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
-            raise UserError(f'a box must be x1 y1 x2 y2 with x1 < x2 and y1 < y2, not {box}')
-        if (inside[2:] - inside[:2]).min() < 1:
-            raise UserError(f'the box {box} lies outside of its picture, {width} x {height} pixels')
-    return clipped.astype(np.float32)
+def _frames(path: str, sampling: Sampling | None) -> Iterator[Picture]:
+    video = VideoReader(path)
+    for frame, array in video.read(sampling=sampling):
+        yield Picture(array, path, frame, frame / video.fps)
+    damage = video.damage
+    video.close()
+    if damage:
+        raise DataError(damage)

@@ -1,20 +1,18 @@
-"""From folders, videos and lists to units of work."""
+"""From sources of footage to units of work."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.gallery.building.pictures import IMAGE_SUFFIXES
-from mmclsa.gallery.building.video import VIDEO_SUFFIXES, Sampling, VideoStream
+from mmclsa.media import Sampling, VideoReader, is_video, list_files
 
-__all__ = ['Plan', 'SourceOptions', 'Unit', 'list_files', 'plan_units']
+__all__ = ['Plan', 'SourceOptions', 'Unit', 'plan_units']
 
 FRAMES_PER_UNIT = 500
-LIST_SUFFIXES = ('.txt', '.lst', '.list')
 
 
 @dataclass(frozen=True)
@@ -104,75 +102,11 @@ def plan_units(sources: Sequence[str | Path], sampling: Sampling | None = None) 
     return Plan(list(units.values()), skipped)
 
 
-def list_files(source: str | Path) -> list[str]:
-    """List the pictures and videos of a source.
-
-    Args:
-        source: A folder, a picture, a video, or a list of these.
-
-    Returns:
-        Absolute paths; of a folder all below it, sorted, hidden ones left
-        out; of a list in its order, files that are missing among them.
-
-    Raises:
-        UserError: If the source does not exist or is of no known kind.
-    """
-    path = Path(os.path.abspath(source))
-    if path.is_dir():
-        return sorted(_walk(path))
-    if not path.is_file():
-        raise UserError(f'the source {source} does not exist')
-    if _is_media(path.name):
-        return [str(path)]
-    if path.suffix.lower() in LIST_SUFFIXES:
-        return list(_read_list(path))
-    raise UserError(
-        f'the source {source} must be a folder, a picture ({", ".join(IMAGE_SUFFIXES)}), a video '
-        f'({", ".join(VIDEO_SUFFIXES)}) or a list ({", ".join(LIST_SUFFIXES)})'
-    )
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        yield from (
-            os.path.join(parent, name)
-            for name in files
-            if _is_media(name) and not name.startswith('.')
-        )
-
-
-def _read_list(path: Path) -> Iterator[str]:
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'the list {path} cannot be read as UTF-8 text: {error}') from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        entry = Path(os.path.abspath(path.parent / line.strip()))
-        if entry.is_dir():
-            yield from sorted(_walk(entry))
-        elif _is_media(entry.name):
-            yield str(entry)
-        else:
-            raise UserError(
-                f'line {number} of the list {path} must be a folder, a picture or a video, but is '
-                f'{line.strip()[:200]!r}'
-            )
-
-
-def _is_media(name: str) -> bool:
-    return name.lower().endswith((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
-
-
 def _units_of(path: str, sampling: Sampling) -> list[Unit] | str:
     """List a file's units, or say why it has none."""
     try:
         path.encode()
-        return (
-            _video_units(path, sampling) if path.lower().endswith(VIDEO_SUFFIXES) else [Unit(path)]
-        )
+        return _video_units(path, sampling) if is_video(path) else [Unit(path)]
     except UnicodeEncodeError:
         return f'the name of {os.fsencode(path)!r} is not UTF-8'
     except DataError as error:
@@ -180,9 +114,9 @@ def _units_of(path: str, sampling: Sampling) -> list[Unit] | str:
 
 
 def _video_units(path: str, sampling: Sampling) -> list[Unit]:
-    stream = VideoStream(path)
-    total, fps = stream.num_frames, stream.fps
-    stream.close()
+    video = VideoReader(path)
+    total, fps = video.num_frames, video.fps
+    video.close()
     units = []
     for start in range(0, max(1, total), FRAMES_PER_UNIT):
         stop = start + FRAMES_PER_UNIT

@@ -7,19 +7,25 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import DataError, UserError
 
-__all__ = ['IMAGE_SUFFIXES', 'MAX_PIXELS', 'Header', 'as_bgr', 'read_header', 'read_picture']
+__all__ = [
+    'MAX_PIXELS',
+    'Header',
+    'as_bgr',
+    'decode_picture',
+    'picture_size',
+    'read_header',
+    'read_picture',
+]
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 #: Larger pictures are refused before they are decoded; Pillow's own limit is 179 million.
 MAX_PIXELS = 150_000_000
-_EXIF_BLOCK, _TAKEN, _CHANGED = 0x8769, 0x9003, 0x0132
+_EXIF_BLOCK, _TAKEN, _CHANGED, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 class Header(NamedTuple):
@@ -27,7 +33,7 @@ class Header(NamedTuple):
 
     Attributes:
         width: Pixels as stored, before an EXIF rotation.
-        height: Likewise.
+        height: Pixels as stored.
         time: When it was taken by EXIF, seconds since 1970 with the camera's
             clock taken as UTC; None if the file does not say.
     """
@@ -70,7 +76,33 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS) -> Header:
     return Header(width, height, taken)
 
 
-def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Read a picture's size, as it is loaded, from the file's header.
+
+    Only a file that is no JPEG, PNG, WebP or BMP is decoded.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Width and height, turned as the camera's note (EXIF) in the file says,
+        which is what OpenCV does when it loads the picture.
+
+    Raises:
+        DataError: If there is no file, or it is no picture.
+    """
+    try:
+        # Of other formats the two libraries need not see the orientation alike.
+        with Image.open(path, formats=('JPEG', 'PNG', 'WEBP', 'BMP')) as picture:
+            width, height = picture.size
+            sideways = picture.getexif().get(_ORIENTATION) in _SIDEWAYS
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        height, width = read_picture(path, max_pixels=None).shape[:2]
+        return width, height
+    return (height, width) if sideways else (width, height)
+
+
+def read_picture(path: str | Path, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
     """Read a picture as BGR, turned upright if EXIF says how it was held.
 
     Grey pictures become three equal channels, transparency is dropped. Boxes
@@ -78,7 +110,8 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
     Args:
         path: The file.
-        max_pixels: Refuse larger pictures before decoding.
+        max_pixels: Refuse larger pictures before decoding; None does not look
+            at the header, so that formats which only OpenCV knows are read too.
 
     Returns:
         Shape (H, W, 3), uint8.
@@ -86,8 +119,41 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         DataError: If it is missing, broken or too large.
     """
-    read_header(path, max_pixels)
-    return read_image(path)
+    if max_pixels is not None:
+        read_header(path, max_pixels)
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise DataError(f'image {path} cannot be read ({error.strerror})') from error
+    return decode_picture(data, path)
+
+
+def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
+    """Decode a picture's file as BGR, turned upright if EXIF says how it was held.
+
+    Args:
+        data: Shape (n,), uint8: the bytes of the file.
+        name: Path, for the message.
+
+    Returns:
+        Shape (H, W, 3), uint8.
+
+    Raises:
+        DataError: If it is no picture.
+
+    Example:
+        >>> decode_picture(np.zeros(0, np.uint8), 'a.jpg')
+        Traceback (most recent call last):
+        mmclsa.errors.DataError: image a.jpg (0 bytes) is empty or broken and cannot be decoded
+    """
+    import cv2
+
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if picture is None:
+        raise DataError(
+            f'image {name} ({len(data)} bytes) is empty or broken and cannot be decoded'
+        )
+    return picture
 
 
 def as_bgr(picture: np.ndarray) -> np.ndarray:
@@ -114,6 +180,8 @@ def as_bgr(picture: np.ndarray) -> np.ndarray:
         )
     channels = 1 if picture.ndim == 2 else picture.shape[2]
     if channels == 1:
+        import cv2
+
         return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     if channels not in (3, 4):
         raise UserError(f'a picture must have 1, 3 or 4 channels, not {channels}')

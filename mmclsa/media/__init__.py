@@ -1,0 +1,39 @@
+"""Media: pictures, video and sources of footage; nothing of models or data sets."""
+
+from mmclsa.media.inputs import InputsType, InputType, Picture, iterate_pictures, load_picture
+from mmclsa.media.pictures import (
+    MAX_PIXELS,
+    Header,
+    as_bgr,
+    decode_picture,
+    picture_size,
+    read_header,
+    read_picture,
+)
+from mmclsa.media.sampling import Sampling
+from mmclsa.media.sources import LIST_SUFFIXES, list_files
+from mmclsa.media.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_picture, is_video
+from mmclsa.media.video import VideoReader
+
+__all__ = [
+    'IMAGE_SUFFIXES',
+    'LIST_SUFFIXES',
+    'MAX_PIXELS',
+    'VIDEO_SUFFIXES',
+    'Header',
+    'InputType',
+    'InputsType',
+    'Picture',
+    'Sampling',
+    'VideoReader',
+    'as_bgr',
+    'decode_picture',
+    'is_picture',
+    'is_video',
+    'iterate_pictures',
+    'list_files',
+    'load_picture',
+    'picture_size',
+    'read_header',
+    'read_picture',
+]

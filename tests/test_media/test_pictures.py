@@ -1,0 +1,111 @@
+"""Pictures that are odd, large or broken; sizes from headers."""
+
+from __future__ import annotations
+
+import calendar
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmclsa.errors import DataError, UserError
+from mmclsa.media import as_bgr, picture_size, read_header, read_picture
+from tests.fakes.footage import write
+
+
+class TestPictures:
+    def test_exif_rotation_turns_the_picture_upright(self, tmp_path):
+        """The red corner of a phone picture that was held sideways ends where a viewer shows it."""
+        stored = np.zeros((40, 80, 3), np.uint8)
+        stored[:10, :10] = [255, 0, 0]
+        exif = Image.Exif()
+        exif[0x0112] = 6  # turn by 90 degrees clockwise to view
+        Image.fromarray(stored).save(tmp_path / 'a.png', exif=exif)
+        Image.fromarray(stored).save(tmp_path / 'a.jpg', exif=exif, quality=95)
+        for name in ('a.png', 'a.jpg'):
+            picture = read_picture(tmp_path / name)
+            assert picture.shape == (80, 40, 3)
+            assert picture[4, 35, 2] > 200, name
+            assert picture[4, 4, 2] < 50, name
+
+    @pytest.mark.parametrize('mode', ['L', 'LA', 'RGB', 'RGBA', 'P', '1', 'I;16'])
+    def test_every_mode_gives_three_channels(self, tmp_path, mode):
+        source = Image.new('L', (30, 20), 200)
+        if mode == 'I;16':
+            source = Image.fromarray(np.full((20, 30), 200 * 257, np.uint16))
+        else:
+            source = source.convert('RGB').convert(mode) if mode != 'L' else source
+        source.save(tmp_path / 'a.png')
+        picture = read_picture(tmp_path / 'a.png')
+        assert picture.shape == (20, 30, 3)
+        assert picture.dtype == np.uint8
+        assert abs(float(picture.mean()) - (255 if mode == '1' else 200)) < 60
+
+    def test_huge_picture_is_refused_before_decoding(self, tmp_path):
+        with Image.new('1', (30000, 30000)) as picture:
+            picture.save(tmp_path / 'a.png')
+        with pytest.raises(DataError, match='too large'):
+            read_picture(tmp_path / 'a.png')
+        write(tmp_path / 'b.png', np.zeros((50, 70, 3), np.uint8))
+        with pytest.raises(DataError, match=r'b\.png is too large: 70 x 50'):
+            read_picture(tmp_path / 'b.png', max_pixels=3499)
+        assert read_picture(tmp_path / 'b.png', max_pixels=3500).shape == (50, 70, 3)
+
+    @pytest.mark.parametrize('content', [b'', b'no picture', b'\x89PNG\r\n\x1a\n'])
+    def test_broken(self, tmp_path, content):
+        (tmp_path / 'a.png').write_bytes(content)
+        with pytest.raises(DataError, match=r'a\.png'):
+            read_picture(tmp_path / 'a.png')
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(DataError, match=r'a\.png cannot be read \(No such file'):
+            read_picture(tmp_path / 'a.png')
+
+    def test_time_of_the_camera(self, tmp_path):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = '2021:06:05 12:30:10'
+        Image.new('RGB', (8, 8)).save(tmp_path / 'a.jpg', exif=exif)
+        expected = calendar.timegm((2021, 6, 5, 12, 30, 10))
+        assert read_header(tmp_path / 'a.jpg').time == expected
+        exif.get_ifd(0x8769)[0x9003] = '0000:00:00 00:00:00'
+        Image.new('RGB', (8, 8)).save(tmp_path / 'b.jpg', exif=exif)
+        assert read_header(tmp_path / 'b.jpg').time is None
+
+    @pytest.mark.parametrize('shape', [(4, 6), (4, 6, 1), (4, 6, 3), (4, 6, 4)])
+    def test_arrays(self, shape):
+        assert as_bgr(np.ones(shape, np.uint8)).tolist() == np.ones((4, 6, 3)).tolist()
+
+    @pytest.mark.parametrize(
+        'array', [np.zeros((4, 6, 3)), np.zeros((4, 6, 2), np.uint8), np.zeros((0, 6), np.uint8)]
+    )
+    def test_other_arrays_are_refused(self, array):
+        with pytest.raises(UserError, match='a picture must'):
+            as_bgr(array)
+
+
+class TestSize:
+    @pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tif', 'bmp'])
+    @pytest.mark.parametrize('orientation', [None, 1, 3, 5, 6, 8, 77])
+    def test_the_size_is_that_of_the_loaded_picture(self, tmp_path, suffix, orientation):
+        path = tmp_path / f'a.{suffix}'
+        exif = Image.Exif()
+        if orientation:
+            exif[0x0112] = orientation
+        Image.new('RGB', (40, 20)).save(path, exif=exif)
+        width, height = picture_size(path)
+        assert read_picture(path).shape[:2] == (height, width)
+
+    def test_a_format_that_only_opencv_knows(self, tmp_path):
+        path = tmp_path / 'a.hdr'
+        assert cv2.imwrite(str(path), np.zeros((20, 40, 3), np.float32))
+        with pytest.raises(OSError, match='cannot identify'):
+            Image.open(path)
+        assert picture_size(path) == (40, 20)
+
+    @pytest.mark.parametrize('data', [b'', b'text', None])
+    def test_no_picture(self, tmp_path, data):
+        if data is not None:
+            (tmp_path / 'a.jpg').write_bytes(data)
+        with pytest.raises(DataError, match=r'a\.jpg'):
+            picture_size(tmp_path / 'a.jpg')
