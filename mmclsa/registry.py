@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 MODELS = Registry('model', parent=MMENGINE_MODELS, locations=['mmclsa.models'])
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, locations=['mmclsa.datasets'])
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, locations=['mmclsa.datasets.registration'])
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, locations=['mmclsa.datasets.transforms']
 )
@@ -49,4 +49,6 @@ VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization']
 )
 # MMEngine has no root for these.
-INDEXES = Registry('index backend', scope='mmclsa', locations=['mmclsa.gallery.backends'])
+INDEXES = Registry(
+    'index backend', scope='mmclsa', locations=['mmclsa.gallery.backends.registration']
+)

@@ -1,16 +1,26 @@
-"""Person-search data sets, their transforms and samplers."""
+"""Person-search data sets, their transforms and samplers.
 
-from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.coco_person_search import CocoPersonSearchDataset
-from mmclsa.datasets.concat import ConcatPersonSearchDataset
-from mmclsa.datasets.cross_scale import CrossScaleDataset
-from mmclsa.datasets.cuhk_sysu import CUHKSYSUDataset
-from mmclsa.datasets.mot_challenge import MOTChallengeDataset
-from mmclsa.datasets.movienet import MovieNetPSDataset
-from mmclsa.datasets.person_crops import PersonCropDataset
-from mmclsa.datasets.posetrack21 import PoseTrack21Dataset
-from mmclsa.datasets.prw import PRWDataset
-from mmclsa.datasets.synthetic import SyntheticPersonSearch
+The classes are imported when the first is asked for, so that the readers in
+:mod:`mmclsa.datasets.readers` need neither PyTorch nor MMDetection.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmclsa.datasets.registration import (
+        BasePersonSearchDataset,
+        CocoPersonSearchDataset,
+        ConcatPersonSearchDataset,
+        CrossScaleDataset,
+        CUHKSYSUDataset,
+        MOTChallengeDataset,
+        MovieNetPSDataset,
+        PersonCropDataset,
+        PoseTrack21Dataset,
+        PRWDataset,
+        SyntheticPersonSearch,
+    )
 
 __all__ = [
     'BasePersonSearchDataset',
@@ -25,3 +35,14 @@ __all__ = [
     'PoseTrack21Dataset',
     'SyntheticPersonSearch',
 ]
+
+
+if not TYPE_CHECKING:  # type checkers know the names from above, and no others
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            return getattr(import_module('mmclsa.datasets.registration'), name)
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.gallery.backends.base import VectorBackend, build_backend
+from mmclsa.gallery.backends.base import VectorBackend
+from mmclsa.gallery.backends.factory import build_backend
 from mmclsa.gallery.files import MissingFileError, check_file, reporting_write_errors, sync_folder
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.folder import claim_new_folder, drop_orphans

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import log_softmax, rel_entr
-from scipy.stats import rankdata
 
 __all__ = [
     'LevelGain',
@@ -116,6 +115,8 @@ def rank_correlations(similarities: np.ndarray) -> np.ndarray:
         [[1.0, 0.5], [0.5, 1.0]]
     """
     values = np.asarray(similarities)
+    from scipy.stats import rankdata  # half a second, and few need it
+
     levels, count = values.shape
     if count < 2:
         return np.full((levels, levels), np.nan)

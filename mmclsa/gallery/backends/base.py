@@ -5,19 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from mmclsa.errors import ConfigError
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import FileEntry, Segment
-from mmclsa.registry import INDEXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ['VectorBackend', 'build_backend']
+__all__ = ['VectorBackend']
 
 
 class VectorBackend(ABC):
@@ -155,44 +153,3 @@ class VectorBackend(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
-
-
-def build_backend(
-    config: Mapping[str, Any], options: Mapping[str, Any] | None = None
-) -> VectorBackend:
-    """Build a backend from its config.
-
-    Args:
-        config: Its ``type`` and options.
-        options: Search options in place of those of the config.
-
-    Returns:
-        The backend, which has not touched anything yet.
-
-    Raises:
-        ConfigError: If there is no such backend or option, or an option of
-            the second kind would change what is stored.
-    """
-    backend = _build(config)
-    if fixed := set(options or {}) - backend.SEARCH_OPTIONS:
-        raise ConfigError(
-            f'options of a search must be of {", ".join(sorted(backend.SEARCH_OPTIONS))}; '
-            f'{", ".join(sorted(fixed))} is settled when an index is built'
-        )
-    return _build({**config, **options}) if options else backend
-
-
-def _build(config: Mapping[str, Any]) -> VectorBackend:
-    # A manifest may be anybody's, and INDEXES.build would import and call
-    # whatever a dotted name says.
-    INDEXES.import_from_location()
-    kind = config.get('type')
-    if not isinstance(kind, str) or kind.removeprefix('mmclsa.') not in INDEXES.module_dict:
-        raise ConfigError(
-            f'The backend of an index must be one of {", ".join(sorted(INDEXES.module_dict))}, '
-            f'not {kind!r}'
-        )
-    try:
-        return INDEXES.build(dict(config))
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f'The backend of an index must be one that exists: {error}') from error

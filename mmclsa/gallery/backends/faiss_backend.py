@@ -16,7 +16,6 @@ from mmclsa.gallery.backends.flat_files import STORAGES, codes_of, join_flat, ne
 from mmclsa.gallery.backends.rotation import Rotation
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import FileEntry, Segment
-from mmclsa.registry import INDEXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ['FaissBackend']
 
 
-@INDEXES.register_module()
 class FaissBackend(VectorBackend):
     """Vectors in files of FAISS, in the folder of the index.
 

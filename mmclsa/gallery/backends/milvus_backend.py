@@ -15,7 +15,6 @@ from mmclsa.gallery.backends.milvus_client import close_client, open_client
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import FileEntry, Segment
 from mmclsa.gallery.optional import import_optional
-from mmclsa.registry import INDEXES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +28,6 @@ _ESCAPES = str.maketrans({'\\': r'\\', '"': r'\"', '\n': r'\n', '\r': r'\r', '\t
 _STRONG = 'Strong'
 
 
-@INDEXES.register_module()
 class MilvusBackend(VectorBackend):
     """Vectors in a collection of Milvus; records and manifest in the folder.
 

@@ -7,7 +7,7 @@ from mmclsa.gallery.building.builder import (
     pending_units,
     records_of,
 )
-from mmclsa.gallery.building.distributed import build_in_processes, is_launched, share_of
+from mmclsa.gallery.building.distributed import build_in_processes, share_of
 from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder
 from mmclsa.gallery.building.job import BuildFile, Job, open_for_build
 from mmclsa.gallery.building.pipeline import UnitResult, process_units
@@ -17,6 +17,7 @@ from mmclsa.gallery.building.ray_job import build_with_ray
 from mmclsa.gallery.building.tracking import link_tracks
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit, plan_units
 from mmclsa.media import Sampling
+from mmclsa.utils.processes import is_launched
 
 __all__ = [
     'BuildFile',

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
-from torch import distributed
 
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, ModelIdentity
@@ -20,16 +16,12 @@ from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import UnitResult, process_units
 from mmclsa.gallery.building.spool import Spool
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
+from mmclsa.utils.processes import Processes, joined_processes
 
-__all__ = ['build_in_processes', 'is_launched', 'share_of']
+__all__ = ['build_in_processes', 'share_of']
 
 # A rank may wait for the others as long as the longest video takes.
 _TIMEOUT = timedelta(days=30)
-
-
-def is_launched() -> bool:
-    """Say whether ``torchrun`` has started this process beside others."""
-    return int(os.environ.get('WORLD_SIZE', '1')) > 1 and 'RANK' in os.environ
 
 
 def share_of(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
@@ -56,24 +48,6 @@ def share_of(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
     return list(units[low:high])
 
 
-@contextmanager
-def _process_group() -> Iterator[None]:
-    """Join the other processes, unless somebody has; leave them again in order.
-
-    A process that ends with its group still there dies now and then, of threads
-    of gloo that are still at work (github.com/pytorch/pytorch/pull/179291).
-    """
-    if distributed.is_initialized():
-        yield
-        return
-    distributed.init_process_group('gloo', timeout=_TIMEOUT)
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
-
-
-@_process_group()
 def build_in_processes(
     open_index: Callable[[], GalleryIndex],
     plan_sources: Callable[[], Plan],
@@ -94,7 +68,7 @@ def build_in_processes(
         embedder: Finds people.
         options: Of the sources.
         batch_size: See :func:`build_gallery`.
-        commit_seconds: Likewise.
+        commit_seconds: See :func:`build_gallery`.
 
     Returns:
         In the first process what all did together, and the index, which is
@@ -104,32 +78,31 @@ def build_in_processes(
         UserError: In every process, if the first cannot begin.
         ConfigError: If the processes have different models.
     """
-    identity = embedder.identity
-    rank, world_size = distributed.get_rank(), distributed.get_world_size()
-    began = time.monotonic()
-    index, start = _begin(open_index, plan_sources, identity) if rank == 0 else (None, None)
-    start = _broadcast(start)
+    with joined_processes(_TIMEOUT) as processes:
+        began = time.monotonic()
+        identity = embedder.identity
+        index: GalleryIndex | None = None
+        start = _Start()
+        if processes.rank == 0:
+            index, start = _begin(open_index, plan_sources, identity)
+        start = processes.broadcast(start)
+        _check(start, identity)
+        share = share_of(start.units, processes.rank, processes.world_size)
+        results = process_units(share, embedder, options, batch_size)
+        if index is None:
+            return _hand_over(results, Spool(start.path), processes, commit_seconds), None
+        report = _take_in(results, IndexSink(index, options.camera, commit_seconds), processes)
+    report.known, report.seconds = start.known, time.monotonic() - began
+    report.skipped.update(start.skipped)
+    return report, index
+
+
+def _check(start: _Start, identity: ModelIdentity) -> None:
+    """Refuse to begin what the first process cannot, or has another model for."""
     if start.error:
         raise UserError(start.error)
     if start.identity and (difference := start.identity.difference(identity)):
         raise ConfigError(f'the processes have different models: {difference}')
-    share = share_of(start.units, rank, world_size)
-    results = process_units(share, embedder, options, batch_size)
-    report = BuildReport()
-    if index is None:
-        _spool(results, Spool(start.path), report, commit_seconds)
-        _gather(report)
-        return report, None
-    sink = IndexSink(index, options.camera, commit_seconds)
-    for result in results:
-        report.count(result)
-        sink.take([result])
-    for other in _gather(report)[1:]:
-        report.merge(other)
-    sink.close()
-    report.known, report.seconds = start.known, time.monotonic() - began
-    report.skipped.update(start.skipped)
-    return report, index
 
 
 @dataclass(frozen=True)
@@ -160,10 +133,23 @@ def _begin(
     return index, _Start(str(index.path.resolve()), identity, units, known, plan.skipped)
 
 
-def _spool(
-    results: Iterable[UnitResult], spool: Spool, report: BuildReport, seconds: float
-) -> None:
-    """Hand results over from time to time."""
+def _take_in(results: Iterable[UnitResult], sink: IndexSink, processes: Processes) -> BuildReport:
+    """Write this process's results, and those of the others."""
+    report = BuildReport()
+    for result in results:
+        report.count(result)
+        sink.take([result])
+    for other in processes.gather(report)[1:]:
+        report.merge(other)
+    sink.close()
+    return report
+
+
+def _hand_over(
+    results: Iterable[UnitResult], spool: Spool, processes: Processes, seconds: float
+) -> BuildReport:
+    """Leave results for the first process from time to time."""
+    report = BuildReport()
     waiting: list[UnitResult] = []
     last = time.monotonic()
     for result in results:
@@ -174,17 +160,5 @@ def _spool(
             waiting, last = [], time.monotonic()
     if waiting:
         spool.write(waiting)
-
-
-def _broadcast(start: _Start | None) -> _Start:
-    box: list[Any] = [start]
-    distributed.broadcast_object_list(box, src=0)
-    return box[0]
-
-
-def _gather(report: BuildReport) -> list[BuildReport]:
-    """Wait for all; give the first process everybody's report."""
-    first = distributed.get_rank() == 0
-    reports: list[Any] | None = [None] * distributed.get_world_size() if first else None
-    distributed.gather_object(report, reports, dst=0)
-    return reports or []
+    processes.gather(report)
+    return report

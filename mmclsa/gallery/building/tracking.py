@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mmclsa.evaluation.functional.geometry import pairwise_iou
 
@@ -45,6 +44,8 @@ def link_tracks(
         ... ).tolist()
         [0, 1, 1, 0]
     """
+    from scipy.optimize import linear_sum_assignment  # half a second, and few need it
+
     tracks = np.full(len(frames), -1, np.int64)
     last: dict[int, tuple[int, int]] = {}  # track -> (row of its last detection, its step)
     firsts = np.unique(frames, return_index=True)[1]
