@@ -23,7 +23,10 @@ MAY_IMPORT = {
         *('errors', 'evaluation.functional', 'gallery', 'media', 'registry', 'structures', 'utils'),
     ),
     'visualization': ('errors', 'evaluation', 'registry', 'structures', 'utils', 'visualization'),
-    'engine': ('datasets', 'engine', 'errors', 'evaluation', 'models', 'registry', 'utils'),
+    'engine': (
+        *('datasets', 'engine', 'errors', 'evaluation', 'models', 'registry', 'utils'),
+        'visualization',
+    ),
     'deploy': (
         *('deploy', 'engine', 'errors', 'gallery', 'models', 'structures', 'utils', 'version'),
     ),
@@ -34,7 +37,6 @@ MAY_IMPORT = {
     'webui': (
         *('apis', 'errors', 'gallery', 'media', 'structures', 'utils', 'visualization', 'webui'),
     ),
-    'testing': ('errors', 'structures', 'testing'),
 }
 #: And these import no framework either.
 WITHOUT_FRAMEWORKS = ('structures', 'media', 'datasets/readers', 'evaluation/functional', 'gallery')

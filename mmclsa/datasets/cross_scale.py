@@ -114,7 +114,7 @@ def draw_heights(count: int, heights: Sequence[float | None], seed: int) -> list
 
     Example:
         >>> draw_heights(4, [None, 32], seed=0)
-        [32, 32, 32, None]
+        [None, 32, 32, None]
     """
     places = np.random.default_rng((9, seed)).integers(len(heights), size=count)
     return [heights[place] for place in places]
