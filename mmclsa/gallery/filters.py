@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmclsa.errors import ConfigError
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 if TYPE_CHECKING:
     import pyarrow as pa

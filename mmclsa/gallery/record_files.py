@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from mmclsa.errors import DataError
 from mmclsa.gallery.files import check_file, describe_file, new_file
 from mmclsa.gallery.manifest import FileEntry, Segment
-from mmclsa.gallery.optional import import_optional
 from mmclsa.gallery.records import conform_table, record_schema
+from mmclsa.utils.optional import import_optional
 
 if TYPE_CHECKING:
     import pyarrow as pa

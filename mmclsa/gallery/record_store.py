@@ -10,9 +10,9 @@ import numpy as np
 
 from mmclsa.gallery.filters import SearchFilter, filter_mask
 from mmclsa.gallery.manifest import FileEntry, Segment
-from mmclsa.gallery.optional import import_optional
 from mmclsa.gallery.record_files import RecordFile, one_chunk, write_columns, write_records
 from mmclsa.gallery.records import GalleryRecord, decode_rows
+from mmclsa.utils.optional import import_optional
 
 if TYPE_CHECKING:
     import pyarrow as pa

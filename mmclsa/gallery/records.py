@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmclsa.errors import DataError
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 if TYPE_CHECKING:
     import pyarrow as pa

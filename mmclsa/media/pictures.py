@@ -31,7 +31,7 @@ _SIDEWAYS = (5, 6, 7, 8)
 class Header(NamedTuple):
     """What a picture's file says before it is decoded.
 
-    Attributes:
+    Args:
         width: Pixels as stored, before an EXIF rotation.
         height: Pixels as stored.
         time: When it was taken by EXIF, seconds since 1970 with the camera's

@@ -21,9 +21,9 @@ import numpy as np
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
 from mmclsa.gallery.backends import FaissBackend
-from mmclsa.gallery.optional import import_optional
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
+from mmclsa.utils.optional import import_optional
 from mmclsa.utils.resident import resident_gib
 
 BLOCK = 50_000

@@ -16,7 +16,7 @@ from mmclsa.gallery.backends.faiss_structures import (
 from mmclsa.gallery.backends.flat_files import read_flat
 from mmclsa.gallery.files import check_file
 from mmclsa.gallery.manifest import Segment
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 __all__ = ['FaissSegment']
 

@@ -18,7 +18,7 @@ import numpy as np
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.files import describe_file, new_file
 from mmclsa.gallery.manifest import FileEntry
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 __all__ = ['STORAGES', 'codes_of', 'join_flat', 'new_flat', 'read_flat', 'write_flat']
 

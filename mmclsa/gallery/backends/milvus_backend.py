@@ -14,7 +14,7 @@ from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.milvus_client import close_client, open_client
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import FileEntry, Segment
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import UserError
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 __all__ = ['close_client', 'open_client']
 

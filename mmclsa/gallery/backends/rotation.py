@@ -10,7 +10,7 @@ import numpy as np
 from mmclsa.errors import DataError
 from mmclsa.gallery.files import check_file, describe_file, new_file
 from mmclsa.gallery.manifest import FileEntry
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 __all__ = ['Rotation']
 

@@ -14,7 +14,7 @@ from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import process_units
 from mmclsa.gallery.building.spool import pack_results, unpack_results
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
-from mmclsa.gallery.optional import import_optional
+from mmclsa.utils.optional import import_optional
 
 __all__ = ['build_with_ray']
 
