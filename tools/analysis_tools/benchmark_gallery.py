@@ -13,25 +13,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Before NumPy reads it. Both sides of the comparison get as many threads.
-os.environ.setdefault('OMP_NUM_THREADS', '2')
-
-import numpy as np
-
-from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
-from mmclsa.gallery.backends import FaissBackend
-from mmclsa.gallery.optional import import_optional
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
 from mmclsa.utils.resident import resident_gib
-
-BLOCK = 50_000
-COMMIT_EVERY = 20
-CAMERAS = 8
-TOPK = 10
-TIMED_BY_NUMPY = 5
-Report = dict[str, Any]
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,8 +47,28 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
     args = parser.parse_args()
     if args.plot and not args.out:
-        raise ConfigError('--plot draws the figures of --out, which is not given')
+        parser.error('--plot draws the figures of --out, which is not given')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+# Before NumPy reads it. Both sides of the comparison get as many threads.
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+
+import numpy as np
+
+from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
+from mmclsa.gallery.backends import FaissBackend
+from mmclsa.gallery.optional import import_optional
+
+BLOCK = 50_000
+COMMIT_EVERY = 20
+CAMERAS = 8
+TOPK = 10
+TIMED_BY_NUMPY = 5
+Report = dict[str, Any]
 
 
 class Crowd(NamedTuple):

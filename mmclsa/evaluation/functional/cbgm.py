@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 __all__ = ['context_match', 'most_similar', 'most_similar_images']
 
@@ -72,6 +71,8 @@ def context_match(context: np.ndarray, gallery: np.ndarray) -> tuple[int, float]
         >>> context_match(eye, np.array([[0.0, 1.0], [0.5, 0.0]]))
         (1, 1.0)
     """
+    from scipy.optimize import linear_sum_assignment
+
     weights = context @ gallery.T
     rows, columns = linear_sum_assignment(weights, maximize=True)
     place = np.flatnonzero(rows == 0)
