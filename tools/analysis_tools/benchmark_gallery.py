@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
 from mmclsa.utils.resident import resident_gib
@@ -45,10 +46,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', metavar='JSON', help='add the figures to this file')
     parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
-    args = parser.parse_args()
-    if args.plot and not args.out:
-        parser.error('--plot draws the figures of --out, which is not given')
-    return args
+    return parser.parse_args()
 
 
 if __name__ == '__main__':
@@ -341,6 +339,8 @@ def draw(reports: list[Report], path: str) -> None:
 def main() -> None:
     """Measure, print, and add to the figures kept."""
     args = parse_args()
+    if args.plot and not args.out:
+        raise ConfigError('--plot draws the figures of --out, which is not given')
     check_writable(args.work_dir)
     kept = Path(args.out) if args.out else None
     reports = json.loads(kept.read_text()) if kept and kept.is_file() else []
