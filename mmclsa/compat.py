@@ -6,17 +6,28 @@ Nothing here imports them before it must: ``mmclsa.structures`` and
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, NamedTuple
 
 from packaging.version import Version
 
-__all__ = ['REQUIREMENTS', 'Requirement', 'check_versions', 'installed_version', 'load_torch_file']
+__all__ = [
+    'REQUIREMENTS',
+    'Requirement',
+    'check_versions',
+    'installed_version',
+    'load_torch_file',
+    'silence_onedl',
+]
 
 
 # What PyTorch takes for safe is one set for all threads.
@@ -98,6 +109,51 @@ def check_versions(requirements: Mapping[str, Requirement] = REQUIREMENTS) -> No
                 f'{distribution} {version} is newer.',
                 stacklevel=3,
             )
+
+
+def silence_onedl() -> None:
+    """Let MMDetection be imported without its word that the package OneDL is not there.
+
+    It says so at level DEBUG, but to no logger, and MMEngine then prints whatever the
+    level. What a user is to see of MMDetection stays.
+    """
+    if not any(isinstance(finder, _FindDatasets) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _FindDatasets())
+
+
+class _FindDatasets(MetaPathFinder):
+    """Finds the one package that says it, whoever imports it: a tool, a config, a registry."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname != 'mmdet.datasets':
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_quietly(module: ModuleType) -> None:
+                with _without_onedl():
+                    run(module)
+
+            spec.loader.exec_module = run_quietly  # type: ignore[method-assign]
+        return spec
+
+
+@contextmanager
+def _without_onedl() -> Iterator[None]:
+    from mmengine import logging
+
+    print_log = logging.print_log
+
+    def print_others(msg: Any, *args: Any, **kwargs: Any) -> None:
+        if msg != 'Could not import OneDL. Skipping OneDL datasets.':
+            print_log(msg, *args, **kwargs)
+
+    logging.print_log = print_others
+    try:
+        yield
+    finally:
+        logging.print_log = print_log
 
 
 def load_torch_file(

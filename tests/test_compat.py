@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mmclsa.compat import REQUIREMENTS, Requirement, check_versions, installed_version
-from tests.helpers import REPO
+from mmclsa.compat import _without_onedl as without_onedl
+from tests.helpers import REPO, run_python
 
 
 def requirement_lines(name: str) -> dict[str, Line]:
@@ -83,3 +84,29 @@ def test_light_modules_import_no_heavy_one(module):
         [sys.executable, '-c', code], cwd=REPO, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ['-c', 'import mmclsa.datasets, mmclsa.models'],
+        # What a registry imports, with nothing of ours before it.
+        ['-c', 'import mmclsa, mmdet.evaluation'],
+        ['tools/misc/verify_dataset.py', 'no_such_config.py'],
+    ],
+)
+def test_nothing_is_said_of_onedl(command):
+    result = run_python(*command)
+    assert 'Traceback' not in result.stderr
+    assert 'OneDL' not in result.stdout + result.stderr
+
+
+def test_all_else_is_said(capsys):
+    from mmengine import logging
+
+    before = logging.print_log
+    with without_onedl():
+        logging.print_log('Could not import OneDL. Skipping OneDL datasets.')
+        logging.print_log('Could not import lvis.')
+    assert capsys.readouterr().out == 'Could not import lvis.\n'
+    assert logging.print_log is before

@@ -7,34 +7,8 @@ import os
 from functools import partial
 from pathlib import Path
 
-import torch
-from mmengine.config import Config, DictAction
-from rich.console import Console
-
-from mmclsa.apis import PersonSearchInferencer
-from mmclsa.deploy import OnnxSearcher
-from mmclsa.engine import load_config
-from mmclsa.engine.model_description import describe_model
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import (
-    BuildFile,
-    BuildReport,
-    Job,
-    QueryEmbedder,
-    Sampling,
-    SourceOptions,
-    build_gallery,
-    build_in_processes,
-    build_with_ray,
-    is_launched,
-    open_for_build,
-    pending_units,
-    plan_units,
-    print_report,
-    progress_bar,
-)
-from mmclsa.utils import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
@@ -98,6 +72,37 @@ def parse_args() -> argparse.Namespace:
         help='override settings of the config',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import torch
+from mmengine.config import Config
+from rich.console import Console
+
+from mmclsa.apis import PersonSearchInferencer
+from mmclsa.deploy import OnnxSearcher
+from mmclsa.engine import load_config
+from mmclsa.engine.model_description import describe_model
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import (
+    BuildFile,
+    BuildReport,
+    Job,
+    QueryEmbedder,
+    Sampling,
+    SourceOptions,
+    build_gallery,
+    build_in_processes,
+    build_with_ray,
+    is_launched,
+    open_for_build,
+    pending_units,
+    plan_units,
+    print_report,
+    progress_bar,
+)
 
 
 def make_embedder(

@@ -5,19 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmclsa.apis import (
-    Picture,
-    SearchResult,
-    choose_queries,
-    describe_queries,
-    embedder_of_index,
-    list_people,
-    rank_people,
-)
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex, SearchFilter
-from mmclsa.structures import FoundPeople
-from mmclsa.utils import check_writable, run_tool
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import check_writable
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
@@ -65,6 +55,22 @@ def parse_args() -> argparse.Namespace:
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.apis import (
+    Picture,
+    SearchResult,
+    choose_queries,
+    describe_queries,
+    embedder_of_index,
+    list_people,
+    rank_people,
+)
+from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.structures import FoundPeople
 
 
 def ask(picture: Picture, people: FoundPeople) -> int | None:

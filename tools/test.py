@@ -6,28 +6,11 @@ import argparse
 import os
 from typing import Any
 
-from mmengine.config import Config, DictAction
-from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
-
-from mmclsa.engine import (
-    LAUNCHERS,
-    check_load_from,
-    check_pretrained,
-    explain_failures,
-    init_distributed,
-    load_config,
-    local_rank,
-    set_work_dir,
-)
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.examples import choose_examples
-from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
-from mmclsa.structures import Predictions
-from mmclsa.utils import check_writable, run_tool, write_json
+from mmclsa.utils.choices import LAUNCHERS
+from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.io import check_writable, write_json
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
-from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,6 +38,29 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmclsa.engine import (
+    check_load_from,
+    check_pretrained,
+    explain_failures,
+    init_distributed,
+    load_config,
+    local_rank,
+    set_work_dir,
+)
+from mmclsa.evaluation.examples import choose_examples
+from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
+from mmclsa.structures import Predictions
+from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
 def search_metric(cfg: Config) -> dict[str, Any]:

@@ -5,25 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from mmengine.config import DictAction
-from torch import nn
-
-from mmclsa.engine import (
-    LAUNCHERS,
-    build_runner,
-    check_load_from,
-    check_pretrained,
-    explain_failures,
-    init_distributed,
-    load_config,
-    local_rank,
-    set_amp,
-    set_auto_scale_lr,
-    set_resume,
-    set_work_dir,
-)
-from mmclsa.engine.hardware import PRECISIONS
-from mmclsa.utils import run_tool
+from mmclsa.utils.choices import LAUNCHERS, PRECISIONS
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
 
@@ -65,6 +48,26 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from torch import nn
+
+from mmclsa.engine import (
+    build_runner,
+    check_load_from,
+    check_pretrained,
+    explain_failures,
+    init_distributed,
+    load_config,
+    local_rank,
+    set_amp,
+    set_auto_scale_lr,
+    set_resume,
+    set_work_dir,
+)
 
 
 def main() -> None:

@@ -7,11 +7,8 @@ import os
 import signal
 import tempfile
 
-from mmclsa.apis import embedder_of_index
-from mmclsa.deploy import OnnxSearcher
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex
-from mmclsa.utils import run_tool
+from mmclsa.utils.cli import run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -41,6 +38,14 @@ def parse_args() -> argparse.Namespace:
         help='largest picture, width times height (default: 40000000)',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.apis import embedder_of_index
+from mmclsa.deploy import OnnxSearcher
+from mmclsa.gallery import GalleryIndex
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Hooks, a loop and start-up, only where MMEngine has none."""
 
 from mmclsa.engine.clip_apart import ClipApartConstructor
-from mmclsa.engine.distributed import LAUNCHERS, init_distributed, local_rank
+from mmclsa.engine.distributed import init_distributed, local_rank
 from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.hardware import build_runner, set_amp, set_auto_scale_lr
@@ -16,7 +16,6 @@ from mmclsa.engine.launch import (
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
 __all__ = [
-    'LAUNCHERS',
     'AtomicLocalBackend',
     'ClipApartConstructor',
     'build_runner',

@@ -14,9 +14,7 @@ from mmengine.config import Config
 from mmclsa.engine.stopping import watch_parent
 from mmclsa.errors import ConfigError
 
-__all__ = ['LAUNCHERS', 'init_distributed', 'local_rank', 'rank_environment']
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+__all__ = ['init_distributed', 'local_rank', 'rank_environment']
 
 # What each launcher calls rank, number of processes and rank on the node.
 _NAMES = {
@@ -43,7 +41,7 @@ def init_distributed(cfg: Config, launcher: str) -> None:
 
     Args:
         cfg: Config to set the launcher and, without GPU, the wrapper in.
-        launcher: One of :data:`LAUNCHERS`.
+        launcher: One of :data:`~mmclsa.utils.choices.LAUNCHERS`.
 
     Raises:
         ConfigError: If that launcher did not start this process.
@@ -74,7 +72,7 @@ def local_rank(launcher: str, default: int = 0) -> int:
     """Tell which process of its machine this one is, before anything is started.
 
     Args:
-        launcher: One of :data:`LAUNCHERS`.
+        launcher: One of :data:`~mmclsa.utils.choices.LAUNCHERS`.
         default: If the environment does not say.
 
     Returns:

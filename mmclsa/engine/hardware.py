@@ -10,11 +10,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmclsa.errors import ConfigError
+from mmclsa.utils.choices import PRECISIONS
 
-__all__ = ['PRECISIONS', 'build_runner', 'set_amp', 'set_auto_scale_lr']
-
-#: Names on the command line to names of PyTorch's types.
-PRECISIONS = {'fp16': 'float16', 'bf16': 'bfloat16'}
+__all__ = ['build_runner', 'set_amp', 'set_auto_scale_lr']
 
 
 def set_amp(cfg: Config, precision: str = 'fp16') -> None:

@@ -1,17 +1,38 @@
-"""What every command-line tool does about a user's mistakes."""
+"""What every command-line tool does: read its options at once, and say mistakes in a sentence.
+
+PyTorch and MMDetection take seconds and hundreds of megabytes to import, which nobody
+who asks for ``--help`` or has mistyped an option shall wait for. So each tool of
+``tools/`` is written in this order: imports that are light, ``parse_args``, the call of
+it, and only then the imports of what does the work::
+
+    if __name__ == '__main__':
+        parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+    from mmengine.runner import Runner
+
+``main`` calls it again for the options. This module and those that the tools import
+before that call (``tests/test_tools/test_help.py`` looks at them) stay light.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mmclsa.errors import UserError
 
-__all__ = ['PREEMPTED_EXIT_CODE', 'USER_ERROR_EXIT_CODE', 'run_tool', 'user_message']
+__all__ = [
+    'PREEMPTED_EXIT_CODE',
+    'USER_ERROR_EXIT_CODE',
+    'DictAction',
+    'run_tool',
+    'user_message',
+]
 
 USER_ERROR_EXIT_CODE = 2
 # EX_TEMPFAIL of sysexits.h: told to stop before the end; run it again with --resume auto.
@@ -22,6 +43,36 @@ PREEMPTED_EXIT_CODE = 75
 _REGISTRY_PREFIX = re.compile(r'^class `\w+` in \S+?\.py: ')
 _UNKNOWN_TYPE = re.compile(r'([\w.]+) is not in the (\S+) registry')
 _WORKER_PREFIX = re.compile(r'^Caught \w+ in \w+ worker process')
+
+
+class DictAction(argparse.Action):
+    """MMEngine's action of this name, imported only where the option is given.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> _ = parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+        >>> parser.parse_args(['--cfg-options', 'a.b=1', 'c=x,2']).cfg_options
+        {'a.b': 1, 'c': ['x', 2]}
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Add KEY=VALUE pairs to those that the namespace has."""
+        for pair in values or ():
+            if '=' not in pair:
+                parser.error(f'{option_string} must be KEY=VALUE, but is {pair!r}')
+        from mmengine.config import DictAction as Delegate
+
+        delegate = Delegate(self.option_strings, self.dest, nargs=self.nargs)
+        try:
+            delegate(parser, namespace, values, option_string or '')
+        except AssertionError as error:  # brackets that do not match
+            parser.error(f'{option_string}: {error}')
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 
 import pytest
+from mmengine.config import DictAction as MMEngineDictAction
 from torch.utils.data import DataLoader, Dataset
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool
+from mmclsa.utils.cli import DictAction
 
 
 class Broken(Dataset):
@@ -70,3 +73,32 @@ def test_only_a_registrys_key_error_is_the_users(capsys):
     assert capsys.readouterr().err == expected
     with pytest.raises(KeyError):
         run_tool(lambda: {}['absent'])
+
+
+def options(action, *words):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=action)
+    return parser.parse_args(words).cfg_options
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        [],
+        ['--cfg-options', 'a.b=1', 'c=x', 'a.b=[(1, 2), None]', 'd=k=v'],
+        ['--cfg-options', 'a=1,2.5,true', '--cfg-options', 'b="text"', 'a=7'],
+    ],
+)
+def test_dict_action_is_that_of_mmengine(words):
+    assert options(DictAction, *words) == options(MMEngineDictAction, *words)
+
+
+@pytest.mark.parametrize(
+    ('word', 'told'),
+    [('lr', "--cfg-options must be KEY=VALUE, but is 'lr'"), ('a=[1,2', 'Imbalanced brackets')],
+)
+def test_dict_action_tells_of_mistakes(word, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        options(DictAction, '--cfg-options', 'b=1', word)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err

@@ -16,18 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-from terminaltables import AsciiTable
-
-from mmclsa.apis import PersonSearchInferencer, iterate_pictures
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
-from mmclsa.models import CropReID
-from mmclsa.utils import run_tool, write_json
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import write_json
 from mmclsa.utils.trust import add_trust_option
-
-TARGET = 1.25
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +37,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--json', metavar='JSON', help='write the figures there')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import torch
+from terminaltables import AsciiTable
+
+from mmclsa.apis import PersonSearchInferencer, iterate_pictures
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.models import CropReID
+
+TARGET = 1.25
 
 
 def prepare_batches(

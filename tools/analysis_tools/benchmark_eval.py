@@ -17,15 +17,43 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.device import product_on
-from mmclsa.evaluation.functional import SearchFlags, evaluate_searches
-from mmclsa.structures import Predictions, SearchProtocol, offsets_of
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write
 from mmclsa.utils.resident import resident_gib
+
+TITLES = {
+    'cuhk_g100': 'CUHK-SYSU gallery 100',
+    'cuhk_all': 'CUHK-SYSU gallery 50 to 4000 and full',
+    'cuhk_cbgm': 'CUHK-SYSU gallery 100, CBGM',
+    'prw_both': 'PRW regular + multi-view',
+    'prw_cbgm': 'PRW regular + multi-view, CBGM',
+    'movienet_10000': 'MovieNet-PS gallery 10,000',
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--tasks', nargs='*', choices=tuple(TITLES), default=tuple(TITLES))
+    parser.add_argument('--runs', type=int, default=5, help='the median of so many is printed')
+    parser.add_argument('--threads', type=int, default=2, help='of the matrix product')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, ...')
+    parser.add_argument('--growth', action='store_true', help='also five numbers of detections')
+    parser.add_argument('--plot', metavar='OUT.png', help='draw them; implies --growth')
+    parser.add_argument('--worker', help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import numpy as np
+
+from mmclsa.evaluation.device import product_on
+from mmclsa.evaluation.functional import SearchFlags, evaluate_searches
+from mmclsa.structures import Predictions, SearchProtocol, offsets_of
 
 DIMS = 256
 NOISE = 5.0
@@ -170,14 +198,6 @@ TASKS: dict[str, Callable[[int], Task]] = {
     'movienet_10000': movienet,
     **{f'growth_{share}': lambda seed, s=share: prw(seed, share=s) for share in GROWTH},
 }
-TITLES = {
-    'cuhk_g100': 'CUHK-SYSU gallery 100',
-    'cuhk_all': 'CUHK-SYSU gallery 50 to 4000 and full',
-    'cuhk_cbgm': 'CUHK-SYSU gallery 100, CBGM',
-    'prw_both': 'PRW regular + multi-view',
-    'prw_cbgm': 'PRW regular + multi-view, CBGM',
-    'movienet_10000': 'MovieNet-PS gallery 10,000',
-}
 
 
 def measure(name: str, runs: int, seed: int, device: str) -> dict[str, float]:
@@ -231,20 +251,6 @@ def plot(path: str, figures: dict[str, dict[str, float]]) -> None:
     axes.set_ylim(0)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
-
-
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--tasks', nargs='*', choices=tuple(TITLES), default=tuple(TITLES))
-    parser.add_argument('--runs', type=int, default=5, help='the median of so many is printed')
-    parser.add_argument('--threads', type=int, default=2, help='of the matrix product')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, ...')
-    parser.add_argument('--growth', action='store_true', help='also five numbers of detections')
-    parser.add_argument('--plot', metavar='OUT.png', help='draw them; implies --growth')
-    parser.add_argument('--worker', help=argparse.SUPPRESS)
-    return parser.parse_args()
 
 
 def main() -> None:

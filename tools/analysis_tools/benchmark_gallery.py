@@ -13,25 +13,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Before NumPy reads it. Both sides of the comparison get as many threads.
-os.environ.setdefault('OMP_NUM_THREADS', '2')
-
-import numpy as np
-
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
-from mmclsa.gallery.backends import FaissBackend
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
 from mmclsa.utils.optional import import_optional
 from mmclsa.utils.resident import resident_gib
-
-BLOCK = 50_000
-COMMIT_EVERY = 20
-CAMERAS = 8
-TOPK = 10
-TIMED_BY_NUMPY = 5
-Report = dict[str, Any]
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,10 +47,26 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', metavar='JSON', help='add the figures to this file')
     parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
-    args = parser.parse_args()
-    if args.plot and not args.out:
-        raise ConfigError('--plot draws the figures of --out, which is not given')
-    return args
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+# Before NumPy reads it. Both sides of the comparison get as many threads.
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+
+import numpy as np
+
+from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
+from mmclsa.gallery.backends import FaissBackend
+
+BLOCK = 50_000
+COMMIT_EVERY = 20
+CAMERAS = 8
+TOPK = 10
+TIMED_BY_NUMPY = 5
+Report = dict[str, Any]
 
 
 class Crowd(NamedTuple):
@@ -337,6 +339,8 @@ def draw(reports: list[Report], path: str) -> None:
 def main() -> None:
     """Measure, print, and add to the figures kept."""
     args = parse_args()
+    if args.plot and not args.out:
+        raise ConfigError('--plot draws the figures of --out, which is not given')
     check_writable(args.work_dir)
     kept = Path(args.out) if args.out else None
     reports = json.loads(kept.read_text()) if kept and kept.is_file() else []

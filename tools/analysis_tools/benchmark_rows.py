@@ -12,6 +12,24 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+from mmclsa.errors import ConfigError
+from mmclsa.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('grid', help='such as tools/analysis_tools/grids/crops_drawn.py')
+    parser.add_argument('--rows', nargs='+', required=True, metavar='ROW', help='the first is 1')
+    parser.add_argument('--people', type=int, default=32, help='in a batch')
+    parser.add_argument('--repeats', type=int, default=10, help='rounds')
+    parser.add_argument('--device', default='cpu')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
@@ -21,11 +39,9 @@ from torch import Tensor
 
 from mmclsa.engine.ablation import Row, read_grid, row_config
 from mmclsa.engine.cost import alternate, median_ratio
-from mmclsa.errors import ConfigError
 from mmclsa.models.reid import CropReID
 from mmclsa.models.reid.base import SceneBatch
 from mmclsa.registry import MODELS
-from mmclsa.utils import run_tool
 
 PICTURE = (3, 240, 120)  # of a person, original pixels
 
@@ -74,17 +90,6 @@ def steps(
         return reid.describe(scenes, boxes)
 
     return train, test
-
-
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('grid', help='such as tools/analysis_tools/grids/crops_drawn.py')
-    parser.add_argument('--rows', nargs='+', required=True, metavar='ROW', help='the first is 1')
-    parser.add_argument('--people', type=int, default=32, help='in a batch')
-    parser.add_argument('--repeats', type=int, default=10, help='rounds')
-    parser.add_argument('--device', default='cpu')
-    return parser.parse_args()
 
 
 def main() -> None:

@@ -18,9 +18,47 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmclsa.errors import ConfigError
+from mmclsa.utils.choices import PRECISIONS
+from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.io import write_json
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', nargs='?', default='configs/clsa/clsa_r50_cuhk.py')
+    parser.add_argument('--size', type=int, nargs=2, default=(448, 736), metavar=('H', 'W'))
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--boxes', type=int, nargs='+', default=(20, 100))
+    parser.add_argument('--repeats', type=int, default=5, help='rounds after the warm-up')
+    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    parser.add_argument('--threads', type=int, default=1, help='of PyTorch, on a CPU')
+    parser.add_argument('--amp', choices=tuple(PRECISIONS), help='autocast, also on a CPU')
+    parser.add_argument(
+        '--memory-only',
+        action='store_true',
+        help='only count what a training step holds when its backward pass begins',
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--loading',
+        type=int,
+        default=0,
+        metavar='BATCHES',
+        help='also time so many batches of the data loader; needs the data set',
+    )
+    parser.add_argument('--json', help='also write the figures into this file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
 import torch
 from mmdet.structures import DetDataSample
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -38,11 +76,8 @@ from mmclsa.engine.cost import (
     record_saved_tensors,
     step_memory,
 )
-from mmclsa.engine.hardware import PRECISIONS
-from mmclsa.errors import ConfigError
 from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
 from mmclsa.registry import MODELS
-from mmclsa.utils import run_tool, write_json
 
 PLAIN, ONE_LEVEL, CLSA = 'detector alone', 'one level', 'CLSA'
 MIB = 2**20
@@ -294,35 +329,6 @@ def report_loading(rate: float, cfg: Config, step: float, batch_size: int) -> No
     )
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', nargs='?', default='configs/clsa/clsa_r50_cuhk.py')
-    parser.add_argument('--size', type=int, nargs=2, default=(448, 736), metavar=('H', 'W'))
-    parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument('--boxes', type=int, nargs='+', default=(20, 100))
-    parser.add_argument('--repeats', type=int, default=5, help='rounds after the warm-up')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, default=1, help='of PyTorch, on a CPU')
-    parser.add_argument('--amp', choices=tuple(PRECISIONS), help='autocast, also on a CPU')
-    parser.add_argument(
-        '--memory-only',
-        action='store_true',
-        help='only count what a training step holds when its backward pass begins',
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--loading',
-        type=int,
-        default=0,
-        metavar='BATCHES',
-        help='also time so many batches of the data loader; needs the data set',
-    )
-    parser.add_argument('--json', help='also write the figures into this file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    return parser.parse_args()
-
-
 def main() -> None:
     """Measure and print."""
     args = parse_args()
@@ -330,6 +336,7 @@ def main() -> None:
         raise ConfigError('--repeats, --batch-size, --threads, --boxes and --size start at 1')
     if args.memory_only and args.loading:
         raise ConfigError('--loading is compared with a step, which --memory-only does not time')
+    args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     torch.set_num_threads(args.threads)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.default_scope)

@@ -15,30 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from mmclsa.apis import embedder_of_index, load_scenes, rank_people
-from mmclsa.datasets.readers.coco import read_coco
-from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.functional.geometry import pairwise_iou
-from mmclsa.gallery import GalleryIndex, GalleryRecord, table_to_records
-from mmclsa.gallery.building import QueryEmbedder
-from mmclsa.structures import Scene
-from mmclsa.utils import run_tool
+from mmclsa.utils.cli import run_tool
 from mmclsa.utils.trust import add_trust_option
-
-Place = tuple[str, int]  # source and frame
-_MIN_IOU = 0.5
-_ELSEWHERE = -(10**9)  # frames that are not annotated are far away from all that are
-
-
-@dataclass(frozen=True)
-class Known:
-    """Who a record is."""
-
-    person: int = -1
-    track: int = -1
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,6 +46,32 @@ def parse_args() -> argparse.Namespace:
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import numpy as np
+
+from mmclsa.apis import embedder_of_index, load_scenes, rank_people
+from mmclsa.datasets.readers.coco import read_coco
+from mmclsa.datasets.readers.mot import read_mot_sequence
+from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.gallery import GalleryIndex, GalleryRecord, table_to_records
+from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.structures import Scene
+
+Place = tuple[str, int]  # source and frame
+_MIN_IOU = 0.5
+_ELSEWHERE = -(10**9)  # frames that are not annotated are far away from all that are
+
+
+@dataclass(frozen=True)
+class Known:
+    """Who a record is."""
+
+    person: int = -1
+    track: int = -1
 
 
 def read_truth(args: argparse.Namespace) -> tuple[dict[Place, Scene], dict[Place, int]]:

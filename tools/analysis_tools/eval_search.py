@@ -7,34 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mmclsa.datasets.readers.coco import coco_protocol, read_coco
-from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
-from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
-from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21
-from mmclsa.datasets.readers.prw import prw_protocols, read_prw
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.device import product_on
-from mmclsa.evaluation.functional import (
-    PRESETS,
-    DetectionResult,
-    SearchFlags,
-    SearchResult,
-    by_height,
-    by_height_ratio,
-    evaluate_detection,
-    evaluate_searches,
-    flags_for_thresholds,
-)
+from mmclsa.evaluation.functional import PRESETS
 from mmclsa.evaluation.functional.flags import CHOICES
-from mmclsa.evaluation.report import (
-    format_results,
-    format_strata,
-    result_names,
-    results_to_json,
-    strata_to_json,
-)
 from mmclsa.structures import Predictions, Scene, SearchProtocol
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import write_json
@@ -42,6 +17,7 @@ from mmclsa.utils.io import write_json
 Loaded = tuple[list[Scene], list[SearchProtocol]]
 
 
+# The readers that these call are imported when the command line has been read.
 def load_cuhk_sysu(root: Path, args: argparse.Namespace) -> Loaded:
     """Read CUHK-SYSU's test scenes and tasks."""
     return read_cuhk_sysu(root, 'test'), cuhk_sysu_protocols(root, args.protocol)
@@ -84,38 +60,6 @@ LOADERS: Mapping[str, Callable[[Path, argparse.Namespace], Loaded]] = {
 }
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('predictions', help='predictions.npz; docs/evaluation.md has the format')
-    parser.add_argument('--dataset', choices=tuple(LOADERS), required=True)
-    parser.add_argument('--data-root', required=True, help='folder of the data set')
-    parser.add_argument(
-        '--protocol',
-        nargs='+',
-        metavar='NAME_OR_FILE',
-        help='gallery_50 ... gallery_4000, full, occlusion, resolution (default: every file '
-        'there); regular, multi_view (default: both), prw_mini; gallery_2000, gallery_4000, '
-        'gallery_10000 (default: every file there); val; for coco files (default: '
-        'protocol.json)',
-    )
-    parser.add_argument(
-        '--ann-file', default='annotations.json', help='for coco, below the data root'
-    )
-    parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, cuda:1, ...')
-    parser.add_argument(
-        '--upper-bound',
-        action='store_true',
-        help='also search among the ground-truth boxes (needs gt_* in the predictions)',
-    )
-    parser.add_argument(
-        '--by-height', action='store_true', help='also print figures by height of the match'
-    )
-    parser.add_argument('--out', metavar='OUT.json', help='write the figures there')
-    add_flags(parser.add_argument_group('flags', 'what is not given is as in the preset'))
-    return parser.parse_args()
-
-
 #: Options that become a flag of SearchFlags where they are given.
 FLAGS: Mapping[str, Mapping[str, Any]] = {
     '--iou-rule': dict(choices=CHOICES['iou_rule'], help='IoU that makes a detection right'),
@@ -152,6 +96,68 @@ def add_flags(group: Any) -> None:
     group.add_argument('--detection-thresh', type=float, help='for detection recall and AP')
     for option, settings in FLAGS.items():
         group.add_argument(option, default=argparse.SUPPRESS, **settings)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('predictions', help='predictions.npz; docs/evaluation.md has the format')
+    parser.add_argument('--dataset', choices=tuple(LOADERS), required=True)
+    parser.add_argument('--data-root', required=True, help='folder of the data set')
+    parser.add_argument(
+        '--protocol',
+        nargs='+',
+        metavar='NAME_OR_FILE',
+        help='gallery_50 ... gallery_4000, full, occlusion, resolution (default: every file '
+        'there); regular, multi_view (default: both), prw_mini; gallery_2000, gallery_4000, '
+        'gallery_10000 (default: every file there); val; for coco files (default: '
+        'protocol.json)',
+    )
+    parser.add_argument(
+        '--ann-file', default='annotations.json', help='for coco, below the data root'
+    )
+    parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, cuda:1, ...')
+    parser.add_argument(
+        '--upper-bound',
+        action='store_true',
+        help='also search among the ground-truth boxes (needs gt_* in the predictions)',
+    )
+    parser.add_argument(
+        '--by-height', action='store_true', help='also print figures by height of the match'
+    )
+    parser.add_argument('--out', metavar='OUT.json', help='write the figures there')
+    add_flags(parser.add_argument_group('flags', 'what is not given is as in the preset'))
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import numpy as np
+
+from mmclsa.datasets.readers.coco import coco_protocol, read_coco
+from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
+from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
+from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21
+from mmclsa.datasets.readers.prw import prw_protocols, read_prw
+from mmclsa.evaluation.device import product_on
+from mmclsa.evaluation.functional import (
+    DetectionResult,
+    SearchFlags,
+    SearchResult,
+    by_height,
+    by_height_ratio,
+    evaluate_detection,
+    evaluate_searches,
+    flags_for_thresholds,
+)
+from mmclsa.evaluation.report import (
+    format_results,
+    format_strata,
+    result_names,
+    results_to_json,
+    strata_to_json,
+)
 
 
 def flags_of(args: argparse.Namespace) -> list[SearchFlags]:

@@ -7,20 +7,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from mmengine.config import DictAction
-from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
-from terminaltables import GithubFlavoredMarkdownTable
-from torch import Tensor, nn
-
-from mmclsa.engine import check_pretrained, load_config, set_work_dir
-from mmclsa.utils.cli import run_tool
-
-#: The re-ID branch's losses begin so.
-REID = ('loss_id', 'loss_align', 'loss_triplet', 'loss_contrastive')
-
-BACKBONE = 'detector.backbone.'
+from mmclsa.utils.cli import DictAction, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,6 +20,23 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='as in train.py'
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from terminaltables import GithubFlavoredMarkdownTable
+from torch import Tensor, nn
+
+from mmclsa.engine import check_pretrained, load_config, set_work_dir
+
+#: The re-ID branch's losses begin so.
+REID = ('loss_id', 'loss_align', 'loss_triplet', 'loss_contrastive')
+
+BACKBONE = 'detector.backbone.'
 
 
 def split_losses(losses: Mapping[str, Tensor | list[Tensor]]) -> dict[str, Tensor]:

@@ -5,23 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from mmclsa.engine import load_config
-from mmclsa.engine.level_measuring import measure_model, stamp_of
-from mmclsa.engine.trained_run import TrainedRun, find_run
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.level_figures import (
-    LevelFigures,
-    gains_csv,
-    levels_tables,
-    load_level_figures,
-    pairs_csv,
-    save_level_figures,
-)
-from mmclsa.utils import atomic_write, check_writable, run_tool
+from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.io import atomic_write, check_writable
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
-from mmclsa.visualization import draw_levels, write_picture
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,6 +36,23 @@ def parse_args() -> argparse.Namespace:
         help='override settings of the configs, such as model.use_gt_boxes=True',
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.engine import load_config
+from mmclsa.engine.level_measuring import measure_model, stamp_of
+from mmclsa.engine.trained_run import TrainedRun, find_run
+from mmclsa.evaluation.level_figures import (
+    LevelFigures,
+    gains_csv,
+    levels_tables,
+    load_level_figures,
+    pairs_csv,
+    save_level_figures,
+)
+from mmclsa.visualization import draw_levels, write_picture
 
 
 def find_runs(folders: list[str]) -> list[TrainedRun]:

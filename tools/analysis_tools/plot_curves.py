@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from mmclsa.utils.cli import run_tool
-from mmclsa.visualization.curves import save_training_curves
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,6 +13,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('log', help='work dir of the run, or a scalars.json')
     parser.add_argument('--out', required=True, metavar='PNG', help='picture to write')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.visualization.curves import save_training_curves
 
 
 def main() -> None:

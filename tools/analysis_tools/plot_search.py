@@ -8,7 +8,6 @@ from pathlib import Path
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import check_writable
-from mmclsa.visualization.search_curves import read_report, save_search_pictures
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,6 +20,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--names', nargs='+', help='names of the models (default: of the files)')
     parser.add_argument('--protocol', help='that heights are drawn of (default: the first)')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.visualization.search_curves import read_report, save_search_pictures
 
 
 def main() -> None:

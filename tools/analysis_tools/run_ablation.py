@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.engine.ablation import chosen_runs, read_grid, work_through, write_results
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 
@@ -21,6 +20,12 @@ def parse_args() -> argparse.Namespace:
         '--rows', nargs='+', metavar='ROW', help='only these rows, and those they need'
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.engine.ablation import chosen_runs, read_grid, work_through, write_results
 
 
 def main() -> int:

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import DictAction
-from mmengine.registry import init_default_scope
-
-from mmclsa.engine import configured_flags, load_config
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.examples import choose_examples
 from mmclsa.evaluation.functional import ORDERS
-from mmclsa.registry import DATASETS
-from mmclsa.structures import Predictions
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.io import check_writable
-from mmclsa.visualization.ranking import choose_protocol, picture_loader, save_rank_lists
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,6 +32,18 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmengine.registry import init_default_scope
+
+from mmclsa.engine import configured_flags, load_config
+from mmclsa.evaluation.examples import choose_examples
+from mmclsa.registry import DATASETS
+from mmclsa.structures import Predictions
+from mmclsa.visualization.ranking import choose_protocol, picture_loader, save_rank_lists
 
 
 def main() -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-import torch.nn.functional as F
-from terminaltables import AsciiTable
-
-from mmclsa.utils import run_tool
+from mmclsa.utils.cli import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,6 +16,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--draws', type=int, default=200)
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import torch
+import torch.nn.functional as F
+from terminaltables import AsciiTable
 
 
 def cosines(people: int, copies: int, dims: int) -> tuple[float, float]:

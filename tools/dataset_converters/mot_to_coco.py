@@ -14,14 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import cv2
-from rich.progress import track
-
-from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
-from mmclsa.datasets.mot_challenge import first_frame_queries
-from mmclsa.datasets.readers.mot import MOTSequence, read_mot_sequences
 from mmclsa.errors import DataError
-from mmclsa.media import VideoReader
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, write_json
 
@@ -41,6 +34,18 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--link', action='store_true', help='link frames instead of copying them')
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import cv2
+from rich.progress import track
+
+from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
+from mmclsa.datasets.mot_challenge import first_frame_queries
+from mmclsa.datasets.readers.mot import MOTSequence, read_mot_sequences
+from mmclsa.media import VideoReader
 
 
 def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> dict[str, str]:

@@ -14,21 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import cv2
-from mmengine.config import DictAction
-from mmengine.registry import init_default_scope
-from rich.progress import track
-
-from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
-from mmclsa.datasets.mot_challenge import FirstFrameQuery
-from mmclsa.datasets.transforms import LoadSceneImage
-from mmclsa.datasets.verify import find_datasets
-from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
-from mmclsa.registry import DATASETS
-from mmclsa.structures import SearchProtocol
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.io import atomic_write, write_json
 
 
@@ -44,6 +31,23 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import cv2
+from mmengine.registry import init_default_scope
+from rich.progress import track
+
+from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
+from mmclsa.datasets.mot_challenge import FirstFrameQuery
+from mmclsa.datasets.transforms import LoadSceneImage
+from mmclsa.datasets.verify import find_datasets
+from mmclsa.engine import load_config
+from mmclsa.registry import DATASETS
+from mmclsa.structures import SearchProtocol
 
 
 def load_dataset(args: argparse.Namespace) -> BasePersonSearchDataset:

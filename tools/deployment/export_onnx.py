@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.apis import PersonSearchInferencer
-from mmclsa.utils import run_tool
+from mmclsa.utils.cli import run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -24,6 +23,12 @@ def parse_args() -> argparse.Namespace:
         help="least score of a person that the exported model has (default: the config's)",
     )
     return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.apis import PersonSearchInferencer
 
 
 def main() -> None:

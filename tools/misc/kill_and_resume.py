@@ -22,14 +22,33 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmclsa.errors import ConfigError
+from mmclsa.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--kills', type=int, default=50)
+    parser.add_argument('--longest', type=float, default=8, help='seconds of a life at most')
+    parser.add_argument('--ranks', type=int, default=1, help='processes, over gloo')
+    parser.add_argument('--epochs', type=int, default=12)
+    parser.add_argument('--batches', type=int, default=20, help='of an epoch')
+    parser.add_argument('--workers', type=int, default=1, help='data workers of a process')
+    parser.add_argument('--seed', type=int, default=0, help='of the moments')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kill_and_resume'))
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
 import torch
 
 import mmclsa.datasets
 import mmclsa.engine.hooks
 import mmclsa.models  # noqa: F401
 from mmclsa.compat import load_torch_file
-from mmclsa.errors import ConfigError
-from mmclsa.utils import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'clsa' / 'clsa_tiny_synthetic.py'
@@ -46,20 +65,6 @@ val_dataloader = val_cfg = val_evaluator = None
 default_hooks = dict(interim=dict(minutes=0.02, agree_every=2))
 log_level = 'WARNING'
 """
-
-
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--kills', type=int, default=50)
-    parser.add_argument('--longest', type=float, default=8, help='seconds of a life at most')
-    parser.add_argument('--ranks', type=int, default=1, help='processes, over gloo')
-    parser.add_argument('--epochs', type=int, default=12)
-    parser.add_argument('--batches', type=int, default=20, help='of an epoch')
-    parser.add_argument('--workers', type=int, default=1, help='data workers of a process')
-    parser.add_argument('--seed', type=int, default=0, help='of the moments')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kill_and_resume'))
-    return parser.parse_args()
 
 
 def start(config: Path, work_dir: Path, ranks: int) -> list[int]:

@@ -5,17 +5,36 @@ For tools/dist_train.sh and tools/dist_test.sh. The options are those of torchru
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from mmclsa.utils.cli import PREEMPTED_EXIT_CODE, USER_ERROR_EXIT_CODE
+
+
+def parse_args() -> None:
+    """Tell who asks for help, or names no script; torchrun reads the command line itself."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        usage='%(prog)s [options of torchrun] SCRIPT [options of the script]',
+        epilog='torchrun --help lists its options.',
+        allow_abbrev=False,
+    )
+    parser.add_argument('script', nargs=argparse.REMAINDER, help='what each process runs')
+    known, _ = parser.parse_known_args()
+    if not known.script:
+        parser.error('the script is missing')
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
-from mmclsa.utils.cli import PREEMPTED_EXIT_CODE, USER_ERROR_EXIT_CODE
 
 
 def children() -> list[int]:

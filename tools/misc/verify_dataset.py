@@ -12,17 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
-
-from mmclsa.datasets.verify import SplitReport, decode_all, find_datasets, inspect_split
-from mmclsa.engine import load_config
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
-
-LISTED = 5
+from mmclsa.utils.cli import DictAction, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,6 +29,19 @@ def parse_args() -> argparse.Namespace:
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, but is {args.workers}')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from mmclsa.datasets.verify import SplitReport, decode_all, find_datasets, inspect_split
+from mmclsa.engine import load_config
+
+LISTED = 5
 
 
 def show(console: Console, report: SplitReport) -> None:

@@ -1,4 +1,8 @@
-"""Evaluation in NumPy and SciPy alone: no framework, no model."""
+"""Evaluation in NumPy and SciPy alone: no framework, no model.
+
+Functions import SciPy when they are called: it takes a second, and command lines
+are read with the flags and presets that are defined here.
+"""
 
 from mmclsa.evaluation.functional.average_precision import average_precision
 from mmclsa.evaluation.functional.cbgm import context_match

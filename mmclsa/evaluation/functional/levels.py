@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax, rel_entr
 
 __all__ = [
     'LevelGain',
@@ -85,6 +84,8 @@ def js_divergences(logits_a: np.ndarray, logits_b: np.ndarray) -> np.ndarray:
         >>> js_divergences(np.array([[900.0, 0.0]]), np.array([[0.0, 900.0]])).tolist()
         [1.0]
     """
+    from scipy.special import rel_entr
+
     p, q = (np.exp(_log_probabilities(logits)) for logits in (logits_a, logits_b))
     middle = (p + q) / 2
     both = rel_entr(p, middle).sum(1) + rel_entr(q, middle).sum(1)
@@ -92,6 +93,8 @@ def js_divergences(logits_a: np.ndarray, logits_b: np.ndarray) -> np.ndarray:
 
 
 def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import log_softmax
+
     return log_softmax(np.asarray(logits, np.float64), axis=1)
 
 
@@ -114,9 +117,9 @@ def rank_correlations(similarities: np.ndarray) -> np.ndarray:
         >>> rank_correlations(np.array([[0.9, 0.5, 0.1], [0.3, 0.7, 0.2]])).tolist()
         [[1.0, 0.5], [0.5, 1.0]]
     """
-    values = np.asarray(similarities)
     from scipy.stats import rankdata  # half a second, and few need it
 
+    values = np.asarray(similarities)
     levels, count = values.shape
     if count < 2:
         return np.full((levels, levels), np.nan)

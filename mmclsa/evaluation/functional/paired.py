@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import stdtr
 
 __all__ = ['PairedDifference', 'compare_pairs', 'holm', 'sign_flip_p']
 
@@ -170,6 +169,8 @@ def _t_of_both(shares: np.ndarray, weights: np.ndarray) -> tuple[float, float, f
     Returns:
         The sum, p and the standard error.
     """
+    from scipy.special import stdtr
+
     seeds, people = shares.shape
     mean = float(shares.sum())
     if min(seeds, people) < 2:
