@@ -157,6 +157,7 @@ class TestGrid:
         for bed, more in (('real', {'scratch-clsa', 'linear-clsa'}), ('drawn', {'cosine-clsa'})):
             grid = read_grid(RECIPE.parent / f'crops_{bed}.py')
             twins = {'C4-C5-clsa': 'C4-C5', 'C2-C5-clsa': 'C2-C5', 'two-views-clsa': 'two-views'}
+            twins.update({'two-views-self': 'two-views', 'double-batch-clsa': 'double-batch'})
             stems = {'no-downscale-clsa', 'oim-clsa', 'contrastive-clsa', *more}
             twins.update({name: name.replace('clsa', 'three') for name in stems})
             for name in ('one', 'three', 'clsa'):

@@ -135,8 +135,8 @@ def read_grid(path: str | Path) -> Grid:
 
 def _check_names(path: str | Path, grid: Grid) -> None:
     """Refuse names of rows that the grid does not have, and rows that wait for themselves."""
-    whats = ('start', 'weights_of', 'against')
-    named = [(what, getattr(row, what)) for row in grid.rows for what in whats]
+    named_by = ('start', 'weights_of', 'against')
+    named = [(what, getattr(row, what)) for row in grid.rows for what in named_by]
     named += [('baseline', grid.baseline), *(('pictured', name) for name in grid.pictured)]
     rows = {row.name: row for row in grid.rows}
     for what, name in named:
