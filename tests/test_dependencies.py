@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
@@ -106,3 +107,17 @@ assert not heavy, heavy
 """
     result = run_python('-c', code)
     assert result.returncode == 0, result.stderr
+
+
+def test_the_design_page_shows_these_rules():
+    shown = {}
+    for line in (REPO / 'docs' / 'design.md').read_text().splitlines():
+        cells = [cell.strip() for cell in line.split('|')[1:-1]]
+        if len(cells) == 4 and cells[3] in ('none', 'yes'):
+            parts = re.findall(r'`([^`]+)`', cells[2])
+            shown[cells[0].strip('`')] = ({*parts}, cells[3] == 'none')
+    own = {
+        folder: ({*parts} - {'errors', folder.replace('/', '.')}, folder in WITHOUT_FRAMEWORKS)
+        for folder, parts in MAY_IMPORT.items()
+    }
+    assert shown == own
