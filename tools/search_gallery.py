@@ -61,8 +61,8 @@ if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
 from mmclsa.apis import (
+    GalleryHits,
     Picture,
-    SearchResult,
     choose_queries,
     describe_queries,
     embedder_of_index,
@@ -105,7 +105,7 @@ def main() -> None:
         queries = choose_queries(embedder, args.query, args.box, args.person, ask)
         feature = describe_queries(embedder, queries)
         hits = rank_people(index, feature, args.topk, where, args.rerank, args.group_by_track)
-    result = SearchResult(queries, hits)
+    result = GalleryHits(queries, hits)
     print(result.table())
     if args.out_dir:
         result.save(args.out_dir)

@@ -4,7 +4,7 @@ from mmclsa.apis.boxes import check_boxes
 from mmclsa.apis.from_index import embedder_of_index
 from mmclsa.apis.inferencer import PersonSearchInferencer
 from mmclsa.apis.queries import choose_first, choose_queries, list_people
-from mmclsa.apis.results import SearchResult, load_scenes
+from mmclsa.apis.results import GalleryHits, load_record_pictures
 from mmclsa.apis.searching import (
     QueryPerson,
     describe_queries,
@@ -15,10 +15,10 @@ from mmclsa.apis.searching import (
 from mmclsa.media import Picture, iterate_pictures, load_picture
 
 __all__ = [
+    'GalleryHits',
     'PersonSearchInferencer',
     'Picture',
     'QueryPerson',
-    'SearchResult',
     'check_boxes',
     'choose_first',
     'choose_queries',
@@ -28,7 +28,7 @@ __all__ = [
     'iterate_pictures',
     'list_people',
     'load_picture',
-    'load_scenes',
+    'load_record_pictures',
     'open_gallery',
     'rank_people',
 ]

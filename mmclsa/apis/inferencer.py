@@ -22,10 +22,10 @@ from rich.progress import track
 from torch import nn
 
 from mmclsa.apis.boxes import check_boxes
+from mmclsa.apis.config_and_weights import as_config, load_weights
 from mmclsa.apis.identity import config_digest, weights_digest
-from mmclsa.apis.models import as_config, load_weights
 from mmclsa.apis.queries import Boxes, choose_first, choose_queries
-from mmclsa.apis.results import SearchResult
+from mmclsa.apis.results import GalleryHits
 from mmclsa.apis.searching import (
     GalleryInput,
     describe_queries,
@@ -333,7 +333,7 @@ class PersonSearchInferencer(BaseInferencer):
         group_by_track: bool = False,
         person: Sequence[int] | int | None = None,
         out_dir: str | Path | None = None,
-    ) -> SearchResult:
+    ) -> GalleryHits:
         """Look for a person.
 
         Args:
@@ -364,7 +364,7 @@ class PersonSearchInferencer(BaseInferencer):
         feature = describe_queries(self, queries)
         with open_gallery(gallery, self) as index:
             hits = rank_people(index, feature, topk, where, rerank, group_by_track)
-        result = SearchResult(queries, hits)
+        result = GalleryHits(queries, hits)
         if out_dir is not None:
             result.save(out_dir)
         return result

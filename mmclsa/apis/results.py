@@ -20,11 +20,11 @@ from mmclsa.utils.io import atomic_write
 from mmclsa.utils.times import format_time
 from mmclsa.visualization import RankedPerson, draw_boxes, draw_rank_list, write_picture
 
-__all__ = ['SearchResult', 'load_scenes']
+__all__ = ['GalleryHits', 'load_record_pictures']
 
 
 @dataclass(frozen=True, eq=False)
-class SearchResult:
+class GalleryHits:
     """Ranked hits of a query.
 
     Attributes:
@@ -67,7 +67,7 @@ class SearchResult:
         with atomic_write(results) as temporary:
             text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + '\n', encoding='utf-8')
-        scenes = load_scenes([hit.record for hit in self.hits])
+        scenes = load_record_pictures([hit.record for hit in self.hits])
         paths = [results, write_picture(folder / 'rank_list.png', self.draw(scenes))]
         for rank, (hit, scene) in enumerate(zip(self.hits, scenes), 1):
             if scene is not None:
@@ -87,7 +87,7 @@ class SearchResult:
             Shape (H, W, 3), uint8, RGB.
         """
         if scenes is None:
-            scenes = load_scenes([hit.record for hit in self.hits])
+            scenes = load_record_pictures([hit.record for hit in self.hits])
         first = self.query[0]
         asked = RankedPerson(
             np.ascontiguousarray(first.picture[..., ::-1]), first.box, note=Path(first.source).name
@@ -100,7 +100,7 @@ class SearchResult:
         return draw_rank_list(asked, people, f'{Path(first.source).name}{more}')
 
 
-def load_scenes(records: Sequence[GalleryRecord]) -> list[np.ndarray | None]:
+def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | None]:
     """Load the pictures of records.
 
     Args:

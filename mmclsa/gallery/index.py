@@ -20,7 +20,7 @@ from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelIdentity, Segment
 from mmclsa.gallery.record_store import RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit, as_table
-from mmclsa.gallery.vectors import check_unit_vectors
+from mmclsa.gallery.unit_vectors import check_unit_vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmclsa.apis import QueryPerson, SearchResult, load_scenes, rank_people
+from mmclsa.apis import GalleryHits, QueryPerson, load_record_pictures, rank_people
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
 from mmclsa.gallery.building import Embedder
@@ -187,9 +187,9 @@ class GalleryPage:
         feature = drop.people.embeddings[chosen]
         with self._lock:
             hits = rank_people(self._index, feature, topk, where, group_by_track=group_by_track)
-            scenes = load_scenes([hit.record for hit in hits])
+            scenes = load_record_pictures([hit.record for hit in hits])
         query = QueryPerson(drop.picture, drop.people.boxes[chosen], drop.name)
-        found = SearchResult([query], hits)
+        found = GalleryHits([query], hits)
         records = [hit.record for hit in hits]
         return Answer(
             [

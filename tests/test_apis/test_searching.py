@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from mmclsa.apis import (
+    GalleryHits,
     PersonSearchInferencer,
     QueryPerson,
-    SearchResult,
     choose_queries,
     embedder_of_index,
     fuse_embeddings,
-    load_scenes,
+    load_record_pictures,
     rank_people,
 )
 from mmclsa.errors import ConfigError, UserError
@@ -155,7 +155,7 @@ class TestQueries:
 
 class TestResults:
     @pytest.fixture
-    def result(self, tmp_path) -> SearchResult:
+    def result(self, tmp_path) -> GalleryHits:
         picture = write(tmp_path / 'Straße 人.png', scene(1))
         video = write_video(tmp_path / 'v.avi', 20)
         nan = float('nan')
@@ -166,7 +166,7 @@ class TestResults:
             GalleryRecord('gone.png', 0, nan, (0, 0, 48, 32), 0.7),
         ]
         hits = [Hit(n, 0.9 - n / 10, record) for n, record in enumerate(records)]
-        return SearchResult([QueryPerson(scene(1), np.array([0, 0, 48, 32]), 'q.png')], hits)
+        return GalleryHits([QueryPerson(scene(1), np.array([0, 0, 48, 32]), 'q.png')], hits)
 
     def test_file(self, result, tmp_path):
         result.save(tmp_path / 'out ü')
@@ -194,7 +194,7 @@ class TestResults:
         assert np.abs(drawn[40:, 60:] - expected[40:, 60:]).mean() < 12
 
     def test_scenes_are_those_of_the_records(self, result):
-        scenes = load_scenes([hit.record for hit in result.hits])
+        scenes = load_record_pictures([hit.record for hit in result.hits])
         assert scenes[3] is None
         for picture, seed in zip(scenes, (3, 1, 0)):
             assert np.abs(picture[..., ::-1].astype(int) - scene(seed)).mean() < 8
@@ -207,7 +207,7 @@ class TestResults:
         assert '2009-06-11T12:00:00Z' in lines[5]
 
     def test_nothing_found(self, tmp_path):
-        empty = SearchResult([QueryPerson(scene(1), np.array([0, 0, 48, 32]))], [])
+        empty = GalleryHits([QueryPerson(scene(1), np.array([0, 0, 48, 32]))], [])
         assert len(empty.save(tmp_path)) == 2
         assert empty.to_dict()['hits'] == []
 

@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config, DictAction
 from mmengine.runner import FlexibleRunner, Runner
 
-from mmclsa.apis.models import as_config
+from mmclsa.apis.config_and_weights import as_config
 from mmclsa.engine import load_config
 from mmclsa.engine.config_variables import SETTINGS, files_read_once
 from mmclsa.errors import ConfigError

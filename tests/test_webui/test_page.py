@@ -131,6 +131,8 @@ class TestSearch:
             page.search(**arguments)
 
     def test_scene_that_is_gone(self, page, query, monkeypatch):
-        monkeypatch.setattr('mmclsa.webui.page.load_scenes', lambda records: [None] * len(records))
+        monkeypatch.setattr(
+            'mmclsa.webui.page.load_record_pictures', lambda records: [None] * len(records)
+        )
         answer = page.search(page.drop(query), 0, topk=2)
         assert [picture.shape for picture, _ in answer.scenes] == [(240, 320, 3)] * 2

@@ -53,7 +53,7 @@ if __name__ == '__main__':
 
 import numpy as np
 
-from mmclsa.apis import embedder_of_index, load_scenes, rank_people
+from mmclsa.apis import embedder_of_index, load_record_pictures, rank_people
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.evaluation.functional.geometry import pairwise_iou
@@ -136,7 +136,7 @@ def annotated_people(
         chosen = np.flatnonzero((scene.person_ids >= 0) & ~scene.ignore)
         if not len(chosen):
             continue
-        (picture,) = load_scenes([record])
+        (picture,) = load_record_pictures([record])
         if picture is None:
             raise ConfigError(f'frame {record.frame} of {record.source} cannot be read')
         parts.append(embedder.embed_boxes(picture[..., ::-1], scene.boxes[chosen]))

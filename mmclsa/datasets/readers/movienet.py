@@ -12,8 +12,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
-from mmclsa.datasets.readers.ssm import (
+from mmclsa.datasets.readers.mat_layout import (
     SearchEntry,
     build_task,
     label_box,
@@ -23,6 +22,7 @@ from mmclsa.datasets.readers.ssm import (
     read_search_entries,
     read_training_people,
 )
+from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene, SearchProtocol
 
