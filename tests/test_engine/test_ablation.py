@@ -22,6 +22,7 @@ from mmclsa.engine.ablation import (
     claims,
     collect_runs,
     read_grid,
+    results,
     row_config,
     schedule,
     take_claim,
@@ -30,6 +31,7 @@ from mmclsa.engine.ablation import (
 from mmclsa.engine.ablation.grid import fingerprint
 from mmclsa.engine.ablation.run import train_and_test
 from mmclsa.errors import ConfigError, DataError
+from mmclsa.evaluation.comparison import Trained
 from mmclsa.evaluation.query_figures import QueryFigures, load_query_figures, save_query_figures
 from tests.helpers import REPO, assert_user_error, run_python
 
@@ -406,3 +408,14 @@ def test_queries_of_another_protocol_than_the_task(tmp_path, monkeypatch):
         collect_runs(grid, tmp_path)
     early = dataclasses.replace(grid, task='early')
     assert collect_runs(early, tmp_path)[0].figure('mAP') == 0.75
+
+
+def test_curves_are_over_the_seeds_that_all_pictured_rows_have():
+    runs = [
+        Trained(row, seed, {}, None, {})
+        for row, seed in (('a', 0), ('a', 1), ('b', 1), ('b', 2), ('c', 7))
+    ]
+    shared = results._shared_seeds(runs, ['a', 'b'])
+    assert [(run.row, run.seed) for run in shared] == [('a', 1), ('b', 1)]
+    assert results._shared_seeds(runs, ['a', 'c']) == []
+    assert results._shared_seeds(runs, []) == []

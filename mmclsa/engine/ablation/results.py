@@ -107,10 +107,11 @@ def write_results(grid: Grid, out: str | Path) -> str:
     if differences:
         write_picture(out / DIFFERENCES, draw_differences(differences, grid.baseline))
     pictured = [name for name in grid.drawn if any(run.row == name for run in kept)]
-    if pictured:
+    shared = _shared_seeds(kept, pictured)
+    if shared:
         panels = {
-            'height of the match': _curves(kept, pictured, 'by_height'),
-            "query's height / match's height": _curves(kept, pictured, 'by_ratio'),
+            'height of the match': _curves(shared, pictured, 'by_height'),
+            "query's height / match's height": _curves(shared, pictured, 'by_ratio'),
         }
         write_picture(out / HEIGHTS, draw_binned_curves(panels))
     return tables
@@ -121,6 +122,13 @@ def _differences(runs: Sequence[Trained], grid: Grid) -> list[Difference]:
         Difference(name, grid.against[name], found.mean, found.error, found.per_seed)
         for name, found in compare_rows(runs, grid.against).items()
     ]
+
+
+def _shared_seeds(runs: Sequence[Trained], names: Sequence[str]) -> list[Trained]:
+    """Keep the runs of seeds that all of some rows have: a fold may be easier than others."""
+    seeds = [{run.seed for run in runs if run.row == name} for name in names]
+    shared = set.intersection(*seeds) if seeds else set()
+    return [run for run in runs if run.row in names and run.seed in shared]
 
 
 def _curves(runs: Sequence[Trained], names: Sequence[str], field: str) -> list[BinnedCurve]:

@@ -1,6 +1,7 @@
 """What does the alignment buy on drawn people across scales? See docs/alignment.md."""
 
 _base_ = './clsa_rows.py'
+pictured = ['three', 'clsa', 'one', 'two-views']
 config = 'configs/clsa/clsa_narrow_synthetic-crops.py'
 options = {'test_evaluator.height_edges': (48.0, 96.0, 192.0)}
 backbone, neck, head = 'model.reid.backbone.', 'model.reid.neck.', 'model.reid.head.'

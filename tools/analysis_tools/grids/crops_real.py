@@ -1,6 +1,7 @@
 """What does the alignment buy on real people across scales? See docs/alignment.md."""
 
 _base_ = './clsa_rows.py'
+pictured = ['three', 'clsa', 'one', 'two-views']
 config = 'configs/clsa/clsa_mbv2_cross-scale.py'
 task = 'mixed-to-mixed'
 # A fold a seed: so every sequence is searched once, by models that did not see it.
