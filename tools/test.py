@@ -45,38 +45,34 @@ if __name__ == '__main__':
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmclsa.engine import (
     check_load_from,
     check_pretrained,
+    configured_flags,
+    configured_metric,
     explain_failures,
     init_distributed,
     load_config,
     local_rank,
     set_work_dir,
 )
+from mmclsa.engine.bare_model import bare_model
 from mmclsa.evaluation.examples import choose_examples
-from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
+from mmclsa.evaluation.functional import SearchFlags
 from mmclsa.structures import Predictions
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
-
-
-def search_metric(cfg: Config) -> dict[str, Any]:
-    """Find the PersonSearchMetric among the test evaluators of a config."""
-    evaluators = cfg.get('test_evaluator') or []
-    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
-        if evaluator['type'] == 'PersonSearchMetric':
-            return evaluator
-    raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator.')
 
 
 def prepare_outputs(cfg: Config, args: argparse.Namespace) -> None:
     """Choose what to write, and prove before the test that it can be written."""
     if args.out or args.show_dir:
         args.out = args.out or os.path.join(cfg.work_dir, 'predictions.npz')
-        search_metric(cfg).outfile = args.out
+        metric = configured_metric(cfg)
+        if metric is None:
+            raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator.')
+        metric['outfile'] = args.out
     for file in filter(None, (args.out, args.json)):
         check_writable(os.path.dirname(file) or '.')
     if args.show_dir:
@@ -108,14 +104,13 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     check_load_from(runner.model, args.checkpoint, whole=True)
     if not args.checkpoint:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.init_weights()
+        bare_model(runner).init_weights()
     with explain_failures():
         figures = runner.test()
     if not is_main_process():
         return
     if args.show_dir:
-        draw(runner.test_dataloader.dataset, args, flags_of_metric(search_metric(cfg))[0])
+        draw(runner.test_dataloader.dataset, args, configured_flags(cfg))
     if args.json:
         write_json(args.json, dict(sorted(figures.items())), indent=2)
 

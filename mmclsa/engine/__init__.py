@@ -5,7 +5,7 @@ from mmclsa.engine.distributed import init_distributed, local_rank
 from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.file_backend import AtomicLocalBackend
 from mmclsa.engine.hardware import build_runner, set_amp, set_auto_scale_lr
-from mmclsa.engine.inference_pipeline import configured_flags
+from mmclsa.engine.inference_pipeline import configured_flags, configured_metric
 from mmclsa.engine.launch import (
     check_load_from,
     check_pretrained,
@@ -22,6 +22,7 @@ __all__ = [
     'check_load_from',
     'check_pretrained',
     'configured_flags',
+    'configured_metric',
     'explain_failures',
     'init_distributed',
     'load_config',

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import torch
 from mmengine.dist import all_gather, all_reduce, get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
+
+from mmclsa.engine.bare_model import bare_model
 
 __all__ = ['average_buffers', 'gather_rank_buffers', 'named_buffers']
 
@@ -22,8 +23,7 @@ def named_buffers(runner: Runner) -> dict[str, Tensor]:
     Returns:
         Name to buffer; those of an ``EMAHook`` begin with ``ema.``.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    buffers = dict(model.named_buffers())
+    buffers = dict(bare_model(runner).named_buffers())
     for hook in runner.hooks:
         average = getattr(hook, 'ema_model', None)
         if average is not None:

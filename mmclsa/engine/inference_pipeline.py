@@ -9,7 +9,7 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
 
-__all__ = ['configured_flags', 'inference_pipeline', 'limit_scores']
+__all__ = ['configured_flags', 'configured_metric', 'inference_pipeline', 'limit_scores']
 
 _LOADERS = ('LoadSceneImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
 _ANNOTATIONS = ('LoadPersonAnnotations', 'LoadAnnotations')
@@ -81,6 +81,28 @@ def limit_scores(test_cfg: Any, det_thresh: float) -> None:
             limit_scores(value, det_thresh)
 
 
+def configured_metric(cfg: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Find the first ``PersonSearchMetric`` of a config's ``test_evaluator``.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        The metric's own config, which may be changed; None if there is none.
+
+    Example:
+        >>> metrics = [dict(type='CocoMetric'), dict(type='PersonSearchMetric', preset='gfn')]
+        >>> configured_metric(dict(test_evaluator=metrics))['preset']
+        'gfn'
+    """
+    evaluators = cfg.get('test_evaluator') or []
+    for evaluator in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        # What describes a model has the threshold alone.
+        if evaluator.get('type', 'PersonSearchMetric') == 'PersonSearchMetric':
+            return evaluator
+    return None
+
+
 def configured_flags(cfg: Mapping[str, Any], det_thresh: float | None = None) -> SearchFlags:
     """Say how a config's metric searches.
 
@@ -102,12 +124,8 @@ def configured_flags(cfg: Mapping[str, Any], det_thresh: float | None = None) ->
         0.3
     """
     changed: dict[str, Any] = {} if det_thresh is None else dict(det_thresh=det_thresh)
-    evaluators = cfg.get('test_evaluator') or []
-    for evaluator in [evaluators] if isinstance(evaluators, Mapping) else evaluators:
-        # What describes a model has the threshold alone.
-        if evaluator.get('type', 'PersonSearchMetric') == 'PersonSearchMetric':
-            return flags_of_metric({**evaluator, **changed})[0]
-    return SearchFlags(**changed)
+    metric = configured_metric(cfg)
+    return SearchFlags(**changed) if metric is None else flags_of_metric({**metric, **changed})[0]
 
 
 def _bare(step: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 
 from mmclsa.engine.ablation.grid import fingerprint
+from mmclsa.engine.bare_model import bare_model
 from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.hardware import build_runner
 from mmclsa.engine.hooks.record_levels import RecordLevelsHook
@@ -66,8 +66,9 @@ def measure_model(cfg: Config, checkpoint: str) -> LevelFigures:
         records_by_image(hook.records, meta['scenes']), meta['protocols']
     )
     protocol = meta['protocols'][0]
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    logits = level_logits(model.reid.head, gallery_people(protocol, predictions, flags))
+    logits = level_logits(
+        bare_model(runner).reid.head, gallery_people(protocol, predictions, flags)
+    )
     return measure_levels(protocol, predictions, logits, flags)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmclsa.datasets.readers.json_file import load_json
+from mmclsa.engine.ablation.run import RESULT, WORK
 from mmclsa.engine.launch import load_config
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.checkpoint import latest_checkpoint
@@ -58,12 +59,12 @@ def find_run(folder: str | Path) -> TrainedRun | None:
             f'The run {folder} must be a folder with one config (*.py), but has {len(configs)}.'
         )
     config = str(configs[0])
-    if not any((place / 'last_checkpoint').is_file() for place in (folder, folder / 'work')):
+    if not any((place / 'last_checkpoint').is_file() for place in (folder, folder / WORK)):
         return None
-    if (folder / 'result.json').is_file():
-        result, weights = load_json(folder / 'result.json'), latest_checkpoint(folder / 'work')
+    if (folder / RESULT).is_file():
+        result, weights = load_json(folder / RESULT), latest_checkpoint(folder / WORK)
         if not isinstance(result, dict) or not {'row', 'seed'} <= result.keys():
-            raise DataError(f'{folder / "result.json"} must have the fields row and seed')
+            raise DataError(f'{folder / RESULT} must have the fields row and seed')
         return TrainedRun(str(result['row']), int(result['seed']), config, weights)
     if not (folder / 'last_checkpoint').is_file():
         return None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from terminaltables import GithubFlavoredMarkdownTable
@@ -26,10 +24,12 @@ from mmclsa.evaluation.functional import (
     split_levels,
 )
 from mmclsa.structures import Predictions, SearchProtocol
+from mmclsa.utils.arrays import load_arrays
 from mmclsa.utils.io import atomic_write
 
 __all__ = [
     'LevelFigures',
+    'figures_by_row',
     'gains_csv',
     'levels_tables',
     'load_level_figures',
@@ -150,16 +150,24 @@ def load_level_figures(path: str | Path, stamp: str) -> LevelFigures | None:
     """
     if not Path(path).is_file():
         return None
+    arrays = load_arrays(path, 'figures of levels')
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays['stamp']) != stamp:
-                return None
-            return LevelFigures(**{name: arrays[name] for name in LevelFigures.__annotations__})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        if str(arrays['stamp']) != stamp:
+            return None
+        return LevelFigures(**{name: arrays[name] for name in LevelFigures.__annotations__})
+    except KeyError as error:
         raise DataError(f'{path} has no figures of levels ({error})') from None
 
 
 Runs = Mapping[tuple[str, int], LevelFigures]
+
+
+def figures_by_row(runs: Runs) -> dict[str, list[LevelFigures]]:
+    """Put the figures of a row's seeds together, in the order that they come in."""
+    rows: dict[str, list[LevelFigures]] = {}
+    for (row, _), figures in runs.items():
+        rows.setdefault(row, []).append(figures)
+    return rows
 
 
 def pairs_csv(runs: Runs) -> str:
@@ -210,9 +218,7 @@ def levels_tables(runs: Runs) -> str:
     Raises:
         UserError: If the runs of a row have different levels.
     """
-    rows: dict[str, list[LevelFigures]] = {}
-    for (row, _), figures in runs.items():
-        rows.setdefault(row, []).append(figures)
+    rows = figures_by_row(runs)
     for row, of_row in rows.items():
         if len({len(figures.precisions) for figures in of_row}) > 1:
             raise UserError(f'the runs of {row} have different numbers of levels')

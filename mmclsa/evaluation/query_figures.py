@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from mmclsa.evaluation.functional import (
     precisions_by_height_ratio,
 )
 from mmclsa.structures import SearchProtocol
+from mmclsa.utils.arrays import load_arrays
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['QueryFigures', 'load_query_figures', 'query_figures', 'save_query_figures']
@@ -98,8 +97,8 @@ def load_query_figures(path: str | Path) -> QueryFigures:
     Raises:
         DataError: If it is no such file.
     """
+    arrays = load_arrays(path, 'figures of queries')
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return QueryFigures(**{name: arrays[name] for name in QueryFigures.__annotations__})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        return QueryFigures(**{name: arrays[name] for name in QueryFigures.__annotations__})
+    except KeyError as error:
         raise DataError(f'{path} has no figures of queries ({error})') from None

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mmclsa.errors import DataError
-from mmclsa.evaluation.level_figures import LevelFigures, Runs
+from mmclsa.evaluation.level_figures import LevelFigures, Runs, figures_by_row
 from mmclsa.visualization.curves import render
 
 __all__ = ['draw_levels']
@@ -39,9 +39,7 @@ def draw_levels(runs: Runs, title: str = '') -> np.ndarray:
         >>> draw_levels({('clsa', 0): one}).ndim
         3
     """
-    rows: dict[str, list[LevelFigures]] = {}
-    for (row, _), figures in runs.items():
-        rows.setdefault(row, []).append(figures)
+    rows = figures_by_row(runs)
     if not rows:
         raise DataError('there is no run to draw the levels of')
     figure = Figure(figsize=(13.5, 4.2), dpi=110, layout='constrained')

@@ -74,8 +74,12 @@ class Grid:
     pictured: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Row:
-        """Return the row of a name."""
-        return next(row for row in self.rows if row.name == name)
+        """Return the row of a name; a ``ConfigError`` names those that there are."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        names = ', '.join(row.name for row in self.rows)
+        raise ConfigError(f'there is no row {name!r}; the grid has {names}')
 
     @property
     def compared(self) -> tuple[Row, ...]:

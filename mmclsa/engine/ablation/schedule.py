@@ -40,8 +40,11 @@ def chosen_runs(grid: Grid, names: Collection[str]) -> list[tuple[Row, int]]:
 
     Returns:
         The runs, in the order of :func:`all_runs`.
+
+    Raises:
+        ConfigError: If the grid has no row of a name.
     """
-    runs = [(row, seed) for row, seed in all_runs(grid) if row.name in names]
+    runs = [(row, seed) for row in map(grid.__getitem__, names) for seed in row.seeds]
     wanted = {(row.name, seed) for row, seed in runs}
     while runs:
         needed = [run for run in (_needed(grid, row, seed) for row, seed in runs) if run]

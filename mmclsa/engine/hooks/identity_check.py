@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmclsa.datasets.concat import refuse_plain_concat
 from mmclsa.datasets.samplers import check_aspect_ratios, check_balanced_batches
 from mmclsa.datasets.transforms.pipeline_check import check_pipeline
+from mmclsa.engine.bare_model import bare_model
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
 
@@ -47,7 +47,7 @@ class IdentityCheckHook(Hook):
         check_aspect_ratios(runner.train_dataloader)
         check_pipeline(list(_wrapper_pipelines(runner.train_dataloader.dataset)))
         expected = dataset_identities(runner.train_dataloader.dataset)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         if expected is None:
             return
         for name, given in head_identities(model).items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmclsa.engine.bare_model import bare_model
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
 
@@ -67,7 +67,7 @@ class LossWeightRampHook(Hook):
         Raises:
             ConfigError: If there is no such loss, or its whole weight is 0.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         try:
             self._loss: Any = model.get_submodule(self.module)
             self._whole = float(self._loss.loss_weight)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmclsa.engine.bare_model import bare_model
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.metrics.records import record_of
 from mmclsa.registry import HOOKS
@@ -48,7 +48,7 @@ class RecordLevelsHook(Hook):
         Raises:
             ConfigError: If the model has no re-ID head with levels.
         """
-        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = bare_model(runner)
         levels = getattr(getattr(getattr(model, 'reid', None), 'head', None), 'levels', None)
         if levels is None:
             raise ConfigError(

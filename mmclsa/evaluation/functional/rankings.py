@@ -11,7 +11,7 @@ from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.hits import find_hits
-from mmclsa.evaluation.functional.search import search_in_chunks
+from mmclsa.evaluation.functional.search import Asked, search_in_chunks
 from mmclsa.structures import Predictions, Ranking, SearchProtocol
 
 __all__ = ['ORDERS', 'rank_queries', 'select_queries']
@@ -63,7 +63,9 @@ def rank_queries(
     task = protocol.with_camera_rule(flags.camera)
     gallery = Gallery.of(task, predictions, flags)
     found: dict[int, Ranking] = {}
-    chunks = search_in_chunks([task], predictions, gallery, flags, chosen=np.asarray(queries, int))
+    asked = Asked.of([task], predictions, flags)
+    chosen = np.asarray(queries, int)
+    chunks = search_in_chunks([task], predictions, asked, gallery, flags, chosen=chosen)
     for _, candidates, values in chunks:
         found.update(_rankings(candidates, values, task, gallery, flags))
     none, truths = np.zeros(0, np.int64), _truth_counts(task, flags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from mmclsa.evaluation.functional.similarity import (
 from mmclsa.structures import Context, Predictions, SearchProtocol
 
 __all__ = [
+    'Asked',
     'SearchFlags',
     'SearchResult',
     'evaluate_search',
@@ -125,23 +127,56 @@ def _search(
     make_product: ProductMaker,
 ) -> list[SearchResult]:
     """Search tasks on the same images."""
+    asked = Asked.of(tasks, predictions, flags)
     gallery = Gallery.of(tasks[0], predictions, flags)
     parts: list[list[Hits]] = [[] for _ in tasks]
-    searched = search_in_chunks(tasks, predictions, gallery, flags, chunk_bytes, make_product)
+    searched = search_in_chunks(
+        tasks, predictions, asked, gallery, flags, chunk_bytes, make_product
+    )
     for number, candidates, values in searched:
         parts[number].append(find_hits(candidates, values, tasks[number], gallery, flags))
-    _, known = query_features(predictions, flags)
     results = []
-    for task, found in zip(tasks, parts):
-        of_task = known[_query_rows(task, predictions)]
-        notes = notes_of(task, gallery, of_task)
-        results.append(_result(task, Hits.join(found), of_task, flags, notes))
+    for task, rows, found in zip(tasks, asked.rows, parts):
+        known = asked.known[rows]
+        notes = notes_of(task, gallery, known)
+        results.append(_result(task, Hits.join(found), known, flags, notes))
     return results
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The queries of tasks on the same images.
+
+    Attributes:
+        features: What is searched with, a row a query of the predictions,
+            shape (R, D).
+        known: Whether each has a feature, shape (R,), bool.
+        rows: For each task the rows of its queries, shape (Q,).
+    """
+
+    features: np.ndarray
+    known: np.ndarray
+    rows: list[np.ndarray]
+
+    @classmethod
+    def of(
+        cls, tasks: Sequence[SearchProtocol], predictions: Predictions, flags: SearchFlags
+    ) -> Asked:
+        """Find the queries in the predictions.
+
+        Raises:
+            UserError: As :func:`evaluate_search`.
+        """
+        rows = [_query_rows(task, predictions) for task in tasks]
+        for task in tasks:
+            _check_predicted(task, predictions)
+        return cls(*query_features(predictions, flags), rows)
 
 
 def search_in_chunks(
     tasks: Sequence[SearchProtocol],
     predictions: Predictions,
+    asked: Asked,
     gallery: Gallery,
     flags: SearchFlags,
     chunk_bytes: int = 128 * 2**20,
@@ -153,6 +188,7 @@ def search_in_chunks(
     Args:
         tasks: With the camera rule of the flags.
         predictions: Of all of them.
+        asked: The tasks' queries.
         gallery: What is searched.
         flags: Choices that change the similarities.
         chunk_bytes: Memory for the pairs that are looked at at once.
@@ -164,16 +200,13 @@ def search_in_chunks(
         similarity of each pair as it is ranked: after expansion, CBGM and
         re-ranking where these are on.
     """
-    rows_of = [_query_rows(task, predictions) for task in tasks]
-    for task in tasks:
-        _check_predicted(task, predictions)
-    features, known = query_features(predictions, flags)
+    features, known = asked.features, asked.known
     context = _context(predictions, flags) if flags.cbgm else None
     product = make_product(gallery.embeddings)
     pairs = max(chunk_bytes // PAIR_BYTES, 1)
     for low, high in _chunks(tasks, gallery, len(features), pairs):
         similarities = Similarities(features[low:high], gallery, product)
-        for number, (task, rows) in enumerate(zip(tasks, rows_of)):
+        for number, (task, rows) in enumerate(zip(tasks, asked.rows)):
             queries = np.flatnonzero((rows >= low) & (rows < high) & known[rows])
             if chosen is not None:
                 queries = np.intersect1d(queries, chosen)

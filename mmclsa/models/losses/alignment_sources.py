@@ -18,7 +18,7 @@ TRUST = ('all', 'confidence', 'right')
 
 
 def choose_sources(
-    logits: Sequence[Tensor], source: str, person_ids: Tensor
+    logits: Sequence[Tensor], source: str, person_ids: Tensor, itself: bool = False
 ) -> dict[int, list[Tensor]]:
     """Give each level the predictions that it follows.
 
@@ -33,6 +33,8 @@ def choose_sources(
             ``self``: each follows itself, which is a loss only where a person
             follows another picture of his (``CropReID.second_view``).
         person_ids: Shape (N,), -1 = unlabelled.
+        itself: Let the one level that all others follow follow itself, too,
+            as it does where people follow other pictures of theirs.
 
     Returns:
         For each level that follows anybody, logits (N, C) of its sources.
@@ -51,7 +53,7 @@ def choose_sources(
     levels = range(len(logits))
     if source in ('top', 'lowest'):
         of = levels[-1] if source == 'top' else 0
-        return {level: [logits[of]] for level in levels if level != of}
+        return {level: [logits[of]] for level in levels if itself or level != of}
     if source == 'all':
         return {
             level: [logits[other] for other in levels if other != level]

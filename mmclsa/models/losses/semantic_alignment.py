@@ -182,16 +182,14 @@ class SemanticAlignmentLoss(AlignmentLoss):
         With ``outputs.followed`` each person follows the source of another
         picture of his, and the source level learns so, too.
         """
-        sources = choose_sources(outputs.logits, self.source, outputs.person_ids)
-        if outputs.followed is not None and self.source in ('top', 'lowest'):
-            of = len(outputs.logits) - 1 if self.source == 'top' else 0
-            sources[of] = [outputs.logits[of]]
+        sources = choose_sources(
+            outputs.logits, self.source, outputs.person_ids, outputs.followed is not None
+        )
         return {
-            level: sum(
-                (self._follow(source, outputs.logits[level], outputs) for source in of_level[1:]),
-                start=self._follow(of_level[0], outputs.logits[level], outputs),
-            )
-            for level, of_level in sorted(sources.items())
+            level: torch.stack(
+                [self._follow(source, outputs.logits[level], outputs) for source in of_level]
+            ).sum()
+            for level, of_level in sources.items()
         }
 
     def _follow(self, source: Tensor, target: Tensor, outputs: LevelOutputs) -> Tensor:
