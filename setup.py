@@ -6,7 +6,7 @@ import sys
 
 from setuptools import setup
 
-PARTS = ('tools', 'configs')
+PARTS = ('tools', 'configs', 'model-index.yml')
 
 
 def add_mim_extension() -> None:
@@ -17,16 +17,18 @@ def add_mim_extension() -> None:
     os.makedirs(folder, exist_ok=True)
     for part in PARTS:
         source, target = os.path.join(root, part), os.path.join(folder, part)
-        if not os.path.isdir(source):  # a wheel built from an sdist has them in .mim already
+        if not os.path.exists(source):  # a wheel built from an sdist has them in .mim already
             continue
         if os.path.islink(target):
             os.remove(target)
         elif os.path.isdir(target):
             shutil.rmtree(target)
-        if distribution:
+        if not distribution:
+            os.symlink(os.path.relpath(source, folder), target)
+        elif os.path.isdir(source):
             shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
         else:
-            os.symlink(os.path.relpath(source, folder), target)
+            shutil.copy(source, target)
 
 
 if __name__ == '__main__':

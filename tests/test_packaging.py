@@ -13,7 +13,15 @@ import pytest
 from mmclsa.version import __version__
 from tests.helpers import REPO
 
-PARTS = ['setup.py', 'setup.cfg', 'MANIFEST.in', 'README.md', 'LICENSE', 'CHANGELOG.md']
+PARTS = [
+    'setup.py',
+    'setup.cfg',
+    'MANIFEST.in',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'model-index.yml',
+]
 
 
 @pytest.fixture(scope='module')
@@ -61,6 +69,7 @@ def test_contents(wheel):
     assert 'mmclsa/py.typed' in names
     assert 'mmclsa/.mim/configs/clsa/clsa_r50_cuhk.py' in names
     assert 'mmclsa/.mim/configs/_base_/default_runtime.py' in names
+    assert {'mmclsa/.mim/model-index.yml', 'mmclsa/.mim/configs/clsa/metafile.yml'} <= names
     assert {'mmclsa/.mim/tools/train.py', 'mmclsa/.mim/tools/dist_train.sh'} <= names
     assert not [name for name in names if name.startswith(('tests', 'docs'))]
     assert not [name for name in names if '__pycache__' in name]

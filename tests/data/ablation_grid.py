@@ -1,5 +1,5 @@
 # A grid of seconds, for the tests.
-config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+config = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 baseline = 'today'
 start = 'today'
 options = {

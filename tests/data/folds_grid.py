@@ -1,5 +1,5 @@
 # Seconds: a fold a seed, and a row that is another's models tested otherwise.
-config = 'configs/clsa/clsa_narrow_synthetic-crops.py'
+config = 'configs/clsa/clsa-twostep_yolox-narrow_1xb32-8e_synthetic-hard-crops.py'
 baseline = 'three'
 seeds = [0, 1]
 each_seed = {

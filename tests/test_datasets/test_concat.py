@@ -364,7 +364,9 @@ class TestRefusals:
 
 def test_config_joins_both(roots):
     """The config's data sets, built on fakes: all in one pass, with its own pipeline."""
-    cfg = Config.fromfile(REPO / 'configs' / 'clsa' / 'clsa_r50_cuhk-prw.py')
+    cfg = Config.fromfile(
+        REPO / 'configs' / 'clsa' / 'clsa_faster-rcnn_r50_1xb4-20e_cuhk-sysu-prw.py'
+    )
     assert cfg.num_identities == 5532 + 483
     assert cfg.model.reid.head.loss_id.queue_size == 5000
     for name in ('train', 'test'):

@@ -161,7 +161,9 @@ def test_mot2pets_configs_train_and_test_on_real_footage(monkeypatch):
 @needs_shared
 def test_holdout_config_shares_nobody(monkeypatch):
     monkeypatch.setenv('MMCLSA_DATA', str(SHARED / 'data'))
-    config = Config.fromfile(REPO / 'configs/clsa/clsa_mbv2_mot-holdout.py')
+    config = Config.fromfile(
+        REPO / 'configs/clsa/clsa-twostep_yolox-nano_mobilenetv2_1xb64-22e_mot-holdout.py'
+    )
     outer = dict(config.train_dataloader.dataset.dataset)
     outer.pop('type')
     train = MOTChallengeDataset(**outer)

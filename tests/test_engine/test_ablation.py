@@ -38,7 +38,7 @@ from tests.helpers import REPO, assert_user_error, run_python
 TOOL = 'tools/analysis_tools/run_ablation.py'
 TINY = REPO / 'tests' / 'data' / 'ablation_grid.py'
 FOLDS = REPO / 'tests' / 'data' / 'folds_grid.py'
-CONFIG = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+CONFIG = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 RECIPE = REPO / 'tools' / 'analysis_tools' / 'grids' / 'recipe.py'
 
 

@@ -17,7 +17,9 @@ from mmclsa.errors import ConfigError
 from tests.helpers import REPO
 
 CUHK = str(REPO / 'configs' / 'clsa' / 'clsa_r50_cuhk.py')
-HOLDOUT = str(REPO / 'configs' / 'clsa' / 'clsa_mbv2_mot-holdout.py')
+HOLDOUT = str(
+    REPO / 'configs' / 'clsa' / 'clsa-twostep_yolox-nano_mobilenetv2_1xb64-22e_mot-holdout.py'
+)
 MOT2PETS = str(REPO / 'configs' / 'clsa' / 'clsa_mbv2_mot2pets.py')
 TINY = str(REPO / 'configs' / 'clsa' / 'clsa_tiny_synthetic.py')
 
@@ -237,7 +239,9 @@ def test_where_weights_lie(monkeypatch):
         model = load_config(MOT2PETS, dict(reid_weights='b.pth')).model
         assert Path(model.detector.init_cfg.checkpoint) == Path('/big/yolox_nano_coco.pth')
         assert model.reid.backbone.init_cfg.checkpoint == 'b.pth'
-        scenes = load_config(str(Path(MOT2PETS).with_name('clsa_mbv2_mot17-scenes.py'))).model
+        scenes = load_config(
+            str(Path(MOT2PETS).with_name('clsa_faster-rcnn_mobilenetv2_1xb2-20e_mot2pets.py'))
+        ).model
         weights = Path(scenes.detector.backbone.init_cfg.checkpoint)
         assert weights == Path('/big/mobilenet_v2_imagenet.pth')
 

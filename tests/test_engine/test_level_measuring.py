@@ -53,7 +53,9 @@ def test_a_model_without_levels():
 
 def test_a_test_that_finds_nobody(tmp_path):
     """No gallery, so nothing is ranked; the predictions of the queries remain."""
-    cfg = Config.fromfile(REPO / 'configs' / 'clsa' / 'clsa_narrow_synthetic-hard.py')
+    cfg = Config.fromfile(
+        REPO / 'configs' / 'clsa' / 'clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
+    )
     cfg.test_dataloader.dataset.update(num_scenes=8, num_identities=4)
     cfg.test_evaluator.det_thresh = 1.1
     cfg.work_dir = str(tmp_path)

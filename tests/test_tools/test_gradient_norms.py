@@ -11,7 +11,7 @@ from tests.helpers import assert_user_error, run_python
 from tools.analysis_tools.gradient_norms import split_losses
 
 TOOL = 'tools/analysis_tools/gradient_norms.py'
-CONFIG = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+CONFIG = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 NARROW = [
     '--cfg-options',
     'model.reid.head.num_identities=8',

@@ -19,8 +19,8 @@ from mmclsa.structures import Predictions
 from tests.helpers import REPO
 
 TOOL, TEST = 'tools/analysis_tools/measure_levels.py', 'tools/test.py'
-CROPS = 'configs/clsa/clsa_narrow_synthetic-crops.py'
-SCENES = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+CROPS = 'configs/clsa/clsa-twostep_yolox-narrow_1xb32-8e_synthetic-hard-crops.py'
+SCENES = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 IDENTITIES = 6
 
 
@@ -141,7 +141,7 @@ def test_what_is_measured_is_not_measured_again(tmp_path, run_tool_here):
     second = tmp_path / 'three'  # a work dir of train.py
     cfg = few_crops()
     leave_model(cfg, second, 7)
-    cfg.dump(second / 'clsa_narrow_synthetic-crops.py')
+    cfg.dump(second / 'clsa-twostep_yolox-narrow_1xb32-8e_synthetic-hard-crops.py')
     run_tool_here(TOOL, first, second, '--out', out)
     assert kept.stat().st_mtime_ns == before
     rows = {(line['row'], line['seed']) for line in read(out / 'levels.csv')}

@@ -4,7 +4,7 @@ On the winners of the grid recipe.py, whose rows `start`, `combined` and `combin
 repeats.
 """
 
-config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+config = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 baseline = 'combined'
 start = 'start'
 seeds = [0, 1, 2]

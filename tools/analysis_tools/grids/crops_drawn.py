@@ -2,7 +2,7 @@
 
 _base_ = './clsa_rows.py'
 pictured = ['three', 'clsa', 'one', 'two-views']
-config = 'configs/clsa/clsa_narrow_synthetic-crops.py'
+config = 'configs/clsa/clsa-twostep_yolox-narrow_1xb32-8e_synthetic-hard-crops.py'
 options = {'test_evaluator.height_edges': (48.0, 96.0, 192.0)}
 backbone, neck, head = 'model.reid.backbone.', 'model.reid.neck.', 'model.reid.head.'
 top = {backbone + 'out_indices': (3,), neck + 'in_channels': [128]}

@@ -2,7 +2,7 @@
 
 _base_ = './clsa_rows.py'
 pictured = ['three', 'clsa', 'one', 'two-views']
-config = 'configs/clsa/clsa_mbv2_cross-scale.py'
+config = 'configs/clsa/clsa-twostep_yolox-nano_mobilenetv2_1xb32-6e_mot-cross-scale.py'
 task = 'mixed-to-mixed'
 # A fold a seed: so every sequence is searched once, by models that did not see it.
 each_seed = {'fold': [0, 1, 2, 3, 4]}

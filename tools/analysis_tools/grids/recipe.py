@@ -3,7 +3,7 @@
 Every run starts from the detector of the row `start`, as the headline starts from ImageNet.
 """
 
-config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+config = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 baseline = 'before'
 start = 'start'
 seeds = [0, 1, 2]

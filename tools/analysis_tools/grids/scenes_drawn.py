@@ -4,7 +4,7 @@ Every run starts from the detector of the row `start`, as in recipe.py. The alig
 as the identity loss (0.1) but in `clsa-0.01`, which is the config's own weight.
 """
 
-config = 'configs/clsa/clsa_narrow_synthetic-hard.py'
+config = 'configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 baseline = 'three'
 start = 'start'
 seeds = [0, 1, 2, 3, 4]

@@ -1,5 +1,5 @@
 # To choose settings for MOT->PETS: trained on MOT17 alone, searches TUD-Campus, shrunk like PETS.
-_base_ = './clsa_mbv2_mot2pets.py'
+_base_ = './clsa-twostep_yolox-nano_mobilenetv2_1xb64-22e_mot2pets.py'
 num_identities = 137  # of mot17_mini; the 8 people of TUD-Campus are held out
 
 model = dict(reid=dict(head=dict(num_identities=num_identities)))
