@@ -185,7 +185,7 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     options, embedder, build = settle(args, cfg)
     open_index = partial(
-        open_for_build, args.out, embedder.identity, build, args.append, args.index
+        open_for_build, args.out, embedder.fingerprint, build, args.append, args.index
     )
     if is_launched():
         plan_sources = partial(plan_units, args.sources, options.sampling)

@@ -101,7 +101,7 @@ def main() -> None:
         args.device,
         trust_checkpoint=args.trust_checkpoint,
     )
-    with GalleryIndex.open(args.index, embedder.identity) as index:
+    with GalleryIndex.open(args.index, embedder.fingerprint) as index:
         queries = choose_queries(embedder, args.query, args.box, args.person, ask)
         feature = describe_queries(embedder, queries)
         hits = rank_people(index, feature, args.topk, where, args.rerank, args.group_by_track)

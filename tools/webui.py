@@ -75,7 +75,7 @@ def main() -> None:
                 args.device,
                 trust_checkpoint=args.trust_checkpoint,
             )
-        with GalleryIndex.open(args.index, model.identity) as index:
+        with GalleryIndex.open(args.index, model.fingerprint) as index:
             page = GalleryPage(index, model, args.max_pixels)
             launch(build_app(page), args.host, args.port, args.max_upload)
 

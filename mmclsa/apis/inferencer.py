@@ -38,7 +38,7 @@ from mmclsa.engine.inference_pipeline import (
     limit_scores,
 )
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import ModelIdentity, SearchFilter
+from mmclsa.gallery import ModelFingerprint, SearchFilter
 from mmclsa.media import InputsType, InputType, Picture, Sampling, iterate_pictures
 from mmclsa.media import load_picture as load_one
 from mmclsa.registry import MODELS, TRANSFORMS
@@ -268,10 +268,10 @@ class PersonSearchInferencer(BaseInferencer):
         return {'predictions': predictions, 'visualization': visualization}
 
     @cached_property
-    def identity(self) -> ModelIdentity:
+    def fingerprint(self) -> ModelFingerprint:
         """The digests of config and weights, and the length of an embedding."""
         dims = self.embed_boxes(_PROBE, [[0, 0, 32, 64]]).shape[1]
-        return ModelIdentity(self._config_digest, weights_digest(self.model), dims)
+        return ModelFingerprint(self._config_digest, weights_digest(self.model), dims)
 
     def prepare(self, picture: np.ndarray, boxes: np.ndarray | None = None) -> dict[str, Any]:
         """Make a picture ready for the network; safe in several threads at once.

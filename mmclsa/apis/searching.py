@@ -161,18 +161,18 @@ def open_gallery(
         UserError: If a source does not exist.
     """
     if isinstance(gallery, GalleryIndex):
-        if difference := gallery.model.difference(embedder.identity):
+        if difference := gallery.model.difference(embedder.fingerprint):
             raise ConfigError(f'the index holds embeddings of another model: {difference}')
         yield gallery
     elif isinstance(gallery, (str, Path)) and (Path(gallery) / MANIFEST).is_file():
-        with GalleryIndex.open(gallery, embedder.identity) as index:
+        with GalleryIndex.open(gallery, embedder.fingerprint) as index:
             yield index
     else:
         sources = [gallery] if isinstance(gallery, (str, Path)) else list(gallery)
         plan = plan_units(sources)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory()))
-            index = GalleryIndex.create(folder / 'index', embedder.identity)
+            index = GalleryIndex.create(folder / 'index', embedder.fingerprint)
             stack.enter_context(index)
             build_gallery(index, embedder, plan, SourceOptions(), batch_size)
             yield index

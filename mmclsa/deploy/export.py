@@ -64,9 +64,13 @@ def export_searcher(inferencer: PersonSearchInferencer, out: str | Path) -> Side
     graphs = {}
     for role, module in _modules_of(model).items():
         graphs[role] = _export(module, role, *_example(role, model), folder)
-    identity = inferencer.identity
+    fingerprint = inferencer.fingerprint
     sidecar = Sidecar(
-        model={'config': identity.config, 'weights': identity.weights, 'dims': identity.dims},
+        model={
+            'config': fingerprint.config,
+            'weights': fingerprint.weights,
+            'dims': fingerprint.dims,
+        },
         reid='crops' if isinstance(model.reid, CropReID) else 'scenes',
         letterbox=letterbox,
         det_thresh=inferencer.det_thresh,

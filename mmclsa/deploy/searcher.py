@@ -15,7 +15,7 @@ from mmclsa.structures import FoundPeople
 from mmclsa.utils.optional import import_optional
 
 if TYPE_CHECKING:
-    from mmclsa.gallery import ModelIdentity
+    from mmclsa.gallery import ModelFingerprint
 
 __all__ = ['OnnxSearcher']
 
@@ -67,12 +67,12 @@ class OnnxSearcher:
         return self._sidecar.detection is not None
 
     @property
-    def identity(self) -> ModelIdentity:
+    def fingerprint(self) -> ModelFingerprint:
         """The digests of config and weights, and the length of an embedding."""
         # Here, because the gallery imports more than finding people needs.
-        from mmclsa.gallery import ModelIdentity
+        from mmclsa.gallery import ModelFingerprint
 
-        return ModelIdentity(**self._sidecar.model)
+        return ModelFingerprint(**self._sidecar.model)
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> list[FoundPeople]:
         """Find and describe the people of pictures.

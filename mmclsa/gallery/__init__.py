@@ -2,7 +2,7 @@
 
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.index import GalleryIndex
-from mmclsa.gallery.manifest import ModelIdentity
+from mmclsa.gallery.manifest import ModelFingerprint
 from mmclsa.gallery.records import (
     GalleryRecord,
     Hit,
@@ -11,10 +11,13 @@ from mmclsa.gallery.records import (
     table_to_records,
 )
 
+ModelIdentity = ModelFingerprint  # its former name; an identity is a person
+
 __all__ = [
     'GalleryIndex',
     'GalleryRecord',
     'Hit',
+    'ModelFingerprint',
     'ModelIdentity',
     'SearchFilter',
     'record_schema',

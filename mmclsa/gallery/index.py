@@ -17,7 +17,7 @@ from mmclsa.gallery.files import MissingFileError, check_file, reporting_write_e
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.folder import claim_new_folder, drop_orphans
 from mmclsa.gallery.locking import WriterLock
-from mmclsa.gallery.manifest import Manifest, ModelIdentity, Segment
+from mmclsa.gallery.manifest import Manifest, ModelFingerprint, Segment
 from mmclsa.gallery.record_store import RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit, as_table
 from mmclsa.gallery.unit_vectors import check_unit_vectors
@@ -62,7 +62,7 @@ class GalleryIndex:
     def create(
         cls,
         path: str | Path,
-        model: ModelIdentity,
+        model: ModelFingerprint,
         backend: Mapping[str, Any] | None = None,
     ) -> GalleryIndex:
         """Make a new, empty index and open it for writing.
@@ -99,7 +99,7 @@ class GalleryIndex:
     def open(
         cls,
         path: str | Path,
-        model: ModelIdentity | None = None,
+        model: ModelFingerprint | None = None,
         writable: bool = False,
         options: Mapping[str, Any] | None = None,
     ) -> GalleryIndex:
@@ -151,7 +151,7 @@ class GalleryIndex:
         raise AssertionError('the last attempt returns or raises')
 
     @property
-    def model(self) -> ModelIdentity:
+    def model(self) -> ModelFingerprint:
         """The model whose embeddings these are."""
         return self._manifest.model
 

@@ -12,7 +12,7 @@ from typing import Any
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.io import atomic_write
 
-__all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelIdentity', 'Segment']
+__all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelFingerprint', 'Segment']
 
 MANIFEST = 'manifest.json'
 VERSION = 1
@@ -21,7 +21,7 @@ _FILE_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]*')
 
 
 @dataclass(frozen=True)
-class ModelIdentity:
+class ModelFingerprint:
     """Which model computed the embeddings.
 
     Attributes:
@@ -42,13 +42,13 @@ class ModelIdentity:
             value = getattr(self, name)
             if not (isinstance(value, str) and _DIGEST.fullmatch(value)):
                 raise ConfigError(
-                    f'{name} of a ModelIdentity must be a SHA-256 (64 hexadecimal digits), '
+                    f'{name} of a ModelFingerprint must be a SHA-256 (64 hexadecimal digits), '
                     f'not {value!r}'
                 )
         if type(self.dims) is not int or self.dims < 1:
-            raise ConfigError(f'dims of a ModelIdentity must be positive, not {self.dims!r}')
+            raise ConfigError(f'dims of a ModelFingerprint must be positive, not {self.dims!r}')
 
-    def difference(self, other: ModelIdentity) -> str:
+    def difference(self, other: ModelFingerprint) -> str:
         """Say in words in what another model differs; empty if in nothing."""
         words = []
         for name in ('config', 'weights', 'dims'):
@@ -115,7 +115,7 @@ class Manifest:
         next_segment: Number of the next segment to be written.
     """
 
-    model: ModelIdentity
+    model: ModelFingerprint
     backend: Mapping[str, Any]
     segments: tuple[Segment, ...] = ()
     files: Mapping[str, FileEntry] = field(default_factory=dict)
@@ -220,7 +220,7 @@ def _parse(content: dict[str, Any]) -> Manifest:
     if len(set(names)) != len(names):
         raise ValueError('two segments have one name')
     return Manifest(
-        model=ModelIdentity(**content['model']),
+        model=ModelFingerprint(**content['model']),
         backend=backend,
         segments=segments,
         files=_parse_files(content['files']),

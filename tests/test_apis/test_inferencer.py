@@ -144,19 +144,19 @@ class TestThreads:
 class TestModel:
     def test_identity_is_of_weights_and_config(self, checkpoints, tmp_path):
         config, weights = checkpoints['scene'], checkpoints['scene_weights']
-        identity = PersonSearchInferencer(config, weights, 'cpu').identity
-        assert identity.dims == 192
+        fingerprint = PersonSearchInferencer(config, weights, 'cpu').fingerprint
+        assert fingerprint.dims == 192
         content = torch.load(weights, weights_only=False)
         torch.save(dict(content, optimizer={}), tmp_path / 'same.pth')
         # The threshold is the user's, not the model's; the file's place does not matter either.
         same = PersonSearchInferencer(config, tmp_path / 'same.pth', 'cpu', det_thresh=0.9)
-        assert same.identity == identity
+        assert same.fingerprint == fingerprint
         name = next(iter(content['state_dict']))
         content['state_dict'][name].view(-1)[0] += 1e-3
         torch.save(content, tmp_path / 'other.pth')
-        other = PersonSearchInferencer(config, tmp_path / 'other.pth', 'cpu').identity
-        assert other.config == identity.config
-        assert other.weights != identity.weights
+        other = PersonSearchInferencer(config, tmp_path / 'other.pth', 'cpu').fingerprint
+        assert other.config == fingerprint.config
+        assert other.weights != fingerprint.weights
 
     def test_pipeline_is_part_of_the_config(self):
         model = dict(type='A', train_cfg=dict(x=1))
@@ -175,7 +175,7 @@ class TestModel:
     def test_config_from_the_weights(self, checkpoints):
         found = PersonSearchInferencer(weights=checkpoints['crop_weights'], device='cpu')
         named = PersonSearchInferencer(checkpoints['crop'], checkpoints['crop_weights'], 'cpu')
-        assert found.identity == named.identity
+        assert found.fingerprint == named.fingerprint
 
     def test_threshold_limits_what_is_embedded(self, checkpoints):
         config, weights = checkpoints['scene'], checkpoints['scene_weights']

@@ -21,12 +21,12 @@ from mmclsa.apis import (
 )
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.evaluation.functional import k_reciprocal_distances
-from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelIdentity, SearchFilter
+from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelFingerprint, SearchFilter
 from mmclsa.gallery.building import BuildFile, Job, open_for_build
 from tests.fakes.footage import scene, write, write_video
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
-IDENTITY = ModelIdentity('a' * 64, 'b' * 64, DIMS)
+IDENTITY = ModelFingerprint('a' * 64, 'b' * 64, DIMS)
 
 
 def make_index(path: Path, vectors: np.ndarray, **columns: list) -> GalleryIndex:
@@ -227,7 +227,7 @@ class TestSearch:
         gallery = {'folder': pictures[0].parent, 'list': pictures}.get(kind)
         if gallery is None:
             build = BuildFile('', '', jobs=(Job(()),))
-            with open_for_build(tmp_path / 'i', crop_inferencer.identity, build) as index:
+            with open_for_build(tmp_path / 'i', crop_inferencer.fingerprint, build) as index:
                 for path in pictures:
                     found = crop_inferencer(path)['predictions'][0]
                     index.add(
@@ -257,9 +257,9 @@ class TestSearch:
         names = checkpoints['scene'], checkpoints['scene_weights']
         inferencer = PersonSearchInferencer(*names, 'cpu')
         build = BuildFile(inferencer.cfg.pretty_text, names[1], jobs=(Job((), det_thresh=0.3),))
-        open_for_build(tmp_path / 'i', inferencer.identity, build).close()
+        open_for_build(tmp_path / 'i', inferencer.fingerprint, build).close()
         again = embedder_of_index(tmp_path / 'i', device='cpu')
-        assert again.identity == inferencer.identity
+        assert again.fingerprint == inferencer.fingerprint
         assert again.det_thresh == 0.3
 
     def test_weights_that_moved(self, tmp_path):

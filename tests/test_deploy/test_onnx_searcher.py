@@ -54,7 +54,7 @@ class TestEveryConfig:
         for count in (1, 3):
             found = searcher.embed_boxes(picture(), BOXES[:count])
             expected = inferencer.embed_boxes(picture(), BOXES[:count])
-            assert found.shape == expected.shape == (count, inferencer.identity.dims)
+            assert found.shape == expected.shape == (count, inferencer.fingerprint.dims)
             assert np.abs(found - expected).max() < 1e-4
             assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
@@ -67,7 +67,7 @@ class TestEveryConfig:
 
     def test_identity_is_that_of_the_model(self, exported, name):
         inferencer, searcher, _ = exported(name)
-        assert searcher.identity == inferencer.identity
+        assert searcher.fingerprint == inferencer.fingerprint
 
 
 @pytest.mark.parametrize('name', ['scene', 'crop'])
@@ -98,7 +98,7 @@ class TestWholeSearcher:
         inferencer, _, folder = exported(name)
         (found,) = OnnxSearcher(folder, det_thresh=1.0)([picture()])
         assert found.boxes.shape == (0, 4)
-        assert found.embeddings.shape == (0, inferencer.identity.dims)
+        assert found.embeddings.shape == (0, inferencer.fingerprint.dims)
 
     def test_without_the_framework(self, exported, name, tmp_path):
         _, searcher, folder = exported(name)
@@ -124,7 +124,7 @@ def test_crops_more_than_go_through_at_once(exported):
     found = searcher.embed_crops(crops)
     assert len(found) == 130
     assert np.allclose(found[128:], searcher.embed_crops(crops[128:]), atol=1e-5)
-    assert searcher.embed_crops(crops[:0]).shape == (0, searcher.identity.dims)
+    assert searcher.embed_crops(crops[:0]).shape == (0, searcher.fingerprint.dims)
 
 
 class TestErrors:

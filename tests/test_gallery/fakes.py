@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from mmclsa.gallery import ModelIdentity
+from mmclsa.gallery import ModelFingerprint
 from mmclsa.structures import FoundPeople
 
 DIMS = 8
@@ -21,8 +21,8 @@ class FakeEmbedder:
         self.batches: list[int] = []
 
     @property
-    def identity(self) -> ModelIdentity:
-        return ModelIdentity('a' * 64, 'b' * 64, DIMS)
+    def fingerprint(self) -> ModelFingerprint:
+        return ModelFingerprint('a' * 64, 'b' * 64, DIMS)
 
     def prepare(self, picture: np.ndarray) -> dict:
         assert picture.dtype == np.uint8

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelIdentity, SearchFilter
+from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelFingerprint, SearchFilter
 
 DIMS = 24
 needs_milvus = pytest.mark.skipif(
     not (importlib.util.find_spec('pymilvus') and importlib.util.find_spec('milvus_lite')),
     reason='pymilvus with Milvus Lite is not installed',
 )
-MODEL = ModelIdentity('a' * 64, 'b' * 64, DIMS)
+MODEL = ModelFingerprint('a' * 64, 'b' * 64, DIMS)
 BACKENDS = {
     'milvus': {'type': 'MilvusBackend'},
     'flat-fp32': {'type': 'FaissBackend'},

@@ -49,9 +49,9 @@ def test_search_without_a_framework(tmp_path):
     code = f"""
 import sys
 import numpy as np
-from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelIdentity
+from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelFingerprint
 
-model = ModelIdentity('a' * 64, 'b' * 64, 3)
+model = ModelFingerprint('a' * 64, 'b' * 64, 3)
 records = [GalleryRecord('a.mp4', n, float(n), (0, 0, 4, 9), 0.5) for n in range(3)]
 with GalleryIndex.create({str(tmp_path / 'index')!r}, model) as index:
     index.add(np.eye(3), records, shard='a')

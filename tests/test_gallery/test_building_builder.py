@@ -39,9 +39,9 @@ from tests.test_gallery.fakes import FakeEmbedder
 units.FRAMES_PER_UNIT = 10
 path, embedder = sys.argv[1], FakeEmbedder(delay=0.01)
 try:
-    index = GalleryIndex.open(path, embedder.identity, writable=True)
+    index = GalleryIndex.open(path, embedder.fingerprint, writable=True)
 except Exception:
-    index = GalleryIndex.create(path, embedder.identity)
+    index = GalleryIndex.create(path, embedder.fingerprint)
 with index:
     print('started', flush=True)
     build_gallery(index, embedder, plan_units(sys.argv[2:]), batch_size=2, commit_seconds=0.0)
@@ -64,9 +64,9 @@ def build(path: Path, *sources: Path, **options) -> tuple:
     embedder = FakeEmbedder()
     exists = (path / 'manifest.json').exists()
     index = (
-        GalleryIndex.open(path, embedder.identity, writable=True)
+        GalleryIndex.open(path, embedder.fingerprint, writable=True)
         if exists
-        else GalleryIndex.create(path, embedder.identity)
+        else GalleryIndex.create(path, embedder.fingerprint)
     )
     with index:
         report = build_gallery(index, embedder, plan_units(sources), **options)
@@ -154,7 +154,7 @@ def test_interrupted_build_keeps_its_work(tmp_path, footage):
                 raise KeyboardInterrupt
             return super().find_people(batch)
 
-    index = GalleryIndex.create(tmp_path / 'index', FakeEmbedder().identity)
+    index = GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint)
     with index, pytest.raises(KeyboardInterrupt):
         build_gallery(index, Impatient(), plan_units(footage), batch_size=2)
     with GalleryIndex.open(tmp_path / 'index') as index:
@@ -208,7 +208,7 @@ class TestSpool:
     def test_left_over_is_taken_once(self, tmp_path, footage):
         index, whole = tmp_path / 'index', tmp_path / 'whole'
         build(whole, *footage)
-        GalleryIndex.create(index, FakeEmbedder().identity).close()
+        GalleryIndex.create(index, FakeEmbedder().fingerprint).close()
         spool = Spool(index)
         results = self.results(footage)
         spool.write(results[:8])
@@ -239,8 +239,8 @@ class TestBuildFile:
             BuildFile.read(tmp_path)
 
     def test_command_that_was_killed_before_it_noted_itself(self, tmp_path):
-        identity = FakeEmbedder().identity
-        GalleryIndex.create(tmp_path / 'i', identity).close()
+        fingerprint = FakeEmbedder().fingerprint
+        GalleryIndex.create(tmp_path / 'i', fingerprint).close()
         build_file = BuildFile('', '/a.pth', jobs=(Job(('/c',)),))
-        open_for_build(tmp_path / 'i', identity, build_file).close()
+        open_for_build(tmp_path / 'i', fingerprint, build_file).close()
         assert BuildFile.read(tmp_path / 'i') == build_file

@@ -28,7 +28,7 @@ units.FRAMES_PER_UNIT = 10
 def main():
     embedder = FakeEmbedder()
     report, index = build_in_processes(
-        lambda: GalleryIndex.create(sys.argv[1], embedder.identity),
+        lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
         lambda: plan_units(sys.argv[2:]), embedder, SourceOptions(),
         commit_seconds=0.0)
     assert not torch.distributed.is_initialized()

@@ -49,13 +49,13 @@ def test_ray_survives_a_lost_worker(tmp_path, monkeypatch):
     mark, plan = tmp_path / 'mark', plan_units([tmp_path / 'stills'])
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().identity) as index:
+        with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint) as index:
             report = build_with_ray(index, partial(Mortal, mark), plan, num_workers=2, batch_size=2)
     finally:
         ray.shutdown()
     assert mark.exists()  # somebody was killed
     assert report.pictures == 24
     assert len(report.skipped) == 1
-    with GalleryIndex.create(tmp_path / 'whole', FakeEmbedder().identity) as index:
+    with GalleryIndex.create(tmp_path / 'whole', FakeEmbedder().fingerprint) as index:
         build_gallery(index, FakeEmbedder(), plan)
     assert content(tmp_path / 'index') == content(tmp_path / 'whole')

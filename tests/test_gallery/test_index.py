@@ -8,6 +8,7 @@ import pytest
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.gallery import (
     GalleryIndex,
+    ModelFingerprint,
     ModelIdentity,
     SearchFilter,
     records_to_table,
@@ -144,10 +145,14 @@ def test_fewer_people_than_asked_for(folder, people, backend):
 
 def test_another_model_is_refused(folder, people):
     GalleryIndex.create(folder, MODEL).close()
-    other = ModelIdentity('c' * 64, 'b' * 64, DIMS)
+    other = ModelFingerprint('c' * 64, 'b' * 64, DIMS)
     with pytest.raises(ConfigError, match='another model: config aaaaaaaaaaaa instead of cccc'):
         GalleryIndex.open(folder, other)
     GalleryIndex.open(folder, MODEL, writable=True).close()
+
+
+def test_former_name_of_the_fingerprint():
+    assert ModelIdentity is ModelFingerprint
 
 
 def test_second_writer_is_refused_and_readers_are_not(folder, people):

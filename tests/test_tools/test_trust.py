@@ -78,7 +78,7 @@ def described_index(tmp_path_factory, checkpoints):  # noqa: F811
     inferencer = PersonSearchInferencer(checkpoints['scene'], checkpoints['scene_weights'], 'cpu')
     build = BuildFile(describe_model(inferencer.cfg), 'gone.pth', jobs=(Job(()),))
     folder = tmp_path_factory.mktemp('described') / 'index'
-    open_for_build(folder, inferencer.identity, build).close()
+    open_for_build(folder, inferencer.fingerprint, build).close()
     return folder
 
 
@@ -218,7 +218,7 @@ class TestIndex:
         self.rewrite(names, drop=('embedder',), config=text, checkpoint=names['good'])
         embedder = embedder_of_index(names['index'], device='cpu')
         with GalleryIndex.open(names['index']) as index:
-            assert embedder.identity == index.model
+            assert embedder.fingerprint == index.model
 
     def test_python_of_one_who_is_trusted(self, names):
         self.rewrite(
@@ -249,7 +249,7 @@ class TestWeightsWithConfig:
         content['meta'] = dict(cfg=evil_text(mark), mmclsa_model=json.dumps(describe_model(cfg)))
         torch.save(content, tmp_path / 'a.pth')
         named = PersonSearchInferencer(cfg, checkpoints['scene_weights'], 'cpu')
-        assert PersonSearchInferencer(weights=tmp_path / 'a.pth').identity == named.identity
+        assert PersonSearchInferencer(weights=tmp_path / 'a.pth').fingerprint == named.fingerprint
         assert not mark.exists()
 
     def test_python_is_not_run(self, checkpoints, tmp_path):  # noqa: F811

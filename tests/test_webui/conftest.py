@@ -22,7 +22,7 @@ def index_dir(tmp_path_factory) -> Path:
     write_video(folder / 'footage' / 'Tür.avi', 30)
     write_scenes(folder / 'yard', 6)
     embedder = FakeEmbedder()
-    with GalleryIndex.create(folder / 'index', embedder.identity) as index:
+    with GalleryIndex.create(folder / 'index', embedder.fingerprint) as index:
         for source, camera in (('footage', 'door'), ('yard', 'yard')):
             options = SourceOptions(Sampling(every=5), camera)
             plan = plan_units([folder / source], options.sampling)
@@ -33,7 +33,7 @@ def index_dir(tmp_path_factory) -> Path:
 @pytest.fixture
 def page(index_dir):
     embedder = FakeEmbedder()
-    with GalleryIndex.open(index_dir, embedder.identity) as index:
+    with GalleryIndex.open(index_dir, embedder.fingerprint) as index:
         yield GalleryPage(index, embedder, max_pixels=1_000_000)
 
 

@@ -41,7 +41,7 @@ def address(index_dir):
         from mmclsa.webui.app import build_app, launch
 
         embedder = FakeEmbedder()
-        with GalleryIndex.open(index_dir, embedder.identity) as index:
+        with GalleryIndex.open(index_dir, embedder.fingerprint) as index:
             app = build_app(GalleryPage(index, embedder, max_pixels=1_000_000))
             yield launch(app, port=free_port(), max_upload_mb=1, block=False)
             app.close()
@@ -186,7 +186,7 @@ class TestTool:
     def test_serves_this_machine(self, exported, tmp_path, monkeypatch):
         """With the defaults; all but the waiting for visitors is real."""
         searcher, folder = exported('crop')[1:]
-        GalleryIndex.create(tmp_path / 'index', searcher.identity).close()
+        GalleryIndex.create(tmp_path / 'index', searcher.fingerprint).close()
         served = []
         monkeypatch.setattr('mmclsa.webui.app.launch', lambda *args: served.append(args))
         monkeypatch.setenv('GRADIO_TEMP_DIR', 'set by the tool')

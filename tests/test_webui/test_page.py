@@ -26,7 +26,7 @@ def test_what_it_says_of_the_gallery(page):
 @pytest.mark.parametrize('people', [0, 1])
 def test_gallery_that_is_empty_or_without_times(tmp_path, query, people):
     embedder = FakeEmbedder()
-    with GalleryIndex.create(tmp_path / 'index', embedder.identity) as index:
+    with GalleryIndex.create(tmp_path / 'index', embedder.fingerprint) as index:
         record = GalleryRecord(str(query), 0, math.nan, (0.0, 0.0, 48.0, 32.0), 0.9)
         index.add(np.eye(DIMS)[:people], [record] * people)
         page = GalleryPage(index, embedder)

@@ -105,7 +105,7 @@ def run_build(inferencer: PersonSearchInferencer, args: argparse.Namespace) -> N
     """Build an index from the files."""
     sampling = Sampling(args.every)
     with TemporaryDirectory() as folder:
-        index = GalleryIndex.create(Path(folder) / 'index', inferencer.identity)
+        index = GalleryIndex.create(Path(folder) / 'index', inferencer.fingerprint)
         with index:
             plan = plan_units(args.sources, sampling)
             build_gallery(index, inferencer, plan, SourceOptions(sampling), args.batch_size)
@@ -125,7 +125,7 @@ def main() -> None:
     inferencer = PersonSearchInferencer(
         args.config, args.checkpoint, 'cpu', trust_checkpoint=args.trust_checkpoint
     )
-    assert inferencer.identity  # digested once, before the clock runs
+    assert inferencer.fingerprint  # digested once, before the clock runs
     batches = prepare_batches(inferencer, args)
     recorded = record_inputs(inferencer, batches)
     jobs: dict[str, Callable[[], None]] = {

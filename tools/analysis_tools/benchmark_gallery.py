@@ -58,7 +58,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 import numpy as np
 
-from mmclsa.gallery import GalleryIndex, ModelIdentity, SearchFilter, record_schema
+from mmclsa.gallery import GalleryIndex, ModelFingerprint, SearchFilter, record_schema
 from mmclsa.gallery.backends import FaissBackend
 
 BLOCK = 50_000
@@ -165,7 +165,7 @@ def build(folder: Path, crowd: Crowd, people: int, backend: dict[str, Any]) -> R
 
     The time to draw the people is left out.
     """
-    model = ModelIdentity('0' * 64, '0' * 64, crowd.dims)
+    model = ModelFingerprint('0' * 64, '0' * 64, crowd.dims)
     added = 0.0
     with open_or_create(folder, model, backend) as index:
         finished = index.shards()
@@ -189,7 +189,7 @@ def build(folder: Path, crowd: Crowd, people: int, backend: dict[str, Any]) -> R
         }
 
 
-def open_or_create(folder: Path, model: ModelIdentity, backend: dict[str, Any]) -> GalleryIndex:
+def open_or_create(folder: Path, model: ModelFingerprint, backend: dict[str, Any]) -> GalleryIndex:
     """Open the index of a run that was stopped, or a new one."""
     if (folder / 'manifest.json').is_file():
         return GalleryIndex.open(folder, model, writable=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from mmclsa.errors import ConfigError, UserError
-from mmclsa.gallery import GalleryIndex, ModelIdentity
+from mmclsa.gallery import GalleryIndex, ModelFingerprint
 from mmclsa.gallery.building.builder import COMMIT_SECONDS, BuildReport, IndexSink, pending_units
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import UnitResult, process_units
@@ -80,13 +80,13 @@ def build_in_processes(
     """
     with joined_processes(_TIMEOUT) as processes:
         began = time.monotonic()
-        identity = embedder.identity
+        fingerprint = embedder.fingerprint
         index: GalleryIndex | None = None
         start = _Start()
         if processes.rank == 0:
-            index, start = _begin(open_index, plan_sources, identity)
+            index, start = _begin(open_index, plan_sources, fingerprint)
         start = processes.broadcast(start)
-        _check(start, identity)
+        _check(start, fingerprint)
         share = share_of(start.units, processes.rank, processes.world_size)
         results = process_units(share, embedder, options, batch_size)
         if index is None:
@@ -97,11 +97,11 @@ def build_in_processes(
     return report, index
 
 
-def _check(start: _Start, identity: ModelIdentity) -> None:
+def _check(start: _Start, fingerprint: ModelFingerprint) -> None:
     """Refuse to begin what the first process cannot, or has another model for."""
     if start.error:
         raise UserError(start.error)
-    if start.identity and (difference := start.identity.difference(identity)):
+    if start.fingerprint and (difference := start.fingerprint.difference(fingerprint)):
         raise ConfigError(f'the processes have different models: {difference}')
 
 
@@ -110,7 +110,7 @@ class _Start:
     """What the first process tells the others."""
 
     path: str = ''
-    identity: ModelIdentity | None = None
+    fingerprint: ModelFingerprint | None = None
     units: Sequence[Unit] = ()
     known: int = 0
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class _Start:
 def _begin(
     open_index: Callable[[], GalleryIndex],
     plan_sources: Callable[[], Plan],
-    identity: ModelIdentity,
+    fingerprint: ModelFingerprint,
 ) -> tuple[GalleryIndex | None, _Start]:
     try:
         plan = plan_sources()
@@ -130,7 +130,7 @@ def _begin(
     IndexSink(index).commit()  # what killed processes have spooled
     units = pending_units(index, plan)
     known = len(plan.units) - len(units)
-    return index, _Start(str(index.path.resolve()), identity, units, known, plan.skipped)
+    return index, _Start(str(index.path.resolve()), fingerprint, units, known, plan.skipped)
 
 
 def _take_in(results: Iterable[UnitResult], sink: IndexSink, processes: Processes) -> BuildReport:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mmclsa.gallery import ModelIdentity
+from mmclsa.gallery import ModelFingerprint
 from mmclsa.structures import FoundPeople
 
 __all__ = ['Embedder', 'QueryEmbedder']
@@ -17,7 +17,7 @@ class Embedder(Protocol):
     """Finds and describes people: ``PersonSearchInferencer`` and ``OnnxSearcher`` do."""
 
     @property
-    def identity(self) -> ModelIdentity:
+    def fingerprint(self) -> ModelFingerprint:
         """The digests of its model."""
 
     def prepare(self, picture: np.ndarray) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.gallery import GalleryIndex, ModelIdentity
+from mmclsa.gallery import GalleryIndex, ModelFingerprint
 from mmclsa.gallery.manifest import MANIFEST
 from mmclsa.utils.io import write_json
 
@@ -95,7 +95,7 @@ class BuildFile:
 
 def open_for_build(
     path: str | Path,
-    identity: ModelIdentity,
+    fingerprint: ModelFingerprint,
     build: BuildFile,
     append: bool = False,
     backend: Mapping[str, Any] | None = None,
@@ -104,7 +104,7 @@ def open_for_build(
 
     Args:
         path: Its folder.
-        identity: Of the model.
+        fingerprint: Of the model.
         build: The model's files, and one job: this command.
         append: Whether an index that other commands have built may grow.
         backend: Config of a new index's backend.
@@ -118,9 +118,9 @@ def open_for_build(
         UserError: If another process is writing to it.
     """
     if not (Path(path) / MANIFEST).exists():
-        index = GalleryIndex.create(path, identity, backend)
+        index = GalleryIndex.create(path, fingerprint, backend)
     else:
-        index = GalleryIndex.open(path, identity, writable=True)
+        index = GalleryIndex.open(path, fingerprint, writable=True)
     try:
         before = BuildFile.read(path)
         jobs = before.jobs if before is not None else ()
