@@ -100,7 +100,7 @@ def check_versions(requirements: Mapping[str, Requirement] = REQUIREMENTS) -> No
         if Version(version) < Version(requirement.minimum):
             raise ImportError(
                 f'mmclsa needs {name} >= {requirement.minimum}, '
-                f'but {distribution} {version} is installed.'
+                f'but {distribution} {version} is installed'
             )
         tested = Version(requirement.tested).release
         if Version(version).release[: len(tested)] > tested:

@@ -71,7 +71,7 @@ def prepare_outputs(cfg: Config, args: argparse.Namespace) -> None:
         args.out = args.out or os.path.join(cfg.work_dir, 'predictions.npz')
         metric = configured_metric(cfg)
         if metric is None:
-            raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator.')
+            raise ConfigError('--out and --show-dir need a PersonSearchMetric in test_evaluator')
         metric['outfile'] = args.out
     for file in filter(None, (args.out, args.json)):
         check_writable(os.path.dirname(file) or '.')

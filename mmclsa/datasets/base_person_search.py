@@ -124,7 +124,7 @@ class BasePersonSearchDataset(BaseDetDataset):
     ann_file: str
     data_prefix: dict[str, Any]
     #: The data set's name in messages.
-    TITLE = 'The data set'
+    TITLE = 'the data set'
     #: Published figures of a split ('train', 'test'), for verify_dataset: some of
     #: 'images', 'boxes', 'identities', 'queries' and 'query identities'.
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {}

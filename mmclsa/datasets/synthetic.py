@@ -150,7 +150,7 @@ class SyntheticPersonSearch(BasePersonSearchDataset):
         ConfigError: If an argument is out of range.
     """
 
-    TITLE = 'The synthetic data set'
+    TITLE = 'the synthetic data set'
 
     def __init__(
         self,

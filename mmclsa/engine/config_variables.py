@@ -70,7 +70,7 @@ def read_config(path: str, options: Mapping[str, Any]) -> Config:
     try:
         cfg.merge_from_dict(options)
     except (KeyError, TypeError) as error:
-        raise ConfigError(f'--cfg-options do not fit {path}: {error.args[0]}.') from error
+        raise ConfigError(f'--cfg-options do not fit {path}: {error.args[0]}') from error
     return cfg
 
 
@@ -145,7 +145,7 @@ def _check_used(path: str, name: str, cfg: Config, without: Config) -> None:
     if after.pop(name) != before.pop(name) and after == before:
         raise ConfigError(
             f'--cfg-options: {name} has no effect, as nothing in {path} uses it; name the '
-            'settings themselves (a config that was dumped has no variables any more).'
+            'settings themselves (a config that was dumped has no variables any more)'
         )
 
 
@@ -155,12 +155,12 @@ def _evaluate(path: str, variables: Mapping[str, Any]) -> Config:
         try:
             cfg = Config.fromfile(path)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ConfigError(f'--cfg-options do not fit {path}: {error}.') from error
+            raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
         lost = [key for key in variables if _root(key) not in _APPLIED]
     if lost:
         raise ConfigError(
             f'--cfg-options: {lost[0]} has no effect, as {path} does not set it by an assignment; '
-            'name the settings themselves.'
+            'name the settings themselves'
         )
     return cfg
 

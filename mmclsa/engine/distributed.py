@@ -106,7 +106,7 @@ def rank_environment(launcher: str) -> dict[str, str]:
     if absent:
         raise ConfigError(
             f'--launcher {launcher} is for processes that {_STARTED_BY[launcher]} '
-            f'(the environment has no {absent[0]}).'
+            f'(the environment has no {absent[0]})'
         )
     found = dict(zip(_NAMES['pytorch'], (os.environ[name] for name in names)))
     found['MASTER_ADDR'] = os.environ.get('MASTER_ADDR') or _first_node(launcher)
@@ -122,7 +122,7 @@ def _first_node(launcher: str) -> str:
         if answer.strip():
             return answer.split()[0]
     raise ConfigError(
-        f'--launcher {launcher} cannot find the first node: set MASTER_ADDR to its name or address.'
+        f'--launcher {launcher} cannot find the first node: set MASTER_ADDR to its name or address'
     )
 
 

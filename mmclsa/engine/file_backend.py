@@ -32,7 +32,7 @@ class AtomicLocalBackend(LocalBackend):
             with atomic_write(filepath) as temporary:
                 temporary.write_bytes(obj)
         except OSError as error:
-            raise UserError(f'Cannot write {filepath}: {error.strerror or error}.') from error
+            raise UserError(f'cannot write {filepath}: {error.strerror or error}') from error
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
         """Write text to a temporary file and rename it.

@@ -27,9 +27,9 @@ def set_amp(cfg: Config, precision: str = 'fp16') -> None:
         ConfigError: If there is no GPU, or none that computes in bfloat16.
     """
     if not torch.cuda.is_available():
-        raise ConfigError('--amp needs a GPU, but PyTorch finds none.')
+        raise ConfigError('--amp needs a GPU, but PyTorch finds none')
     if precision == 'bf16' and not torch.cuda.is_bf16_supported():
-        raise ConfigError('--amp bf16 needs a GPU that computes in bfloat16; this one has fp16.')
+        raise ConfigError('--amp bf16 needs a GPU that computes in bfloat16; this one has fp16')
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.dtype = PRECISIONS[precision]
     cfg.optim_wrapper.setdefault(
@@ -61,7 +61,7 @@ def set_auto_scale_lr(cfg: Config) -> None:
     if not isinstance(base, (int, float)) or base <= 0:
         raise ConfigError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config, the '
-            f'number of pictures a step that its learning rate is for, but got {base}.'
+            f'number of pictures a step that its learning rate is for, but got {base}'
         )
     cfg.auto_scale_lr.base_batch_size = base / cfg.optim_wrapper.get('accumulative_counts', 1)
     cfg.auto_scale_lr.enable = True

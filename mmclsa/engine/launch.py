@@ -49,15 +49,13 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
             read, or an override does not fit or has no effect.
     """
     if not Path(path).is_file():
-        raise ConfigError(f'The config {path} does not exist.')
+        raise ConfigError(f'the config {path} does not exist')
     try:
         return read_config(path, options or {})
     except FileNotFoundError as error:
-        raise ConfigError(
-            f'The config {path} has a _base_ that does not exist: {error}.'
-        ) from error
+        raise ConfigError(f'the config {path} has a _base_ that does not exist: {error}') from error
     except (SyntaxError, NameError, OSError, KeyError, TypeError) as error:
-        raise ConfigError(f'The config {path} cannot be read: {error}.') from error
+        raise ConfigError(f'the config {path} cannot be read: {error}') from error
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
@@ -95,7 +93,7 @@ def set_resume(cfg: Config, resume: str) -> None:
     if not is_url(path) and 'optimizer' not in read_checkpoint(path):
         raise ConfigError(
             f'{path} cannot be resumed from, as it has no field "optimizer": '
-            'give it as load_from to start from its weights.'
+            'give it as load_from to start from its weights'
         )
     cfg.resume = True
     cfg.load_from = path
@@ -153,10 +151,10 @@ def _check_weights(path: str, where: str) -> None:
     elif path.startswith('torchvision://') and find_spec('torchvision') is None:
         raise ConfigError(
             f'{path} that {where} names needs the package torchvision, which is not installed; '
-            'docs/clsa.md tells of weights that do not.'
+            'docs/clsa.md tells of weights that do not'
         )
     elif not is_url(path) and not Path(path).is_file():
         raise ConfigError(
-            f'The weights {path} that {where} names do not exist; '
-            'docs/clsa.md tells how to get them.'
+            f'the weights {path} that {where} names do not exist; '
+            'docs/clsa.md tells how to get them'
         )

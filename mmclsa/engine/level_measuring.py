@@ -50,7 +50,7 @@ def measure_model(cfg: Config, checkpoint: str) -> LevelFigures:
     """
     evaluator = cfg.get('test_evaluator') or {}
     if not isinstance(evaluator, dict) or evaluator.get('type') != 'PersonSearchMetric':
-        raise ConfigError('Levels are compared by a PersonSearchMetric as test_evaluator.')
+        raise ConfigError('levels are compared by a PersonSearchMetric as test_evaluator')
     cfg.test_evaluator.update(outfile=None, query_outfile=None)
     cfg.load_from, cfg.resume = checkpoint, False
     hook = RecordLevelsHook()

@@ -144,6 +144,6 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
         place = torch.tensor([self._epoch, self._iter, self._start])
         if any(not torch.equal(place, other) for other in all_gather(place)):
             raise ConfigError(
-                'The processes go on from different checkpoints: '
-                'the work_dir must be one that all nodes share.'
+                'the processes go on from different checkpoints: '
+                'the work_dir must be one that all nodes share'
             )

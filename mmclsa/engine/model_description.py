@@ -136,13 +136,13 @@ def config_of_text(text: str, where: str) -> Config:
     try:
         fields = parse_config_text(text, where)
     except ConfigError as error:
-        raise ConfigError(f'{error}: give the config file, or, {HOW_TO_TRUST}.') from error
+        raise ConfigError(f'{error}: give the config file, or, {HOW_TO_TRUST}') from error
     try:
         description = describe_model(Config(fields))
     except (ConfigError, AttributeError, IndexError, KeyError, TypeError) as error:
         raise ConfigError(
-            f'The config in {where} says as data of no model that pictures go through ({error}): '
-            f'give the config file, or, {HOW_TO_TRUST}.'
+            f'the config in {where} says as data of no model that pictures go through ({error}): '
+            f'give the config file, or, {HOW_TO_TRUST}'
         ) from error
     return config_of_description(description, where)
 

@@ -126,7 +126,7 @@ def resumable_loader(loader: DataLoader) -> DataLoader:
     if isinstance(loader.dataset, torch.utils.data.IterableDataset) or not loader.batch_sampler:
         raise ConfigError(
             'ResumableEpochBasedTrainLoop needs a train_dataloader with a sampler and a '
-            'batch_size or batch_sampler, but the data set is iterable or there are no batches.'
+            'batch_size or batch_sampler, but the data set is iterable or there are no batches'
         )
     return DataLoader(
         SeededDataset(loader.dataset),

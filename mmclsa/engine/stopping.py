@@ -120,7 +120,7 @@ def watch_parent(request: StopRequest = stop_request, every: float = 1.0) -> thr
         while os.getppid() == parent:
             time.sleep(every)
         print(
-            f'error: The process {parent} that started this one is gone, so this one ends too.',
+            f'error: the process {parent} that started this one is gone, so this one ends too',
             file=sys.stderr,
             flush=True,
         )

@@ -56,7 +56,7 @@ def find_run(folder: str | Path) -> TrainedRun | None:
     configs = sorted(folder.glob('*.py'))
     if len(configs) != 1:
         raise ConfigError(
-            f'The run {folder} must be a folder with one config (*.py), but has {len(configs)}.'
+            f'the run {folder} must be a folder with one config (*.py), but has {len(configs)}'
         )
     config = str(configs[0])
     if not any((place / 'last_checkpoint').is_file() for place in (folder, folder / WORK)):

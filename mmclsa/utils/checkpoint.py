@@ -42,10 +42,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             it and is not trusted.
     """
     if not Path(path).is_file():
-        raise ConfigError(f'The checkpoint {path} does not exist.')
+        raise ConfigError(f'the checkpoint {path} does not exist')
     checkpoint = read_torch_file(path)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):
-        raise ConfigError(f'The checkpoint {path} has no field "state_dict".')
+        raise ConfigError(f'the checkpoint {path} has no field "state_dict"')
     return checkpoint
 
 
@@ -67,14 +67,14 @@ def check_fits(parameters: Iterable[str], checkpoint: dict[str, Any], path: str 
         >>> check_fits(['head.weight'], {'state_dict': {'module.head.weight': 0}}, 'a.pth')
         >>> check_fits(['head.weight'], {'state_dict': {'fc.weight': 0}}, 'a.pth')
         Traceback (most recent call last):
-        mmclsa.errors.ConfigError: The checkpoint a.pth is of another model: none ... head.weight.
+        mmclsa.errors.ConfigError: the checkpoint a.pth is of another model: none ... head.weight
     """
     wanted = list(parameters)
     given = {name.removeprefix('module.') for name in checkpoint['state_dict']}
     if given.isdisjoint(wanted):
         raise ConfigError(
-            f'The checkpoint {path} is of another model: none of its {len(given)} tensors '
-            f'has a name that the config expects, such as {wanted[0]}.'
+            f'the checkpoint {path} is of another model: none of its {len(given)} tensors '
+            f'has a name that the config expects, such as {wanted[0]}'
         )
 
 
@@ -104,21 +104,21 @@ def check_whole(
         >>> check_whole(model, {'state_dict': {'neck.weight': torch.ones(2, 3)}}, 'a.pth')
         >>> check_whole(model, {'state_dict': {'neck.weight': torch.ones(4, 3)}}, 'a.pth')
         Traceback (most recent call last):
-        mmclsa.errors.ConfigError: ... neck.weight must have the shape (2, 3), but has (4, 3).
+        mmclsa.errors.ConfigError: ... neck.weight must have the shape (2, 3), but has (4, 3)
     """
     given = {name.removeprefix('module.'): v for name, v in checkpoint['state_dict'].items()}
     wanted = {name: tensor for name, tensor in state.items() if training_only not in name}
     missing = [name for name in wanted if name not in given]
     if missing:
         raise ConfigError(
-            f'The checkpoint {path} lacks {len(missing)} of the {len(wanted)} tensors that the '
-            f'config expects, such as {missing[0]}.'
+            f'the checkpoint {path} lacks {len(missing)} of the {len(wanted)} tensors that the '
+            f'config expects, such as {missing[0]}'
         )
     for name, tensor in wanted.items():
         if given[name].shape != tensor.shape:
             raise ConfigError(
-                f'The checkpoint {path} does not fit the config: {name} must have the shape '
-                f'{tuple(tensor.shape)}, but has {tuple(given[name].shape)}.'
+                f'the checkpoint {path} does not fit the config: {name} must have the shape '
+                f'{tuple(tensor.shape)}, but has {tuple(given[name].shape)}'
             )
 
 
@@ -136,10 +136,10 @@ def latest_checkpoint(work_dir: str | Path) -> str:
     """
     pointer = Path(work_dir) / 'last_checkpoint'
     if not pointer.is_file():
-        raise ConfigError(f'There is nothing to resume in {work_dir}: no file last_checkpoint.')
+        raise ConfigError(f'there is nothing to resume in {work_dir}: no file last_checkpoint')
     target = pointer.read_text().strip()
     beside = Path(work_dir) / Path(target).name
     for candidate in (Path(target), beside):
         if candidate.is_file():
             return str(candidate)
-    raise ConfigError(f'The checkpoint {target} that {pointer} names does not exist.')
+    raise ConfigError(f'the checkpoint {target} that {pointer} names does not exist')

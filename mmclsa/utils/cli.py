@@ -101,7 +101,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
             raise
         message = user_message(error)
         if unknown:
-            message = f'The config asks for {unknown[1]}, which the registry {unknown[2]} lacks.'
+            message = f'the config asks for {unknown[1]}, which the registry {unknown[2]} lacks'
         print(f'error: {message}', file=sys.stderr)
         code = USER_ERROR_EXIT_CODE
     except SystemExit as ended:
@@ -124,8 +124,8 @@ def user_message(error: BaseException) -> str:
         The message as it was first written.
 
     Example:
-        >>> user_message(UserError('class `Prw` in mmclsa/datasets/prw.py: No file a.mat.'))
-        'No file a.mat.'
+        >>> user_message(UserError('class `Prw` in mmclsa/datasets/prw.py: no file a.mat'))
+        'no file a.mat'
     """
     message = str(error).strip()
     if _WORKER_PREFIX.match(message):

@@ -140,7 +140,7 @@ def _reserve(path: Path) -> Path:
         )
     except OSError as error:
         raise UserError(
-            f'Cannot write into the folder {path.parent}: {error.strerror or error}.'
+            f'cannot write into the folder {path.parent}: {error.strerror or error}'
         ) from error
     os.close(handle)
     # mkstemp gives 0600 whatever the umask says; results are shared files.

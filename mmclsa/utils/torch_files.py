@@ -47,7 +47,7 @@ def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
     if not trusted and (archive := _foreign_archive(file)):
         raise ConfigError(
             f'{_name(file)} is {archive}, which may have code in it, and was not loaded: '
-            f'{HOW_TO_TRUST}.'
+            f'{HOW_TO_TRUST}'
         )
     try:
         return load_torch_file(file, map_location, trusted)
@@ -58,16 +58,16 @@ def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
             what = foreign[1] if foreign else 'something else than tensors'
             raise ConfigError(
                 f'{_name(file)} has {what} in it, code of its author that loading would run, and '
-                f'was not loaded: {HOW_TO_TRUST}.'
+                f'was not loaded: {HOW_TO_TRUST}'
             ) from error
         reason = str(error).partition('\n')[0][:100]
         raise ConfigError(
-            f'{_name(file)} is not a checkpoint, or is only a part of one ({reason}).'
+            f'{_name(file)} is not a checkpoint, or is only a part of one ({reason})'
         ) from error
 
 
 def _name(file: _File) -> str:
-    return str(file) if isinstance(file, (str, Path)) else 'The checkpoint'
+    return str(file) if isinstance(file, (str, Path)) else 'the checkpoint'
 
 
 def _foreign_archive(file: _File) -> str:

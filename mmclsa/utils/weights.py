@@ -77,7 +77,7 @@ def find_weights(address: str) -> Path:
     """
     name = address[len(SCHEME) :]
     if name not in PUBLISHED:
-        raise ConfigError(f'{address} is not known: there are {", ".join(sorted(PUBLISHED))}.')
+        raise ConfigError(f'{address} is not known: there are {", ".join(sorted(PUBLISHED))}')
     own = Path(os.environ.get('MMCLSA_WEIGHTS') or 'weights') / name
     if own.is_file():
         return own
@@ -86,8 +86,8 @@ def find_weights(address: str) -> Path:
         return download(url)
     except ConfigError as error:
         raise ConfigError(
-            f'The weights {own} do not exist, and {error} Put that download there under this name '
-            '(MMCLSA_WEIGHTS names the folder), or start where the network reaches the address.'
+            f'the weights {own} do not exist, and {error} Put that download there under this name '
+            '(MMCLSA_WEIGHTS names the folder), or start where the network reaches the address'
         ) from error
 
 
@@ -117,7 +117,7 @@ def download(url: str) -> Path:
             torch.hub.download_url_to_file(url, str(target), digits and digits[1])
     except (OSError, HTTPException, RuntimeError, ValueError) as error:
         reason = error if isinstance(error, HTTPError) else getattr(error, 'reason', error)
-        raise ConfigError(f'{url} cannot be downloaded ({reason}).') from error
+        raise ConfigError(f'{url} cannot be downloaded ({reason})') from error
     return target
 
 
@@ -140,7 +140,7 @@ def _load(filename: str, map_location: Any = None) -> dict[str, Any]:
     expected = PUBLISHED[filename[len(SCHEME) :]].tensor
     if expected not in state:
         raise ConfigError(
-            f'The weights {path} have other names than {filename} has: no tensor {expected}.'
+            f'the weights {path} have other names than {filename} has: no tensor {expected}'
         )
     return dict(state)
 

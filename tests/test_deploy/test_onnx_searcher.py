@@ -209,7 +209,7 @@ class TestTool:
         (tmp_path / 'a').write_text('')
         args = (checkpoints['crop'], checkpoints['crop_weights'], '--out', tmp_path / 'a')
         assert self.run(monkeypatch, *args) == 2
-        assert 'error: Cannot write' in capsys.readouterr().err
+        assert 'error: cannot write' in capsys.readouterr().err
 
 
 @needs_shared

@@ -147,7 +147,7 @@ class TestStopping:
         with self.start(WATCHED) as parent:
             out, error = parent.communicate(timeout=50)
             wait_for(lambda: not alive(int(out)), 20, Path(os.devnull))
-            assert f'The process {parent.pid} that started this one is gone' in error
+            assert f'the process {parent.pid} that started this one is gone' in error
 
     def test_a_worker_heeds_its_parent_alone(self):
         with self.start(WORKER) as parent:

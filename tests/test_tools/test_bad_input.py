@@ -270,7 +270,7 @@ class TestDataSet:
             TRAIN, config, *options, 'train_dataloader.dataset.type=Nothing'
         )
         assert message == (
-            'error: The config asks for Nothing, which the registry mmclsa::dataset lacks.'
+            'error: the config asks for Nothing, which the registry mmclsa::dataset lacks'
         )
 
 
@@ -334,7 +334,7 @@ class TestOutputs:
         message = run_tool_to_its_error(
             TEST, config, '--work-dir', tmp_path / 'work', option, tmp_path / 'file' / 'a.npz'
         )
-        assert 'Cannot write into the folder' in message
+        assert 'cannot write into the folder' in message
         assert not list((tmp_path / 'work').glob('*/*.log')), 'no run was begun'
 
 
@@ -443,7 +443,7 @@ class TestOtherTools:
         (tmp_path / 'file').write_text('')
         (tmp_path / 'scalars.json').write_text('{"loss": 1.0, "step": 1}\n')
         message = run_tool_to_its_error(CURVES, tmp_path / 'scalars.json', '--out', tmp_path / name)
-        assert 'a.pdf must end in .png' in message or 'Cannot write into the folder' in message
+        assert 'a.pdf must end in .png' in message or 'cannot write into the folder' in message
 
     @pytest.mark.parametrize(
         ('file', 'data', 'words'),
@@ -469,7 +469,7 @@ class TestOtherTools:
         assert not (tmp_path / 'out').exists()
         (tmp_path / 'file').write_text('')
         command = (MOT, tmp_path / 'mot', tmp_path / 'file' / 'out')
-        assert 'Cannot write into the folder' in run_tool_to_its_error(*command)
+        assert 'cannot write into the folder' in run_tool_to_its_error(*command)
 
     def test_verify(self, tmp_path, config, verify, run_tool_to_its_error, capsys):
         (tmp_path / 'half.py').write_text('model = dict(\n')

@@ -59,4 +59,4 @@ def test_usage(script, words):
 def test_absent_file_is_one_sentence(arguments):
     result = run_script(f'tools/dist_{arguments[0]}', *arguments[1:])
     assert result.returncode == 2
-    assert result.stderr == f'error: The file {arguments[-2]} does not exist.\n'
+    assert result.stderr == f'error: the file {arguments[-2]} does not exist\n'

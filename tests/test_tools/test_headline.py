@@ -141,7 +141,7 @@ def test_no_weights_and_no_network_under_torchrun(tmp_path):
     assert done.returncode == 2, done.stderr[-3000:]
     assert 'Traceback' not in done.stdout + done.stderr
     (sentence,) = [line for line in done.stderr.splitlines() if 'resnet50' in line]
-    assert sentence.startswith(f'error: The weights {tmp_path}/resnet50_imagenet.pth do not exist')
+    assert sentence.startswith(f'error: the weights {tmp_path}/resnet50_imagenet.pth do not exist')
     assert 'resnet50-0676ba61.pth cannot be downloaded' in sentence
 
 

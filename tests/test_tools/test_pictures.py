@@ -109,7 +109,7 @@ def test_page_of_queries(searched, run_tool_here, run_tool_to_its_error):
     assert [p.name for p in page.parent.iterdir()] == ['queries.html']
     (searched / 'file').write_text('')
     command[-1] = searched / 'file' / 'a.html'
-    assert 'Cannot write into the folder' in run_tool_to_its_error(REPORT, *command)
+    assert 'cannot write into the folder' in run_tool_to_its_error(REPORT, *command)
 
 
 def test_show_ranks_without_test_data(searched, run_tool_to_its_error):

@@ -34,7 +34,7 @@ class TestBoth:
     def test_work_dir_unwritable(self, tool, script, tmp_path):
         (tmp_path / 'file').write_text('')
         message = tool(script, CONFIG, '--work-dir', tmp_path / 'file' / 'work')
-        assert 'Cannot write into the folder' in message
+        assert 'cannot write into the folder' in message
         assert 'file/work' in message
 
     def test_launcher_without_torchrun(self, tool, script, tmp_path):
@@ -68,7 +68,7 @@ class TestTrain:
 
     def test_resume_from_an_absent_file(self, tool, tmp_path):
         message = tool('tools/train.py', CONFIG, '--work-dir', tmp_path, '--resume', 'none.pth')
-        assert 'The checkpoint none.pth does not exist' in message
+        assert 'the checkpoint none.pth does not exist' in message
 
     def test_resume_from_weights_alone(self, tool, tmp_path):
         torch.save({'state_dict': {}}, tmp_path / 'a.pth')

@@ -28,9 +28,9 @@ def fail(error):
 
 def test_user_error_is_one_line_and_code_2(capsys):
     with pytest.raises(SystemExit) as ended:
-        run_tool(lambda: fail(ConfigError('The config a.py does not exist.')))
+        run_tool(lambda: fail(ConfigError('the config a.py does not exist')))
     assert ended.value.code == 2
-    assert capsys.readouterr().err == 'error: The config a.py does not exist.\n'
+    assert capsys.readouterr().err == 'error: the config a.py does not exist\n'
 
 
 def test_user_error_of_a_worker_process(capsys):
@@ -69,7 +69,7 @@ def test_only_a_registrys_key_error_is_the_users(capsys):
     with pytest.raises(SystemExit) as ended:
         run_tool(lambda: MODELS.build({'type': 'Nothing'}))
     assert ended.value.code == 2
-    expected = 'error: The config asks for Nothing, which the registry mmclsa::model lacks.\n'
+    expected = 'error: the config asks for Nothing, which the registry mmclsa::model lacks\n'
     assert capsys.readouterr().err == expected
     with pytest.raises(KeyError):
         run_tool(lambda: {}['absent'])

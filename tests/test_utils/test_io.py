@@ -49,7 +49,7 @@ def test_permissions_follow_the_umask(tmp_path):
 
 def test_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match=r'Cannot write into the folder .*file/work: \w+'):
+    with pytest.raises(UserError, match=r'cannot write into the folder .*file/work: \w+'):
         check_writable(tmp_path / 'file' / 'work')
     with pytest.raises(UserError), atomic_write(tmp_path / 'file' / 'a.json'):
         pass

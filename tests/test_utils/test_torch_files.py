@@ -242,7 +242,7 @@ class TestWhatIsRefused:
 
     def test_streams(self, trained):
         assert same(read_torch_file(io.BytesIO(trained.read_bytes())), read_torch_file(trained))
-        with pytest.raises(ConfigError, match='The checkpoint has '):
+        with pytest.raises(ConfigError, match='the checkpoint has '):
             read_torch_file(io.BytesIO(pickle.dumps(Evil(trained))))
 
 

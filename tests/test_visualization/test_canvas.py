@@ -101,7 +101,7 @@ def test_a_written_picture_reads_back(tmp_path, suffix):
 def test_pictures_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
     blank = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(UserError, match='Cannot write into the folder'):
+    with pytest.raises(UserError, match='cannot write into the folder'):
         write_picture(tmp_path / 'file' / 'a.png', blank)
     with pytest.raises(DataError, match=r"a\.gif must end in .*, but ends in '\.gif'"):
         write_picture(tmp_path / 'a.gif', blank)

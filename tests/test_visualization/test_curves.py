@@ -152,5 +152,5 @@ def test_curves_of_a_real_run(tmp_path):
     drawn = cv2.imdecode(np.frombuffer(out.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     assert drawn.shape[0] > 300
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match='Cannot write into the folder'):
+    with pytest.raises(UserError, match='cannot write into the folder'):
         save_training_curves(tmp_path / 'läufe 街', tmp_path / 'file' / 'a.png')

@@ -150,5 +150,5 @@ def test_the_page_is_written_whole(tmp_path):
     path = save_query_report(tmp_path / 'Straße 街' / 'a.html', text)
     assert path.read_text(encoding='utf-8') == text
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match='Cannot write into the folder'):
+    with pytest.raises(UserError, match='cannot write into the folder'):
         save_query_report(tmp_path / 'file' / 'a.html', text)

@@ -67,7 +67,7 @@ def test_wrong_arguments(tmp_path):
     with pytest.raises(UserError, match="lack the array 'score'"):
         Predictions.of(arrays)
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match='Cannot write into the folder'):
+    with pytest.raises(UserError, match='cannot write into the folder'):
         save_rank_lists(choose_examples(found, task), load_black, tmp_path / 'file' / 'out')
 
 

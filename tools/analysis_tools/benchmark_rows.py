@@ -52,7 +52,7 @@ def build_reid(row: Row, device: torch.device) -> CropReID:
     reid = cfg.model.to_dict()['reid']
     if reid['type'] != 'CropReID':
         raise ConfigError(
-            f'The row {row.name} has a {reid["type"]}, but the benchmark needs CropReID.'
+            f'the row {row.name} has a {reid["type"]}, but the benchmark needs CropReID'
         )
     reid['backbone']['init_cfg'] = None
     return MODELS.build(ConfigDict(reid)).to(device)

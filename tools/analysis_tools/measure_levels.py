@@ -63,11 +63,11 @@ def find_runs(folders: list[str]) -> list[TrainedRun]:
             print(f'{folder} is left out, as it has no weights of a finished training')
     runs = [run for run in looked_at.values() if run is not None]
     if not runs:
-        raise ConfigError(f'RUN: none of {", ".join(folders)} is a finished run.')
+        raise ConfigError(f'RUN: none of {", ".join(folders)} is a finished run')
     names = [run.name for run in runs]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f'RUN: two of the runs are called {name}: measure them apart.')
+            raise ConfigError(f'RUN: two of the runs are called {name}: measure them apart')
     return runs
 
 

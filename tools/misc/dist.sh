@@ -2,12 +2,12 @@
 
 require_file() {
     # Said here once, not by every process. An address is theirs to fetch.
-    [[ "$1" == *://* || -f "$1" ]] || { echo "error: The file $1 does not exist." >&2; exit 2; }
+    [[ "$1" == *://* || -f "$1" ]] || { echo "error: the file $1 does not exist" >&2; exit 2; }
 }
 
 start_processes() {
     if [ "$NNODES" -gt 1 ] && [ -z "${MASTER_ADDR:-}" ]; then
-        echo "error: NNODES is $NNODES: set MASTER_ADDR to the address of node 0, the same on all." >&2
+        echo "error: NNODES is $NNODES: set MASTER_ADDR to the address of node 0, the same on all" >&2
         exit 2
     fi
     # Any free port, so that two runs on one machine do not meet; many nodes must agree on one.

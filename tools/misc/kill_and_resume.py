@@ -119,7 +119,7 @@ def live(config: Path, work_dir: Path, ranks: int, seconds: float | None) -> boo
     for pid in waiting:
         os.waitpid(pid, 0)
     if any(codes):
-        raise SystemExit(f'A life ended by itself, with {codes}: see {work_dir}.log.')
+        raise SystemExit(f'a life ended by itself, with {codes}: see {work_dir}.log')
     return not waiting
 
 
@@ -149,7 +149,7 @@ def main() -> int:
     config = args.work_dir / 'narrow.py'
     if args.work_dir.exists() and not config.is_file():
         raise ConfigError(
-            f'--work-dir {args.work_dir} exists and is not of this tool, which would delete it.'
+            f'--work-dir {args.work_dir} exists and is not of this tool, which would delete it'
         )
     shutil.rmtree(args.work_dir, ignore_errors=True)
     args.work_dir.mkdir(parents=True)

@@ -60,12 +60,12 @@ def pass_on(number: int, frame: Any) -> None:
 def sentence(rank: int, code: int) -> str:
     """Say how a process ended."""
     if code == PREEMPTED_EXIT_CODE:
-        return f'Process {rank} was told to stop and has left.'
+        return f'process {rank} was told to stop and has left'
     if code == -signal.SIGKILL:
-        return f'Process {rank} was killed from outside (SIGKILL), perhaps for want of memory.'
+        return f'process {rank} was killed from outside (SIGKILL), perhaps for want of memory'
     if code < 0:
-        return f'Process {rank} was ended by {signal.Signals(-code).name}.'
-    return f'Process {rank} ended with the exit code {code}; what it wrote last says why.'
+        return f'process {rank} was ended by {signal.Signals(-code).name}'
+    return f'process {rank} ended with the exit code {code}; what it wrote last says why'
 
 
 def exit_code(codes: set[int]) -> int:
@@ -86,7 +86,7 @@ def main() -> int:
             print(f'error: {sentence(rank, code)}', file=sys.stderr)
         return exit_code(set(codes.values()))
     except SignalException as error:
-        print(f'error: torchrun was ended by {error.sigval.name}.', file=sys.stderr)
+        print(f'error: torchrun was ended by {error.sigval.name}', file=sys.stderr)
         return PREEMPTED_EXIT_CODE if error.sigval == signal.SIGTERM else 128 + error.sigval
     except (RuntimeError, ValueError) as error:
         # A port that is taken, a node that nobody reaches, a number that is none.

@@ -124,7 +124,7 @@ def _only_one(folder: Path) -> Iterator[float]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = open(folder / 'lock', 'a')  # noqa: SIM115 - closed below
     except OSError as error:
-        raise UserError(f'Cannot write into the folder {folder}: {error.strerror}.') from error
+        raise UserError(f'cannot write into the folder {folder}: {error.strerror}') from error
     with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         os.utime(folder / 'lock')

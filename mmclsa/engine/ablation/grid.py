@@ -126,7 +126,7 @@ def read_grid(path: str | Path) -> Grid:
     content = load_config(str(path)).to_dict()
     rows = content.get('rows')
     if not isinstance(rows, dict) or not rows:
-        raise ConfigError(f'The grid {path} needs rows: a dict of name to a dict with options.')
+        raise ConfigError(f'the grid {path} needs rows: a dict of name to a dict with options')
     grid = Grid(
         rows=tuple(_row(path, name, row, content) for name, row in rows.items()),
         baseline=str(content.get('baseline') or ''),
@@ -145,24 +145,24 @@ def _check_names(path: str | Path, grid: Grid) -> None:
     rows = {row.name: row for row in grid.rows}
     for what, name in named:
         if name and name not in rows:
-            raise ConfigError(f'The grid {path} has no row {name!r}, which its {what} names.')
+            raise ConfigError(f'the grid {path} has no row {name!r}, which its {what} names')
     for row in grid.rows:
         if row.name == row.against:
-            raise ConfigError(f'The row {row.name} of {path} is compared with itself.')
+            raise ConfigError(f'the row {row.name} of {path} is compared with itself')
         if row.against and row.name == grid.baseline:
             raise ConfigError(
-                f'The row {row.name} of {path} is the baseline, which is compared with no other, '
-                f'but has against = {row.against!r}.'
+                f'the row {row.name} of {path} is the baseline, which is compared with no other, '
+                f'but has against = {row.against!r}'
             )
         if row.weights_of and rows[row.weights_of].weights_of:
             raise ConfigError(
-                f'The row {row.name} of {path} has weights_of = {row.weights_of!r}, which must be '
-                'a row that is trained, but is one with weights_of itself.'
+                f'the row {row.name} of {path} has weights_of = {row.weights_of!r}, which must be '
+                'a row that is trained, but is one with weights_of itself'
             )
         if row.weights_of and not set(row.seeds) <= set(rows[row.weights_of].seeds):
             raise ConfigError(
-                f'The row {row.name} of {path} must have seeds of {row.weights_of}, which are '
-                f'{rows[row.weights_of].seeds}, but has {row.seeds}.'
+                f'the row {row.name} of {path} must have seeds of {row.weights_of}, which are '
+                f'{rows[row.weights_of].seeds}, but has {row.seeds}'
             )
 
 
@@ -170,26 +170,26 @@ def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Ro
     known = {'config', 'options', 'seeds', 'start', 'each_seed', 'weights_of', 'against'}
     if not isinstance(row, dict) or not row.keys() <= known:
         raise ConfigError(
-            f'The row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}.'
+            f'the row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}'
         )
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f'A row of {path} is called {name!r}, which is no name for a folder: take letters, '
-            'digits, "_", ".", "+" and "-".'
+            f'a row of {path} is called {name!r}, which is no name for a folder: take letters, '
+            'digits, "_", ".", "+" and "-"'
         )
     weights_of = row.get('weights_of', '')
     trained = common['rows'].get(weights_of) or {}
     inherited = {**common, **trained, **row}
     config = inherited.get('config')
     if not config:
-        raise ConfigError(f'The row {name} of {path} has no config, and the grid has none for all.')
+        raise ConfigError(f'the row {name} of {path} has no config, and the grid has none for all')
     seeds = tuple(inherited.get('seeds', (0,)))
     each_seed = inherited.get('each_seed', {})
     for option, values in each_seed.items():
         if len(values) < len(seeds):
             raise ConfigError(
                 f'each_seed of the row {name} of {path} must give {option} a value for each of '
-                f'{len(seeds)} seeds, but gives {len(values)}.'
+                f'{len(seeds)} seeds, but gives {len(values)}'
             )
     start = inherited.get('start', '')
     return Row(

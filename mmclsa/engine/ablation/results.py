@@ -66,7 +66,7 @@ def _check_task(run: Trained) -> None:
     if abs(mean - figure) > 1e-6:
         raise DataError(
             f'{QUERIES} of {run.row}/seed_{run.seed} has an mAP of {mean:.6f}, but that of the '
-            f'task {run.task!r} is {figure:.6f}: the task must be the first protocol of the test.'
+            f'task {run.task!r} is {figure:.6f}: the task must be the first protocol of the test'
         )
 
 

@@ -52,7 +52,7 @@ def finished(out: str | Path, row: Row, seed: int) -> dict[str, Any] | None:
     if result.get('fingerprint') != fingerprint(row_config(row, seed)):
         raise ConfigError(
             f'{path} was made with another config than the row {row.name} has now: remove '
-            f'{path.parent}, or give the row another name.'
+            f'{path.parent}, or give the row another name'
         )
     return result
 
@@ -117,7 +117,7 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
     cfg = Config.fromfile(folder / CONFIG)
     evaluator = cfg.test_evaluator
     if evaluator.get('type') != 'PersonSearchMetric':
-        raise ConfigError('A grid needs a PersonSearchMetric as test_evaluator.')
+        raise ConfigError('a grid needs a PersonSearchMetric as test_evaluator')
     evaluator.query_outfile = str(folder / QUERIES)
     if (Path(cfg.work_dir) / 'last_checkpoint').is_file():
         set_resume(cfg, 'auto')

@@ -101,9 +101,9 @@ class FiniteLossHook(Hook):
             bad = tensor.isnan() if name in buffers else ~tensor.isfinite()
             if bad.any():
                 raise TrainingError(
-                    f'Training stopped after iteration {runner.iter}, and no checkpoint was '
+                    f'training stopped after iteration {runner.iter}, and no checkpoint was '
                     f'written: {name} is not finite, though the losses are, so a gradient was '
-                    'not; lower optim_wrapper.optimizer.lr or clip the gradient.'
+                    'not; lower optim_wrapper.optimizer.lr or clip the gradient'
                 )
 
     def after_train(self, runner: Runner) -> None:
@@ -125,9 +125,9 @@ class FiniteLossHook(Hook):
         bad = not_finite(losses, flags.tolist())
         if bad:
             raise TrainingError(
-                f'Training stopped at iteration {iteration + 1}: {bad} is not finite for the '
+                f'training stopped at iteration {iteration + 1}: {bad} is not finite for the '
                 f'pictures {", ".join(pictures) or "of its batch"}; the last checkpoint is from '
-                'before it.'
+                'before it'
             )
 
 

@@ -54,7 +54,7 @@ class IdentityCheckHook(Hook):
             if given != expected:
                 raise ConfigError(
                     f'model.{name}.num_identities is {given}, but the training set has '
-                    f'{expected} identities: set num_identities={expected}.'
+                    f'{expected} identities: set num_identities={expected}'
                 )
 
 

@@ -60,7 +60,7 @@ class InterimCheckpointHook(Hook):
         if agree_every < 1 or (minutes is not None and minutes <= 0):
             raise ConfigError(
                 'InterimCheckpointHook needs positive minutes (or None) and agree_every, '
-                f'not {minutes} and {agree_every}.'
+                f'not {minutes} and {agree_every}'
             )
         self.minutes = minutes
         self.signals = tuple(signals)

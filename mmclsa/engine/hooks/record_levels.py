@@ -52,8 +52,8 @@ class RecordLevelsHook(Hook):
         levels = getattr(getattr(getattr(model, 'reid', None), 'head', None), 'levels', None)
         if levels is None:
             raise ConfigError(
-                f'Levels are those of a PersonSearcher with a MultiScaleReIDHead, but the model '
-                f'is a {type(model).__name__} without one.'
+                f'levels are those of a PersonSearcher with a MultiScaleReIDHead, but the model '
+                f'is a {type(model).__name__} without one'
             )
         self.records.clear()
         self._heard = [[] for _ in levels]
@@ -95,9 +95,9 @@ class RecordLevelsHook(Hook):
         counts = [len(r[name]) for r in records for name in ('embeddings', 'query_embeddings')]
         if sum(counts) != len(rows):
             raise ConfigError(
-                f'A level described {len(rows)} crops of {sum(counts)} people: levels are compared '
+                f'a level described {len(rows)} crops of {sum(counts)} people: levels are compared '
                 'on one view each, so set model.reid.flip_test=False and '
-                'model.reid.test_sizes=None.'
+                'model.reid.test_sizes=None'
             )
         parts = iter(np.split(rows, np.cumsum(counts)[:-1]))
         for record in records:
