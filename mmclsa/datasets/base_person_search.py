@@ -108,7 +108,7 @@ class BasePersonSearchDataset(BaseDetDataset):
             training also look at every picture whose size no annotation tells
             (see :func:`~mmclsa.datasets.picture_sizes.picture_sizes`).
         args: Of ``mmdet.BaseDetDataset``.
-        kwargs: Likewise. ``backend_args`` is where annotations are read from
+        kwargs: Of ``mmdet.BaseDetDataset``. ``backend_args`` is where annotations are read from
             (pictures: ``LoadSceneImage.backend_args``). ``filter_cfg`` knows
             ``filter_empty_gt`` (drop training scenes without a box) and
             ``filter_unlabelled`` (drop training scenes without a known

@@ -182,7 +182,7 @@ class CheckedConcatDataset(PlainConcatDataset):
     Args:
         datasets: Configs of data sets, or data sets.
         args: Of ``mmengine.ConcatDataset``.
-        kwargs: Likewise.
+        kwargs: Of ``mmengine.ConcatDataset``.
 
     Raises:
         ConfigError: If more than one of them is a person-search data set.

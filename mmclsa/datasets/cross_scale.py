@@ -139,7 +139,8 @@ def cross_scale_protocol(
         windows: In the order of scenes.
         query_heights: One a window: the height that it has at most as a
             query, in pixels; None for its own.
-        gallery_heights: Likewise, in the gallery.
+        gallery_heights: One a window: the height that it has at most in the
+            gallery; None for its own.
         name: Of the task.
         min_gap: 1 leaves out the query's own scene alone.
         query_every: 1 for every appearance.
@@ -211,7 +212,7 @@ class CrossScaleDataset(BasePersonSearchDataset):
         mixed_heights: What ``'mixed'`` draws from.
         margin: Share of a box's size that a scene has around it on each side.
         min_gap: See :func:`cross_scale_protocol`.
-        query_every: Likewise.
+        query_every: See :func:`cross_scale_protocol`.
         kwargs: Of :class:`BasePersonSearchDataset`.
 
     Raises:

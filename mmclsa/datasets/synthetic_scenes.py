@@ -33,7 +33,7 @@ class SceneSettings:
 
     Args:
         width: Of the pictures, pixels.
-        height: Likewise.
+        height: Of the pictures, pixels.
         num_identities: How many people have an identity.
         first_identity: Number of the first of them in the population; data
             sets of disjoint ranges have disjoint people.

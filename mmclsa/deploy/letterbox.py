@@ -17,7 +17,7 @@ def scaled_size(
 
     Args:
         width: Of the picture, pixels.
-        height: Likewise.
+        height: Of the picture, pixels.
         scale: Longer and shorter side at most, in any order; width and
             height where the ratio is not kept.
         keep_ratio: Whether both sides change by one factor.
@@ -41,7 +41,7 @@ class Letterbox:
 
     Attributes:
         scale: See :func:`scaled_size`.
-        keep_ratio: Likewise.
+        keep_ratio: See :func:`scaled_size`.
         pad_size: Width and height that it is padded to at least; None for no
             such padding.
         pad_value: With which value, for blue, green and red.

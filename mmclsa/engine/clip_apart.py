@@ -86,7 +86,8 @@ class ClipApartConstructor(DefaultOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: As for MMEngine's constructor; with ``clip_grad``.
-        paramwise_cfg: Likewise, and ``clip_apart``: names of the modules.
+        paramwise_cfg: As for MMEngine's constructor; with ``clip_apart``,
+            the names of the modules.
 
     Raises:
         ConfigError: If there is nothing to clip apart.

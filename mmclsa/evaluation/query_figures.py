@@ -36,8 +36,8 @@ class QueryFigures:
         by_height: Average precision on the matches of each height, shape
             (bins, Q); NaN where a query has none.
         edges: Heights where the second and later bins begin, pixels.
-        by_ratio: Likewise by the query's height over the match's, shape
-            (ratio bins, Q).
+        by_ratio: Average precision on the matches of each ratio, the query's
+            height over the match's, shape (ratio bins, Q).
         ratio_edges: Ratios where the second and later bins begin.
     """
 

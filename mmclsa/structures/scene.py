@@ -21,8 +21,8 @@ class Scene:
         ignore: Shape (n,), bool; True = neither person nor background.
         track_ids: Shape (n,), int64, or None.
         cam_id: The camera, -1 = unknown.
-        width: Pixels, or None if the annotation does not say.
-        height: Likewise.
+        width: Of the image, pixels; None if the annotation does not say.
+        height: Of the image, pixels; None if the annotation does not say.
         image_id: The image's number in the annotation file, where it has one.
         ignore_regions: Polygons, shape (k, 2) each, x y in pixels, within
             which nobody is annotated.

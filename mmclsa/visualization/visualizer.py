@@ -33,7 +33,7 @@ class PersonSearchVisualizer(DetLocalVisualizer):
 
     Args:
         args: Of ``mmdet.DetLocalVisualizer``.
-        kwargs: Likewise.
+        kwargs: Of ``mmdet.DetLocalVisualizer``.
     """
 
     def add_datasample(

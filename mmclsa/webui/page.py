@@ -66,7 +66,7 @@ def person_at(boxes: np.ndarray, x: float, y: float) -> int | None:
     Args:
         boxes: Shape (n, 4), x1 y1 x2 y2 in pixels.
         x: Of the click, pixels.
-        y: Likewise.
+        y: Of the click, pixels.
 
     Returns:
         The number of the smallest box around the click, None if there is none.

@@ -27,7 +27,7 @@ class LevelGain:
         gain: ``concatenation`` less the best of ``levels``.
         top1: Share of queries whose most similar detection is right, under
             each level alone.
-        concatenation_top1: Likewise under all levels together.
+        concatenation_top1: The same share under all levels together.
         oracle_top1: Share of queries for which at least one level is right.
         oracle: mAP if each query were searched by the level that is best for
             it.
@@ -51,7 +51,7 @@ def kl_divergences(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Args:
         source: Logits over identities, shape (N, C).
-        target: Likewise.
+        target: Logits of the same people, shape (N, C).
 
     Returns:
         Shape (N,), at least 0.
@@ -75,7 +75,7 @@ def js_divergences(logits_a: np.ndarray, logits_b: np.ndarray) -> np.ndarray:
 
     Args:
         logits_a: Logits over identities, shape (N, C).
-        logits_b: Likewise.
+        logits_b: Logits of the same people, shape (N, C).
 
     Returns:
         Shape (N,), in [0, 1].

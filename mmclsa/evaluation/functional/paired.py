@@ -24,8 +24,8 @@ class PairedDifference:
         p_queries: Chance of a mean this far from 0, either way, if the two
             trained models of each seed were equally good on these people:
             :func:`sign_flip_p` over people. New trainings are not asked about.
-        p_both: Likewise for other people *and* other trainings: Student's t
-            with the standard error of both; 1 where there is one seed.
+        p_both: The same chance for other people *and* other trainings:
+            Student's t with the standard error of both; 1 for one seed.
         error: That standard error; infinite where there is one seed.
     """
 

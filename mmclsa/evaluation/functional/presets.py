@@ -100,7 +100,7 @@ def flags_for_thresholds(
 
     Args:
         preset: As for :func:`preset_flags`.
-        dataset: Likewise.
+        dataset: As for :func:`preset_flags`.
         det_thresh: One or several; None for the preset's.
         changes: Flags that are to differ from the preset.
 

@@ -94,9 +94,9 @@ def evaluate_searches(
     Args:
         protocols: The tasks.
         predictions: As for :func:`evaluate_search`.
-        flags: Likewise.
-        chunk_bytes: Likewise.
-        make_product: Likewise.
+        flags: As for :func:`evaluate_search`.
+        chunk_bytes: As for :func:`evaluate_search`.
+        make_product: As for :func:`evaluate_search`.
 
     Returns:
         One result for each protocol, in their order.

@@ -70,7 +70,7 @@ class PersonSearchMetric(BaseMetric):
         device: Where similarities are computed: ``cpu``, or PyTorch's name of
             a device.
         collect_device: As for ``mmengine.evaluator.BaseMetric``.
-        prefix: Likewise.
+        prefix: As for ``mmengine.evaluator.BaseMetric``.
         flags: Any other of :class:`~mmclsa.evaluation.functional.SearchFlags`,
             e.g. ``cbgm=True``; over the preset's.
 

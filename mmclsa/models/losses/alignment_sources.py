@@ -135,7 +135,7 @@ def standardized(logits: Tensor) -> Tensor:
         logits: Shape (N, C), C >= 2.
 
     Returns:
-        Likewise, float32 or wider.
+        Shape (N, C), float32 or wider.
 
     Example:
         >>> import torch
