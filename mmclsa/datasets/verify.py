@@ -147,8 +147,8 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
     expected = dict(dataset.PUBLISHED.get(dataset.split, {}))
     if identities is not None and not dataset.test_mode:
         expected['identities'] = identities
-    title = f'{dataset.TITLE[:1].upper()}{dataset.TITLE[1:]} ({where}), {dataset.data_root or "in memory"}'
-    report = SplitReport(title, dataset.counts(), expected)
+    title = f'{dataset.TITLE} ({where}), {dataset.data_root or "in memory"}'
+    report = SplitReport(title[:1].upper() + title[1:], dataset.counts(), expected)
     pictures = pictures_of(dataset)
     report.backend_args = dataset.picture_backend
     present = [p for p in pictures if open_path(p[0], report.backend_args).exists()]

@@ -10,6 +10,12 @@ __all__ = ['average_precision', 'counted_average_precision', 'tied_precisions']
 def tied_precisions(scores: np.ndarray, hit_scores: np.ndarray) -> np.ndarray:
     """Compute the precision at each hit; equal scores count as one step.
 
+    Convention:
+        Of candidates with equal scores none comes first: each counts all of
+        them. With scores 0.9, 0.5, 0.5 and the first and one of the others
+        right, the precisions are 1/1 and 2/3. scikit-learn, and with it
+        SeqNet, does the same.
+
     Args:
         scores: Scores of all candidates in ascending order, shape (N,).
         hit_scores: Scores of those that are right, each one of ``scores``,
@@ -32,7 +38,11 @@ def tied_precisions(scores: np.ndarray, hit_scores: np.ndarray) -> np.ndarray:
 def counted_average_precision(scores: np.ndarray, hit_scores: np.ndarray, num_truths: int) -> float:
     """Average the precision over all truths; a truth never found counts as 0.
 
-    This equals scikit-learn's ``average_precision_score`` times the recall.
+    Convention:
+        The sum of the precisions at the hits over all there is to find, not
+        interpolated. SeqNet's ``average_precision_score(...) * recall`` is the
+        same number; the original PRW code and COCO interpolate. Found second
+        of two, where two were to be found: (1/2) / 2 = 0.25.
 
     Args:
         scores: Scores of all candidates in ascending order, shape (N,).
@@ -53,6 +63,10 @@ def counted_average_precision(scores: np.ndarray, hit_scores: np.ndarray, num_tr
 
 def average_precision(labels: np.ndarray, scores: np.ndarray, num_truths: int) -> float:
     """Compute the average precision of labelled candidates.
+
+    Convention:
+        As :func:`counted_average_precision`. Right, wrong, right, and two to
+        find: (1/1 + 2/3) / 2 = 0.83.
 
     Args:
         labels: Shape (N,), True where a candidate is right.

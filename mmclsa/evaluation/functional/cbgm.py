@@ -31,6 +31,9 @@ def most_similar(similarities: np.ndarray, count: int) -> np.ndarray:
 def most_similar_images(similarities: np.ndarray, images: np.ndarray, k1: int) -> np.ndarray:
     """List the images of the ``k1`` most similar detections.
 
+    Convention:
+        ``k1`` counts detections, not images, as in SeqNet.
+
     Args:
         similarities: Shape (N,).
         images: Image number of each detection, shape (N,).
@@ -56,6 +59,12 @@ def context_match(context: np.ndarray, gallery: np.ndarray) -> tuple[int, float]
     largest similarity of any matched pair: a companion who is surely there
     vouches for the query. From SeqNet (Li and Miao, "Sequential End-to-End
     Network for Efficient Person Search", AAAI 2021).
+
+    Convention:
+        Similarities are dot products. The partner gets the largest matched
+        similarity, as SeqNet's code gives it, not the sum that is maximised;
+        PSTR takes the mean of that and its own. Where the image shows fewer
+        people than the context, the query may stay alone and keep what it had.
 
     Args:
         context: Embeddings of the people in the query's image, the query

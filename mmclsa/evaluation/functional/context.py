@@ -19,6 +19,12 @@ def context_from_detections(
 ) -> Context:
     """Put each query before the other people of its image, best score first.
 
+    Convention:
+        The query comes first, as SeqNet forces it, then the others of its
+        image by descending score (score >= ``det_thresh``). Who overlaps the
+        query's own box with an IoU of 0.4 or more is the query, SeqNet's
+        threshold of non-maximum suppression.
+
     Args:
         predictions: What was found, in the queries' images too.
         det_thresh: Score from which a detection is somebody.

@@ -15,6 +15,10 @@ def expand_query(
     From Radenovic, Tolias and Chum, "Fine-tuning CNN Image Retrieval with No
     Human Annotation", TPAMI 2019.
 
+    Convention:
+        The query itself has the weight 1, a detection its similarity to the
+        power of ``alpha``; the sum gets the query's length back.
+
     Args:
         feature: Of the query, shape (D,).
         found: The most similar detections, shape (n, D).

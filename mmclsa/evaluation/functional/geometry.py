@@ -10,6 +10,11 @@ __all__ = ['aligned_iou', 'expand_ranges', 'pairwise_iou']
 def aligned_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Compute the IoU of boxes with their partners.
 
+    Convention:
+        Continuous coordinates: a width is x2 - x1, not x2 - x1 + 1, as in
+        SeqNet; AlignPS and PSTR add the pixel where they choose a query's
+        detection.
+
     Args:
         boxes: Shape (..., 4), x1 y1 x2 y2.
         others: Shape (..., 4), broadcast against ``boxes``.

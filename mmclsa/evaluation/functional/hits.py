@@ -17,6 +17,12 @@ __all__ = ['find_hits', 'match_threshold']
 def match_threshold(boxes: np.ndarray, max_thresh: float = 0.5, rule: str = 'wh10') -> np.ndarray:
     """Compute the IoU that a detection needs, lower for small people.
 
+    Convention:
+        Boxes are x1 y1 x2 y2, width is x2 - x1 (no pixel is added). The rule
+        of SeqNet, NAE and most others; SEAS and DiffPS write it without
+        brackets and so always ask for 0.5. A box of 10 x 10 pixels needs
+        100 / 400 = 0.25; from about 18 x 36 on it is 0.5.
+
     Args:
         boxes: Ground truth, shape (..., 4), x1 y1 x2 y2 in pixels.
         max_thresh: The most that is asked for.
@@ -44,6 +50,13 @@ def find_hits(
     flags: SearchFlags,
 ) -> Hits:
     """Find the right detections of a chunk of queries and their places.
+
+    Convention:
+        In each gallery image at most one detection is right: the most similar
+        one of those whose IoU with the person reaches the threshold (>=); the
+        others there are wrong. Of equally similar ones the first is taken. A
+        person annotated twice in an image is looked for at the first box.
+        SeqNet does the same.
 
     Args:
         candidates: The chunk's pairs.

@@ -18,6 +18,11 @@ def k_reciprocal_distances(
     k-reciprocal Encoding", CVPR 2017, on one query and its detections, since
     in person search each query has a gallery of its own.
 
+    Convention:
+        A point is its own neighbour and not one of the ``k1``. Equal distances
+        keep their order. The authors' code puts all queries and the gallery
+        into one graph; here it is one query's.
+
     Args:
         feature: Of the query, shape (D,).
         found: Of the detections, shape (n, D).

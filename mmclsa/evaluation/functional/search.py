@@ -48,8 +48,14 @@ def evaluate_search(
 ) -> SearchResult:
     """Search every query of a protocol in its gallery.
 
-    Precision is tie-invariant; for top-k, detections of equal similarity keep
-    the order gallery image, then detection.
+    Convention:
+        A detection is right by :func:`find_hits`; precision is by
+        :func:`counted_average_precision`, in which ties have no order. For
+        top-k they have: gallery image, then detection, where SeqNet's unstable
+        sort leaves it to chance. A query that finds nobody has AP 0; an image
+        that shows the person and has no detection lowers the recall. The first
+        of two detections wrong, the second right, one to find: AP 0.5, top-1 0.
+        Every choice is one of ``flags``; the defaults are SeqNet's.
 
     Args:
         protocol: The task.
