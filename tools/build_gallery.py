@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', help='trained weights; with --backend onnx the folder of the exported graphs'
+        'checkpoint', help='trained weights; with --runtime onnx the folder of the exported graphs'
     )
     parser.add_argument(
         'sources',
@@ -44,6 +44,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument(
+        '--runtime',
         '--backend',
         choices=('torch', 'onnx'),
         default='torch',
@@ -85,93 +86,67 @@ from mmclsa.apis import PersonSearchInferencer
 from mmclsa.deploy import OnnxSearcher
 from mmclsa.engine import load_config
 from mmclsa.engine.model_description import describe_model
-from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
+    BuildCommand,
     BuildFile,
-    BuildReport,
-    Job,
+    InProcess,
     QueryEmbedder,
+    RayActors,
     Sampling,
     SourceOptions,
-    build_gallery,
-    build_in_processes,
-    build_with_ray,
-    is_launched,
+    build_in_ranks,
     open_for_build,
-    pending_units,
     plan_units,
     print_report,
     progress_bar,
+    run_build,
 )
+from mmclsa.utils.processes import is_launched
 
 
-def make_embedder(
-    backend: str,
-    config: str,
-    checkpoint: str,
-    device: str | None,
-    det_thresh: float | None,
-    trust_checkpoint: bool,
-) -> QueryEmbedder:
-    """Load the model, here or in a worker of Ray; the config is the text of the user's own."""
-    if backend == 'onnx':
-        return OnnxSearcher(checkpoint, det_thresh)
+def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:
+    """Load the model; the config is the text of the user's own."""
+    if args.runtime == 'onnx':
+        return OnnxSearcher(args.checkpoint, args.det_thresh)
     return PersonSearchInferencer(
         Config.fromstring(config, '.py'),
-        checkpoint,
-        device,
-        det_thresh,
-        trust_checkpoint=trust_checkpoint,
+        args.checkpoint,
+        args.device,
+        args.det_thresh,
+        trust_checkpoint=args.trust_checkpoint,
     )
 
 
-def settle(args: argparse.Namespace, cfg: Config) -> tuple[SourceOptions, QueryEmbedder, BuildFile]:
-    """Load the model and note what the command is."""
+def source_options(args: argparse.Namespace) -> SourceOptions:
+    """Gather what holds for all sources."""
     start = None if args.start_time is None else parse_time(args.start_time)
-    options = SourceOptions(Sampling(args.every, args.fps), args.camera, start)
-    model = (args.backend, cfg.pretty_text, args.checkpoint, args.device)
-    embedder = make_embedder(*model, args.det_thresh, args.trust_checkpoint)
-    job = Job(
+    return SourceOptions(Sampling(args.every, args.fps), args.camera, start)
+
+
+def make_worker(args: argparse.Namespace, config: str) -> InProcess:
+    """Load the model, here or in an actor of Ray."""
+    return InProcess(load_model(args, config), source_options(args), args.batch_size)
+
+
+def describe_build(args: argparse.Namespace, cfg: Config, options: SourceOptions) -> BuildFile:
+    """Note what the command is."""
+    command = BuildCommand(
         sources=tuple(os.path.abspath(source) for source in args.sources),
         every=args.every,
         fps=args.fps,
         camera=args.camera,
-        start_time=start,
-        det_thresh=embedder.det_thresh,
+        start_time=options.start_time,
+        det_thresh=args.det_thresh,
     )
     checkpoint = str(Path(args.checkpoint).resolve())
-    return options, embedder, BuildFile(describe_model(cfg), checkpoint, args.backend, (job,))
+    return BuildFile(describe_model(cfg), checkpoint, args.runtime, (command,))
 
 
-def build_here(
-    args: argparse.Namespace,
-    cfg: Config,
-    index: GalleryIndex,
-    embedder: QueryEmbedder,
-    build: BuildFile,
-    options: SourceOptions,
-    console: Console,
-) -> BuildReport:
-    """Build in this process, or from it on Ray."""
-    plan = plan_units(args.sources, options.sampling)
-    total = sum(unit.num_frames for unit in pending_units(index, plan))
-    with progress_bar(total, console) as advance:
-        if not args.ray:
-            return build_gallery(
-                index, embedder, plan, options, args.batch_size, on_pictures=advance
-            )
-        model = (args.backend, cfg.pretty_text, build.checkpoint, args.device)
-        return build_with_ray(
-            index,
-            partial(make_embedder, *model, embedder.det_thresh, args.trust_checkpoint),
-            plan,
-            options,
-            args.ray,
-            args.ray_workers,
-            args.batch_size,
-            gpus=float((args.device or '').startswith('cuda')),
-            on_pictures=advance,
-        )
+def make_actors(args: argparse.Namespace, config: str, build: BuildFile) -> RayActors:
+    """Set up Ray's actors, each of which loads the same model."""
+    theirs = argparse.Namespace(**{**vars(args), 'checkpoint': build.checkpoint})
+    gpus = float((args.device or '').startswith('cuda'))
+    return RayActors(partial(make_worker, theirs, config), args.ray, args.ray_workers, gpus)
 
 
 def main() -> None:
@@ -181,26 +156,25 @@ def main() -> None:
         raise ConfigError('either --ray or torchrun may be used, not both')
     if is_launched() and torch.cuda.is_available():
         args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
-    console = Console(stderr=True)
     cfg = load_config(args.config, args.cfg_options)
-    options, embedder, build = settle(args, cfg)
+    config = cfg.pretty_text
+    options, embedder = source_options(args), load_model(args, config)
+    args.det_thresh = embedder.det_thresh
+    build = describe_build(args, cfg, options)
+    own = InProcess(embedder, options, args.batch_size)
+    plan_sources = partial(plan_units, args.sources, options.sampling)
     open_index = partial(
         open_for_build, args.out, embedder.fingerprint, build, args.append, args.index
     )
+    console = Console(stderr=True)
+    progress = partial(progress_bar, console=console)
     if is_launched():
-        plan_sources = partial(plan_units, args.sources, options.sampling)
-        report, index = build_in_processes(
-            open_index, plan_sources, embedder, options, args.batch_size
-        )
-        if index is None:
-            return
+        done = build_in_ranks(open_index, plan_sources, own, args.out, progress=progress)
     else:
-        plan_units(args.sources, options.sampling)  # a wrong source leaves no empty index behind
-        index = open_index()
-        report = build_here(args, cfg, index, embedder, build, options, console)
-    with index:
-        index.optimize()
-        print_report(report, len(index), console)
+        workers = make_actors(args, config, build) if args.ray else own
+        done = run_build(open_index, plan_sources, workers, progress=progress)
+    if done is not None:
+        print_report(*done, console)
 
 
 if __name__ == '__main__':

@@ -57,9 +57,9 @@ def embedder_of_index(
             f'the weights {build.checkpoint} that the index {index_path} was built with are no '
             'longer there: give the checkpoint'
         )
-    if det_thresh is None and build.jobs:
-        det_thresh = build.jobs[-1].det_thresh
-    if build.backend == 'onnx' and checkpoint is None:
+    if det_thresh is None and build.commands:
+        det_thresh = build.commands[-1].det_thresh
+    if build.runtime == 'onnx' and checkpoint is None:
         from mmclsa.deploy import OnnxSearcher
 
         return OnnxSearcher(build.checkpoint, det_thresh)

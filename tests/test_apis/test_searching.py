@@ -22,7 +22,7 @@ from mmclsa.apis import (
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.evaluation.functional import k_reciprocal_distances
 from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelFingerprint, SearchFilter
-from mmclsa.gallery.building import BuildFile, Job, open_for_build
+from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
 from tests.fakes.footage import scene, write, write_video
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
@@ -226,7 +226,7 @@ class TestSearch:
     def test_every_kind_of_gallery(self, crop_inferencer, pictures, tmp_path, kind):
         gallery = {'folder': pictures[0].parent, 'list': pictures}.get(kind)
         if gallery is None:
-            build = BuildFile('', '', jobs=(Job(()),))
+            build = BuildFile('', '', commands=(BuildCommand(()),))
             with open_for_build(tmp_path / 'i', crop_inferencer.fingerprint, build) as index:
                 for path in pictures:
                     found = crop_inferencer(path)['predictions'][0]
@@ -256,14 +256,16 @@ class TestSearch:
     def test_model_of_an_index(self, checkpoints, tmp_path):
         names = checkpoints['scene'], checkpoints['scene_weights']
         inferencer = PersonSearchInferencer(*names, 'cpu')
-        build = BuildFile(inferencer.cfg.pretty_text, names[1], jobs=(Job((), det_thresh=0.3),))
+        build = BuildFile(
+            inferencer.cfg.pretty_text, names[1], commands=(BuildCommand((), det_thresh=0.3),)
+        )
         open_for_build(tmp_path / 'i', inferencer.fingerprint, build).close()
         again = embedder_of_index(tmp_path / 'i', device='cpu')
         assert again.fingerprint == inferencer.fingerprint
         assert again.det_thresh == 0.3
 
     def test_weights_that_moved(self, tmp_path):
-        build = BuildFile('', str(tmp_path / 'gone.pth'), jobs=(Job(()),))
+        build = BuildFile('', str(tmp_path / 'gone.pth'), commands=(BuildCommand(()),))
         open_for_build(tmp_path / 'i', IDENTITY, build).close()
         with pytest.raises(ConfigError, match=r'gone\.pth .*no longer there'):
             embedder_of_index(tmp_path / 'i')

@@ -16,14 +16,13 @@ import pytest
 from mmclsa.errors import DataError, UserError
 from mmclsa.gallery import GalleryIndex, table_to_records
 from mmclsa.gallery.building import (
+    BuildCommand,
     BuildFile,
-    Job,
+    InProcess,
     SourceOptions,
     build_gallery,
     open_for_build,
-    pending_units,
     plan_units,
-    process_units,
 )
 from mmclsa.gallery.building.spool import Spool, pack_results, unpack_results
 from tests.fakes.footage import write_scenes, write_video
@@ -33,7 +32,7 @@ from tests.test_gallery.fakes import FakeEmbedder
 CHILD = """
 import sys
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import build_gallery, plan_units, units
+from mmclsa.gallery.building import InProcess, build_gallery, plan_units, units
 from tests.test_gallery.fakes import FakeEmbedder
 
 units.FRAMES_PER_UNIT = 10
@@ -44,7 +43,8 @@ except Exception:
     index = GalleryIndex.create(path, embedder.fingerprint)
 with index:
     print('started', flush=True)
-    build_gallery(index, embedder, plan_units(sys.argv[2:]), batch_size=2, commit_seconds=0.0)
+    own = InProcess(embedder, batch_size=2)
+    build_gallery(index, own, plan_units(sys.argv[2:]), commit_seconds=0.0)
 """
 
 
@@ -69,7 +69,7 @@ def build(path: Path, *sources: Path, **options) -> tuple:
         else GalleryIndex.create(path, embedder.fingerprint)
     )
     with index:
-        report = build_gallery(index, embedder, plan_units(sources), **options)
+        report = build_gallery(index, InProcess(embedder, **options), plan_units(sources))
     return report, embedder
 
 
@@ -126,7 +126,7 @@ def test_killed_and_run_again(tmp_path, footage, monkeypatch):
         time.sleep(seconds)
         child.kill()
         child.communicate()
-    killed = len(pending_units(GalleryIndex.open(index), plan_units(footage)))
+    killed = len(plan_units(footage).pending(GalleryIndex.open(index).shards()).units)
     report, _ = build(index, *footage)
     assert report.known == 26 - killed
     build(tmp_path / 'whole', *footage)
@@ -156,7 +156,7 @@ def test_interrupted_build_keeps_its_work(tmp_path, footage):
 
     index = GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint)
     with index, pytest.raises(KeyboardInterrupt):
-        build_gallery(index, Impatient(), plan_units(footage), batch_size=2)
+        build_gallery(index, InProcess(Impatient(), batch_size=2), plan_units(footage))
     with GalleryIndex.open(tmp_path / 'index') as index:
         assert len(index.shards()) == 10
 
@@ -187,7 +187,7 @@ def test_skipped_files_are_tried_again(tmp_path, footage):
 
 class TestSpool:
     def results(self, footage):
-        return list(process_units(plan_units(footage).units, FakeEmbedder(), SourceOptions()))
+        return list(InProcess(FakeEmbedder()).results(plan_units(footage)))
 
     def test_bytes_and_back(self, footage):
         results = self.results(footage)
@@ -223,8 +223,10 @@ class TestSpool:
 
 class TestBuildFile:
     def test_there_and_back(self, tmp_path):
-        job = Job(('/a ü', '/b'), fps=2.5, camera='door', start_time=1.5, det_thresh=0.3)
-        build_file = BuildFile('text = 1\n', '/a.pth', 'onnx', (job, Job(('/c',))))
+        command = BuildCommand(
+            ('/a ü', '/b'), fps=2.5, camera='door', start_time=1.5, det_thresh=0.3
+        )
+        build_file = BuildFile('text = 1\n', '/a.pth', 'onnx', (command, BuildCommand(('/c',))))
         build_file.write(tmp_path)
         assert BuildFile.read(tmp_path) == build_file
         assert BuildFile.read(tmp_path / 'none') is None
@@ -241,6 +243,6 @@ class TestBuildFile:
     def test_command_that_was_killed_before_it_noted_itself(self, tmp_path):
         fingerprint = FakeEmbedder().fingerprint
         GalleryIndex.create(tmp_path / 'i', fingerprint).close()
-        build_file = BuildFile('', '/a.pth', jobs=(Job(('/c',)),))
+        build_file = BuildFile('', '/a.pth', commands=(BuildCommand(('/c',)),))
         open_for_build(tmp_path / 'i', fingerprint, build_file).close()
         assert BuildFile.read(tmp_path / 'i') == build_file

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from mmclsa.gallery.building import (
+    InProcess,
+    Plan,
     Sampling,
     SourceOptions,
     link_tracks,
     plan_units,
-    process_units,
     run_ahead,
 )
 from tests.fakes.footage import scene, write, write_scenes, write_video
@@ -23,29 +24,29 @@ from tests.test_gallery.fakes import FakeEmbedder
 
 class TestRunAhead:
     def test_order_is_kept(self):
-        def job(n):
+        def call(n):
             time.sleep(0.01 * (n % 3))
             return n
 
-        jobs = (lambda n=n: job(n) for n in range(30))
-        assert list(run_ahead(jobs, workers=4, ahead=5)) == list(range(30))
+        calls = (lambda n=n: call(n) for n in range(30))
+        assert list(run_ahead(calls, threads=4, ahead=5)) == list(range(30))
 
     def test_runs_ahead_but_not_without_bound(self):
         started = []
-        jobs = (lambda n=n: started.append(n) for n in range(100))
-        results = run_ahead(jobs, workers=1, ahead=4)
+        calls = (lambda n=n: started.append(n) for n in range(100))
+        results = run_ahead(calls, threads=1, ahead=4)
         next(results)
         time.sleep(0.3)
         assert 3 <= len(started) <= 8
         results.close()
 
     def test_errors_come_at_their_place(self):
-        def jobs():
+        def calls():
             yield lambda: 1
             yield lambda: 1 // 0
             yield lambda: 3
 
-        results = run_ahead(jobs())
+        results = run_ahead(calls())
         assert next(results) == 1
         with pytest.raises(ZeroDivisionError):
             next(results)
@@ -75,7 +76,11 @@ def people_of(results):
     ]
 
 
-class TestProcessUnits:
+def process_units(units, embedder, options, **kwargs):
+    return InProcess(embedder, options, **kwargs).results(Plan(units))
+
+
+class TestInProcess:
     def test_batch_size_does_not_change_what_is_found(self, tmp_path):
         write_scenes(tmp_path, 7)
         write_video(tmp_path / 'v.avi', 20)

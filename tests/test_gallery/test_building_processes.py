@@ -18,7 +18,7 @@ WORKER = """
 import sys
 import torch
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import SourceOptions, build_in_processes, plan_units, units
+from mmclsa.gallery.building import InProcess, build_in_ranks, plan_units, units
 from mmclsa.utils import run_tool
 from tests.test_gallery.fakes import FakeEmbedder
 
@@ -27,13 +27,13 @@ units.FRAMES_PER_UNIT = 10
 
 def main():
     embedder = FakeEmbedder()
-    report, index = build_in_processes(
+    done = build_in_ranks(
         lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
-        lambda: plan_units(sys.argv[2:]), embedder, SourceOptions(),
+        lambda: plan_units(sys.argv[2:]), InProcess(embedder), sys.argv[1],
         commit_seconds=0.0)
     assert not torch.distributed.is_initialized()
-    if index is not None:
-        index.close()
+    if done is not None:
+        report, _ = done
         print('report', report.pictures, report.people, len(report.skipped))
     print('share', sum(embedder.batches))
 

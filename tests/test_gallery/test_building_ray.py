@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import build_gallery, build_with_ray, plan_units
+from mmclsa.gallery.building import InProcess, RayActors, build_gallery, plan_units
 from tests.fakes.footage import write_scenes
 from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
@@ -35,6 +35,10 @@ class Mortal(FakeEmbedder):
         return super().find_people(batch)
 
 
+def mortal_worker(mark: Path) -> InProcess:
+    return InProcess(Mortal(mark), batch_size=2)
+
+
 @pytest.mark.timeout(500)
 @pytest.mark.skipif(find_spec('ray') is None, reason='Ray is not installed')
 def test_ray_survives_a_lost_worker(tmp_path, monkeypatch):
@@ -43,19 +47,20 @@ def test_ray_survives_a_lost_worker(tmp_path, monkeypatch):
     monkeypatch.setenv('PYTHONPATH', str(REPO))
     monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '0')
     monkeypatch.setenv('RAY_worker_niceness', '0')  # else workers starve beside other tests
-    monkeypatch.setattr('mmclsa.gallery.building.ray_job._PICTURES_OF_A_TASK', 4)
+    monkeypatch.setattr('mmclsa.gallery.building.ray_actors._PICTURES_OF_A_BUNDLE', 4)
     write_scenes(tmp_path / 'stills', 24)
     (tmp_path / 'stills' / 'broken.png').write_bytes(b'')
     mark, plan = tmp_path / 'mark', plan_units([tmp_path / 'stills'])
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint) as index:
-            report = build_with_ray(index, partial(Mortal, mark), plan, num_workers=2, batch_size=2)
+            actors = RayActors(partial(mortal_worker, mark), num_actors=2)
+            report = build_gallery(index, actors, plan)
     finally:
         ray.shutdown()
     assert mark.exists()  # somebody was killed
     assert report.pictures == 24
     assert len(report.skipped) == 1
     with GalleryIndex.create(tmp_path / 'whole', FakeEmbedder().fingerprint) as index:
-        build_gallery(index, FakeEmbedder(), plan)
+        build_gallery(index, InProcess(FakeEmbedder()), plan)
     assert content(tmp_path / 'index') == content(tmp_path / 'whole')

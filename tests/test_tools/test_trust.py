@@ -18,7 +18,7 @@ from mmclsa.apis import PersonSearchInferencer, embedder_of_index
 from mmclsa.engine.model_description import describe_model
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import BuildFile, Job, open_for_build
+from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
 from tests.evil import evil_text, write_evil
 from tests.helpers import REPO
 from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
@@ -76,7 +76,7 @@ COMMANDS = {
 def described_index(tmp_path_factory, checkpoints):  # noqa: F811
     """An index of nobody, with its model."""
     inferencer = PersonSearchInferencer(checkpoints['scene'], checkpoints['scene_weights'], 'cpu')
-    build = BuildFile(describe_model(inferencer.cfg), 'gone.pth', jobs=(Job(()),))
+    build = BuildFile(describe_model(inferencer.cfg), 'gone.pth', commands=(BuildCommand(()),))
     folder = tmp_path_factory.mktemp('described') / 'index'
     open_for_build(folder, inferencer.fingerprint, build).close()
     return folder

@@ -47,7 +47,7 @@ from terminaltables import AsciiTable
 
 from mmclsa.apis import PersonSearchInferencer, iterate_pictures
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.gallery.building import InProcess, Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.models import CropReID
 
 TARGET = 1.25
@@ -108,7 +108,8 @@ def run_build(inferencer: PersonSearchInferencer, args: argparse.Namespace) -> N
         index = GalleryIndex.create(Path(folder) / 'index', inferencer.fingerprint)
         with index:
             plan = plan_units(args.sources, sampling)
-            build_gallery(index, inferencer, plan, SourceOptions(sampling), args.batch_size)
+            own = InProcess(inferencer, SourceOptions(sampling), args.batch_size)
+            build_gallery(index, own, plan)
 
 
 def clock(job: Callable[[], None]) -> tuple[float, float]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.prefetch import run_ahead
+from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.reading import Failed, Ready, UnitReader
 from mmclsa.gallery.building.tracking import link_tracks
-from mmclsa.gallery.building.units import SourceOptions, Unit
+from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 from mmclsa.structures import FoundPeople
 
-__all__ = ['UnitResult', 'process_units']
+__all__ = ['InProcess', 'UnitResult']
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class UnitResult:
         scores: Shape (n,), float32.
         embeddings: Shape (n, D), float32; (0, 0) where nobody is.
         track_ids: Shape (n,), int64, from 0 within the unit; -1 in pictures.
+        camera: Name of the camera; empty if unknown.
     """
 
     unit: Unit
@@ -43,6 +45,7 @@ class UnitResult:
     scores: np.ndarray
     embeddings: np.ndarray
     track_ids: np.ndarray
+    camera: str = ''
 
     @property
     def done(self) -> bool:
@@ -60,62 +63,67 @@ class _OpenUnit:
     seen: list[tuple[Ready, FoundPeople]] = field(default_factory=list)
 
 
-def process_units(
-    units: Iterable[Unit],
-    embedder: Embedder,
-    options: SourceOptions,
-    batch_size: int = 8,
-    workers: int = 2,
-    on_pictures: Callable[[int], None] | None = None,
-) -> Iterator[UnitResult]:
-    """Find and describe everybody in some units.
+@dataclass(frozen=True)
+class InProcess:
+    """This process finds and describes the people itself.
 
     Decoding and preparing run in threads while the network computes. A batch
     goes over the borders of units; it has pictures of one shape only, so that
     nothing that depends on padding depends on the neighbours.
 
-    Args:
-        units: What to go through.
+    Attributes:
         embedder: The model.
         options: Of the sources.
         batch_size: Pictures that go through the network at once, at most.
-        workers: Threads for decoding pictures and preparing.
-        on_pictures: Told how many pictures have gone through.
-
-    Yields:
-        The results, in the order of the units.
+        threads: That decode pictures and prepare them.
     """
-    reader = UnitReader(embedder, options)
-    batches = _Batches(embedder, batch_size, on_pictures)
-    opened: deque[_OpenUnit] = deque()
-    current = None
-    for event in run_ahead(reader.jobs(units), workers, ahead=2 * batch_size):
-        if current is None:
-            current = _OpenUnit()
-            opened.append(current)
-        if isinstance(event, Ready):
-            batches.put(current, event)
-        elif isinstance(event, Failed):
-            current.problem = event.reason
-        else:
-            current.ended = event.unit
-            current = None
-        while opened and opened[0].ended is not None and not opened[0].waiting:
-            yield _close(opened.popleft())
-    batches.run()
-    while opened:
-        yield _close(opened.popleft())
+
+    embedder: Embedder
+    options: SourceOptions = field(default_factory=SourceOptions)
+    batch_size: int = 8
+    threads: int = 2
+
+    def results(
+        self, plan: Plan, advance: Advance | None = None
+    ) -> Generator[UnitResult, None, None]:
+        """Go through the units of a plan.
+
+        Args:
+            plan: What is to be done.
+            advance: Told how many pictures have gone through.
+
+        Yields:
+            The results, in the order of the units.
+        """
+        reader = UnitReader(self.embedder, self.options, plan.videos)
+        batches = _Batches(self.embedder, self.batch_size, advance)
+        opened: deque[_OpenUnit] = deque()
+        current = None
+        for event in run_ahead(reader.calls(plan.units), self.threads, ahead=2 * self.batch_size):
+            if current is None:
+                current = _OpenUnit()
+                opened.append(current)
+            if isinstance(event, Ready):
+                batches.put(current, event)
+            elif isinstance(event, Failed):
+                current.problem = event.reason
+            else:
+                current.ended = event
+                current = None
+            while opened and opened[0].ended is not None and not opened[0].waiting:
+                yield _close(opened.popleft(), self.options.camera)
+        batches.run()
+        while opened:
+            yield _close(opened.popleft(), self.options.camera)
 
 
 class _Batches:
     """Gathers pictures of one shape and sends them through the network."""
 
-    def __init__(
-        self, embedder: Embedder, size: int, on_pictures: Callable[[int], None] | None
-    ) -> None:
+    def __init__(self, embedder: Embedder, size: int, advance: Advance | None) -> None:
         self.embedder = embedder
         self.size = size
-        self.on_pictures = on_pictures
+        self.advance = advance
         self.waiting: list[tuple[_OpenUnit, Ready]] = []
 
     def put(self, unit: _OpenUnit, ready: Ready) -> None:
@@ -135,8 +143,8 @@ class _Batches:
         for (unit, ready), found in zip(self.waiting, people):
             unit.waiting -= 1
             unit.seen.append((Ready(ready.frame, ready.time, {}), found))
-        if self.on_pictures is not None:
-            self.on_pictures(len(self.waiting))
+        if self.advance is not None:
+            self.advance(len(self.waiting))
         self.waiting = []
 
 
@@ -144,7 +152,7 @@ def _shape(ready: Ready) -> tuple[int, ...]:
     return tuple(ready.data['inputs'].shape)
 
 
-def _close(opened: _OpenUnit) -> UnitResult:
+def _close(opened: _OpenUnit, camera: str) -> UnitResult:
     """Gather the people of a unit."""
     unit = opened.ended
     assert unit is not None  # for mypy: only ended units are closed
@@ -165,6 +173,7 @@ def _close(opened: _OpenUnit) -> UnitResult:
         track_ids=link_tracks(frames, boxes, embeddings)
         if unit.is_video
         else np.full(len(frames), -1, np.int64),
+        camera=camera,
     )
 
 

@@ -1,4 +1,4 @@
-"""Running jobs ahead of their consumer, in threads, in order."""
+"""Making calls ahead of who consumes their results, in threads, in order."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ T = TypeVar('T')
 _POLL = 0.1  # seconds
 
 
-def run_ahead(jobs: Iterable[Callable[[], T]], workers: int = 2, ahead: int = 16) -> Iterator[T]:
-    """Give the jobs' results in order while later jobs already run.
+def run_ahead(calls: Iterable[Callable[[], T]], threads: int = 2, ahead: int = 16) -> Iterator[T]:
+    """Give the results of calls in order while later calls are already made.
 
     The iterable is gone through in one thread of its own, which may do work
-    (decode a video, say), and the jobs run in others; OpenCV and PyTorch free
+    (decode a video, say), and the calls are made in others; OpenCV and PyTorch free
     the interpreter while they compute.
 
     Args:
-        jobs: Functions without arguments.
-        workers: Threads for the jobs.
-        ahead: Jobs that are started before their result is asked for: bounds
+        calls: Functions without arguments.
+        threads: That make the calls.
+        ahead: Calls that are made before their result is asked for: bounds
             the memory.
 
     Yields:
-        The results, in the order of the jobs.
+        The results, in the order of the calls.
 
     Raises:
-        BaseException: What a job, or the iterable, raises; at its place.
+        BaseException: What a call, or the iterable, raises; at its place.
 
     Example:
         >>> list(run_ahead(lambda n=n: n * n for n in range(5)))
@@ -50,17 +50,17 @@ def run_ahead(jobs: Iterable[Callable[[], T]], workers: int = 2, ahead: int = 16
 
     def feed() -> None:
         try:
-            for job in jobs:
+            for call in calls:
                 if stopped.is_set():
                     return
-                put(pool.submit(job))
+                put(pool.submit(call))
         except BaseException as error:
             failed: Future[T] = Future()
             failed.set_exception(error)
             put(failed)
         put(None)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         feeder = threading.Thread(target=feed, daemon=True)
         feeder.start()
         try:

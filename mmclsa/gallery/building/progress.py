@@ -1,10 +1,9 @@
-"""A build's progress bar and summary on the terminal."""
+"""A build's progress bar on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -18,18 +17,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from mmclsa.gallery.building.builder import BuildReport
-
-__all__ = ['Advance', 'print_report', 'progress_bar']
-
-_MAX_SKIPPED = 20
+__all__ = ['Advance', 'ShowProgress', 'no_progress', 'progress_bar']
 
 
-class Advance(Protocol):
-    """Is told how many pictures have gone through."""
-
-    def __call__(self, count: int) -> None:
-        """Move the bar."""
+#: Is told how many pictures have gone through.
+Advance = Callable[[int], None]
+#: Is told how many pictures are expected, and shows progress while its block lasts.
+ShowProgress = Callable[[int], AbstractContextManager[Advance]]
 
 
 class _Rate(ProgressColumn):
@@ -64,27 +58,7 @@ def progress_bar(total: int, console: Console) -> Iterator[Advance]:
         yield lambda count: progress.advance(task, count)
 
 
-def print_report(report: BuildReport, total_people: int, console: Console) -> None:
-    """Write what a build did.
-
-    Args:
-        report: Of the build.
-        total_people: In the index now.
-        console: Where to.
-    """
-    rate = report.pictures / report.seconds if report.seconds else 0.0
-    console.print(
-        f'{report.pictures} pictures, {report.people} people, '
-        f'{report.seconds:.1f} s ({rate:.1f} pictures/s)',
-        highlight=False,
-    )
-    if report.known:
-        console.print(f'{report.known} units of work were in the index already', highlight=False)
-    console.print(f'{total_people} people in the index', highlight=False)
-    if report.skipped:
-        console.print(f'{len(report.skipped)} files skipped:', highlight=False)
-    for number, reason in enumerate(report.skipped.values()):
-        if number == _MAX_SKIPPED:
-            console.print(f'  ... and {len(report.skipped) - _MAX_SKIPPED} more', highlight=False)
-            break
-        console.print(f'  {reason}', highlight=False, markup=False, soft_wrap=True)
+@contextmanager
+def no_progress(_: int) -> Iterator[Advance]:
+    """Show nothing."""
+    yield lambda _: None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Union
@@ -15,7 +15,7 @@ from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.units import SourceOptions, Unit
 from mmclsa.media import VideoReader, read_header, read_picture
 
-__all__ = ['Failed', 'Finished', 'Ready', 'UnitReader']
+__all__ = ['Failed', 'Ready', 'UnitReader']
 
 
 @dataclass(frozen=True)
@@ -34,49 +34,51 @@ class Failed:
     reason: str
 
 
-@dataclass(frozen=True)
-class Finished:
-    """The end of a unit."""
-
-    unit: Unit
-
-
-Event = Union[Ready, Failed, Finished]
-Job = Callable[[], Event]
+#: What a call gives; the unit itself comes at its end.
+Event = Union[Ready, Failed, Unit]
+EventCall = Callable[[], Event]
 
 
 class UnitReader:
-    """Turn units into jobs that decode and prepare, one a picture.
+    """Turn units into calls that decode and prepare, one a picture.
 
-    Going through :meth:`jobs` decodes videos, since their frames come in
-    order; pictures are decoded by the jobs themselves, side by side.
+    Going through :meth:`calls` decodes videos, since their frames come in
+    order; pictures are decoded by the calls themselves, side by side.
 
     Args:
         embedder: Prepares the pictures.
         options: Of the sources.
+        videos: Readers that are there already, by path; each is closed when its
+            units have been read.
     """
 
-    def __init__(self, embedder: Embedder, options: SourceOptions) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        options: SourceOptions,
+        videos: Mapping[str, VideoReader] | None = None,
+    ) -> None:
         self.embedder = embedder
         self.options = options
+        self._videos = videos or {}
         self._video: VideoReader | None = None
 
-    def jobs(self, units: Iterable[Unit]) -> Iterator[Job]:
-        """List the jobs of units.
+    def calls(self, units: Iterable[Unit]) -> Iterator[EventCall]:
+        """List the calls that read units.
 
         Args:
             units: The units.
 
         Yields:
             Functions that return a :class:`Ready`, a :class:`Failed` or, after
-            the last picture of a unit, a :class:`Finished`.
+            the last picture of a unit, the unit.
         """
         for unit in units:
             if unit.is_video:
-                yield from self._video_jobs(unit)
+                yield from self._video_calls(unit)
             else:
                 yield partial(self._load_picture, unit)
-            yield partial(Finished, unit)
+            yield lambda unit=unit: unit
         if self._video is not None:
             self._video.close()
 
@@ -92,7 +94,7 @@ class UnitReader:
         known = self.options.start_time if taken is None else taken
         return math.nan if known is None else known
 
-    def _video_jobs(self, unit: Unit) -> Iterator[Job]:
+    def _video_calls(self, unit: Unit) -> Iterator[EventCall]:
         video = self._open(unit.source)
         begin = self.options.start_time or 0.0
         try:
@@ -113,5 +115,5 @@ class UnitReader:
         if self._video is None or self._video.path != path:
             if self._video is not None:
                 self._video.close()
-            self._video = VideoReader(path)
+            self._video = self._videos.get(path) or VideoReader(path)
         return self._video

@@ -21,6 +21,7 @@ from mmclsa.utils.io import atomic_write
 
 __all__ = ['Spool', 'pack_results', 'unpack_results']
 
+_VALUES = ('num_pictures', 'problem', 'camera')
 _ARRAYS = ('frames', 'times', 'boxes', 'scores', 'embeddings', 'track_ids')
 
 
@@ -39,7 +40,7 @@ def pack_results(results: Sequence[UnitResult]) -> bytes:
         for name in _ARRAYS
     }
     heads = [
-        dict(unit=asdict(result.unit), num_pictures=result.num_pictures, problem=result.problem)
+        dict(unit=asdict(result.unit), **{name: getattr(result, name) for name in _VALUES})
         for result in results
     ]
     head = np.frombuffer(json.dumps(heads).encode(), np.uint8)
@@ -65,14 +66,21 @@ def unpack_results(data: bytes, where: str = 'the results') -> list[UnitResult]:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return [
                 UnitResult(
-                    unit=Unit(**head['unit']),
-                    num_pictures=head['num_pictures'],
-                    problem=head['problem'],
+                    unit=Unit(**head.pop('unit')),
                     **{name: arrays[f'{name}_{number}'] for name in _ARRAYS},
+                    **head,
                 )
                 for number, head in enumerate(json.loads(arrays['head'].tobytes()))
             ]
-    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OSError,
+        EOFError,
+        AttributeError,
+        BadZipFile,
+    ) as error:
         raise DataError(f'{where} are no packed results: {error}') from error
 
 
@@ -101,10 +109,6 @@ class Spool:
     def files(self) -> list[Path]:
         """List what lies there, in a fixed order."""
         return sorted(self.folder.glob('[0-9]*.npz'))
-
-    def read(self, path: Path) -> list[UnitResult]:
-        """Read one of the files."""
-        return unpack_results(path.read_bytes(), str(path))
 
     def clear(self) -> None:
         """Remove the folder with what killed processes left half-written."""

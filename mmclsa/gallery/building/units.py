@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmclsa.errors import DataError, UserError
@@ -13,6 +13,7 @@ from mmclsa.media import Sampling, VideoReader, is_video, list_files
 __all__ = ['Plan', 'SourceOptions', 'Unit', 'plan_units']
 
 FRAMES_PER_UNIT = 500
+_MAX_OPEN = 8  # decoders hold threads and memory
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,29 @@ class Plan:
     Attributes:
         units: In order, no unit twice.
         skipped: Files that cannot even be opened, and why.
+        videos: Readers of the first videos, by path, left open for whoever
+            reads the units; the other videos are opened again.
     """
 
-    units: list[Unit]
-    skipped: dict[str, str]
+    units: Sequence[Unit]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    videos: Mapping[str, VideoReader] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def num_pictures(self) -> int:
+        """How many pictures the units are expected to give."""
+        return sum(unit.num_frames for unit in self.units)
+
+    def pending(self, done: Container[str]) -> Plan:
+        """Leave out what is done.
+
+        Args:
+            done: Keys of units.
+
+        Returns:
+            The plan of the other units.
+        """
+        return replace(self, units=[unit for unit in self.units if unit.key not in done])
 
 
 def plan_units(sources: Sequence[str | Path], sampling: Sampling | None = None) -> Plan:
@@ -87,36 +107,48 @@ def plan_units(sources: Sequence[str | Path], sampling: Sampling | None = None) 
     Raises:
         UserError: If a source does not exist or has nothing in it.
     """
-    units: dict[str, Unit] = {}
+    units: list[Unit] = []
     skipped: dict[str, str] = {}
+    videos: dict[str, VideoReader] = {}
+    for path in _files_of(sources):
+        found = _units_of(path, sampling or Sampling(), videos)
+        if isinstance(found, str):
+            skipped[path] = found
+        else:
+            units += found
+    return Plan(units, skipped, videos)
+
+
+def _files_of(sources: Sequence[str | Path]) -> list[str]:
+    """List the files of all sources, each once."""
+    files: dict[str, None] = {}
     for source in sources:
-        files = list_files(source)
-        if not files:
+        found = list_files(source)
+        if not found:
             raise UserError(f'the source {source} has no picture and no video in it')
-        for path in files:
-            found = _units_of(path, sampling or Sampling())
-            if isinstance(found, str):
-                skipped[path] = found
-            else:
-                units.update((unit.key, unit) for unit in found)
-    return Plan(list(units.values()), skipped)
+        files.update(dict.fromkeys(found))
+    return list(files)
 
 
-def _units_of(path: str, sampling: Sampling) -> list[Unit] | str:
+def _units_of(path: str, sampling: Sampling, videos: dict[str, VideoReader]) -> list[Unit] | str:
     """List a file's units, or say why it has none."""
     try:
         path.encode()
-        return _video_units(path, sampling) if is_video(path) else [Unit(path)]
+        return _video_units(path, sampling, videos) if is_video(path) else [Unit(path)]
     except UnicodeEncodeError:
         return f'the name of {os.fsencode(path)!r} is not UTF-8'
     except DataError as error:
         return str(error)
 
 
-def _video_units(path: str, sampling: Sampling) -> list[Unit]:
+def _video_units(path: str, sampling: Sampling, videos: dict[str, VideoReader]) -> list[Unit]:
+    """List the units of a video, and leave it open among the others if they are few."""
     video = VideoReader(path)
     total, fps = video.num_frames, video.fps
-    video.close()
+    if len(videos) < _MAX_OPEN:
+        videos[path] = video
+    else:
+        video.close()
     units = []
     for start in range(0, max(1, total), FRAMES_PER_UNIT):
         stop = start + FRAMES_PER_UNIT

@@ -13,12 +13,12 @@ from mmclsa.gallery import GalleryIndex, ModelFingerprint
 from mmclsa.gallery.manifest import MANIFEST
 from mmclsa.utils.io import write_json
 
-__all__ = ['BuildFile', 'Job', 'open_for_build']
+__all__ = ['BuildCommand', 'BuildFile', 'open_for_build']
 
 
 @dataclass(frozen=True)
-class Job:
-    """One build command.
+class BuildCommand:
+    """One command that built an index, or a part of it.
 
     Attributes:
         sources: Absolute paths.
@@ -46,14 +46,15 @@ class BuildFile:
             ``mmclsa.engine.model_description`` says them; text in an index of
             an older mmclsa, the whole config in Python.
         checkpoint: Absolute path of the weights.
-        backend: What computed the embeddings, ``torch`` or ``onnx``.
-        jobs: Every build command so far.
+        runtime: What computed the embeddings, ``torch`` or ``onnx``; in the
+            file it is called ``backend``.
+        commands: Every build command so far; in the file ``jobs``.
     """
 
     embedder: Mapping[str, Any] | str
     checkpoint: str
-    backend: str = 'torch'
-    jobs: tuple[Job, ...] = field(default=())
+    runtime: str = 'torch'
+    commands: tuple[BuildCommand, ...] = field(default=())
 
     NAME = 'build.json'
 
@@ -72,25 +73,31 @@ class BuildFile:
         """
         path = Path(index_path) / cls.NAME
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-            jobs = tuple(
-                Job(**{**job, 'sources': tuple(job['sources'])}) for job in content.pop('jobs')
-            )
-            if 'config' in content:
-                content['embedder'] = str(content.pop('config'))
-            build = cls(jobs=jobs, **content)
-            for name, kinds in (('embedder', (dict, str)), ('checkpoint', str), ('backend', str)):
-                if not isinstance(getattr(build, name), kinds):
-                    raise TypeError(f'{name} is {getattr(build, name)!r}')
-            return build
+            return cls._parse(json.loads(path.read_text(encoding='utf-8')))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f'{path} is broken: {error}') from error
 
+    @classmethod
+    def _parse(cls, content: dict[str, Any]) -> BuildFile:
+        commands = tuple(
+            BuildCommand(**{**command, 'sources': tuple(command['sources'])})
+            for command in content.pop('jobs')
+        )
+        if 'config' in content:
+            content['embedder'] = str(content.pop('config'))
+        content.setdefault('backend', cls.runtime)
+        for name, kinds in (('embedder', (dict, str)), ('checkpoint', str), ('backend', str)):
+            if not isinstance(content[name], kinds):
+                raise TypeError(f'{name} is {content[name]!r}')
+        return cls(runtime=content.pop('backend'), commands=commands, **content)
+
     def write(self, index_path: str | Path) -> None:
         """Write it into the folder of an index, whole or not at all."""
-        write_json(Path(index_path) / self.NAME, asdict(self), indent=1)
+        content = asdict(self)
+        content['backend'], content['jobs'] = content.pop('runtime'), content.pop('commands')
+        write_json(Path(index_path) / self.NAME, content, indent=1)
 
 
 def open_for_build(
@@ -105,7 +112,7 @@ def open_for_build(
     Args:
         path: Its folder.
         fingerprint: Of the model.
-        build: The model's files, and one job: this command.
+        build: The model's files, and one command: this one.
         append: Whether an index that other commands have built may grow.
         backend: Config of a new index's backend.
 
@@ -123,24 +130,25 @@ def open_for_build(
         index = GalleryIndex.open(path, fingerprint, writable=True)
     try:
         before = BuildFile.read(path)
-        jobs = before.jobs if before is not None else ()
-        (job,) = build.jobs
-        if job not in jobs:
-            if (jobs or len(index)) and not append:
+        commands = before.commands if before is not None else ()
+        (command,) = build.commands
+        if command not in commands:
+            if (commands or len(index)) and not append:
                 raise ConfigError(
                     f'the index {path} was built by another command'
-                    f'{_difference(job, jobs[-1]) if jobs else ""}: give --append to add to it'
+                    f'{_difference(command, commands[-1]) if commands else ""}: give --append to '
+                    'add to it'
                 )
-            jobs = (*jobs, job)
-        replace(build, jobs=jobs).write(path)
+            commands = (*commands, command)
+        replace(build, commands=commands).write(path)
     except BaseException:
         index.close()
         raise
     return index
 
 
-def _difference(job: Job, other: Job) -> str:
-    mine, theirs = asdict(job), asdict(other)
+def _difference(command: BuildCommand, other: BuildCommand) -> str:
+    mine, theirs = asdict(command), asdict(other)
     (name, *_) = [name for name in mine if mine[name] != theirs[name]]
     words = [', '.join(v) if isinstance(v, tuple) else v for v in (theirs[name], mine[name])]
     return f' ({name}: {words[0]} there, {words[1]} here)'

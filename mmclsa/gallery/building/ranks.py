@@ -1,0 +1,150 @@
+"""One build in several processes that ``torchrun`` has started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from mmclsa.errors import ConfigError, UserError
+from mmclsa.gallery import GalleryIndex, ModelFingerprint
+from mmclsa.gallery.building.builder import run_build
+from mmclsa.gallery.building.pipeline import InProcess, UnitResult
+from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
+from mmclsa.gallery.building.report import BuildReport
+from mmclsa.gallery.building.sink import COMMIT_SECONDS
+from mmclsa.gallery.building.spool import Spool
+from mmclsa.gallery.building.units import Plan, Unit
+from mmclsa.utils.processes import Processes, joined_processes
+
+__all__ = ['build_in_ranks', 'share_of']
+
+# A rank may wait for the others as long as the longest video takes.
+_TIMEOUT = timedelta(days=30)
+
+
+def build_in_ranks(
+    open_index: Callable[[], GalleryIndex],
+    plan_sources: Callable[[], Plan],
+    own: InProcess,
+    index_path: str | Path,
+    commit_seconds: float = COMMIT_SECONDS,
+    progress: ShowProgress = no_progress,
+) -> tuple[BuildReport, int] | None:
+    """Build together with the other processes of ``torchrun``; every one calls this.
+
+    Args:
+        open_index: See :func:`run_build`; called in the first process.
+        plan_sources: Likewise.
+        own: Finds people in this process.
+        index_path: Folder of the index, which all processes must see: there
+            the others leave their results for the first.
+        commit_seconds: See :func:`build_gallery`.
+        progress: Likewise; shown by the first process, for all.
+
+    Returns:
+        In the first process what :func:`run_build` gives; in the others None.
+
+    Raises:
+        UserError: In every process, if the first cannot begin.
+        ConfigError: If the processes have different models.
+    """
+    with joined_processes(_TIMEOUT) as processes:
+        ranks = _Ranks(processes, own, Path(index_path).resolve())
+        if processes.rank > 0:
+            ranks.follow(commit_seconds)
+            return None
+        try:
+            return run_build(open_index, plan_sources, ranks, commit_seconds, progress)
+        except UserError as error:
+            ranks.call_off(error)
+            raise
+
+
+def share_of(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
+    """Give a process its part: neighbours, so that a video is decoded in one go.
+
+    Args:
+        units: All units.
+        rank: Number of the process.
+        world_size: How many processes there are.
+
+    Returns:
+        Units in order, about as many pictures for each process.
+
+    Example:
+        >>> units = [Unit(str(n)) for n in range(5)]
+        >>> [[unit.source for unit in share_of(units, rank, 2)] for rank in range(2)]
+        [['0', '1'], ['2', '3', '4']]
+    """
+    # A stretch of a video without a wanted frame has to be gone through all the same.
+    ends = np.cumsum([0, *(max(1, unit.num_frames) for unit in units)])[1:]
+    total = int(ends[-1]) if len(units) else 0
+    first, last = (total * r // world_size for r in (rank, rank + 1))
+    low, high = np.searchsorted(ends, [first, last], 'right')
+    return list(units[low:high])
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What the first process tells the others."""
+
+    index_path: str = ''
+    fingerprint: ModelFingerprint | None = None
+    units: Sequence[Unit] = ()
+    error: str = ''
+
+
+class _Ranks:
+    """All processes of a launch, each of which takes a share of the units.
+
+    The first writes the index and is asked for the results; the others follow.
+    """
+
+    def __init__(self, processes: Processes, own: InProcess, index_path: Path) -> None:
+        self.processes = processes
+        self.own = own
+        self.index_path = index_path
+        self._told = False
+
+    def results(self, plan: Plan, advance: Advance) -> Generator[UnitResult, None, None]:
+        """Start the others, give the results of this one's share, and wait for the others."""
+        self._tell(_Start(str(self.index_path), self.own.embedder.fingerprint, plan.units))
+        yield from self.own.results(self._share(plan), advance)
+        self.processes.gather(None)  # so that the first knows that all have spooled
+
+    def call_off(self, error: UserError) -> None:
+        """Let the others end with the same error, if they have not been started."""
+        if not self._told:
+            self._tell(_Start(error=str(error)))
+
+    def follow(self, commit_seconds: float) -> None:
+        """Wait for the start, and spool the results of this process's share now and then."""
+        start = self.processes.broadcast(_Start())
+        if start.error:
+            raise UserError(start.error)
+        own = self.own.embedder.fingerprint
+        if start.fingerprint and (difference := start.fingerprint.difference(own)):
+            raise ConfigError(f'the processes have different models: {difference}')
+        spool = Spool(start.index_path)
+        waiting, last = [], time.monotonic()
+        for result in self.own.results(self._share(Plan(start.units))):
+            waiting.append(result)
+            if time.monotonic() - last >= commit_seconds:
+                spool.write(waiting)
+                waiting, last = [], time.monotonic()
+        if waiting:
+            spool.write(waiting)
+        self.processes.gather(None)  # so that the first knows that all have spooled
+
+    def _tell(self, start: _Start) -> None:
+        self._told = True
+        self.processes.broadcast(start)
+
+    def _share(self, plan: Plan) -> Plan:
+        rank, world_size = self.processes.rank, self.processes.world_size
+        return replace(plan, units=share_of(plan.units, rank, world_size))
