@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +25,10 @@ from mmclsa.gallery.building import (
     build_gallery,
     open_for_build,
     plan_units,
+    run_build,
 )
 from mmclsa.gallery.building.spool import Spool, pack_results, unpack_results
+from mmclsa.media import VideoReader
 from tests.fakes.footage import write_scenes, write_video
 from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
@@ -185,6 +189,64 @@ def test_skipped_files_are_tried_again(tmp_path, footage):
     assert content(tmp_path / 'index') == content(tmp_path / 'whole')
 
 
+class TestRunBuild:
+    def run(self, path, sources, options=None, **kwargs):
+        embedder = FakeEmbedder()
+        return run_build(
+            lambda: GalleryIndex.create(path, embedder.fingerprint),
+            lambda: plan_units(sources),
+            InProcess(embedder, options or SourceOptions()),
+            **kwargs,
+        )
+
+    def test_a_video_is_opened_once(self, tmp_path, footage, monkeypatch):
+        opened = []
+        real = VideoReader._open
+        monkeypatch.setattr(
+            VideoReader, '_open', lambda reader: (opened.append(reader.path), real(reader))[1]
+        )
+        report, people = self.run(tmp_path / 'index', footage)
+        assert opened == [str(footage[1])]
+        assert (report.pictures, report.people) == (80, people)
+        assert people == len(content(tmp_path / 'index'))
+
+    def test_more_videos_than_are_left_open(self, tmp_path, monkeypatch):
+        videos = [write_video(tmp_path / f'{n}.avi', 12 + n) for n in range(3)]
+        self.run(tmp_path / 'whole', videos)
+        monkeypatch.setattr('mmclsa.gallery.building.units._MAX_OPEN', 1)
+        assert list(plan_units(videos).videos) == [str(videos[0])]
+        self.run(tmp_path / 'index', videos)
+        assert content(tmp_path / 'index') == content(tmp_path / 'whole')
+
+    def test_a_wrong_source_leaves_no_index(self, tmp_path):
+        with pytest.raises(UserError, match='none does not exist'):
+            self.run(tmp_path / 'index', [tmp_path / 'none'])
+        assert not (tmp_path / 'index').exists()
+
+    def test_the_index_is_closed_after_a_failure(self, tmp_path, footage, monkeypatch):
+        def fail(*_):
+            raise RuntimeError('out of memory')
+
+        with monkeypatch.context() as patched:
+            patched.setattr(FakeEmbedder, 'find_people', fail)
+            with pytest.raises(RuntimeError, match='out of memory'):
+                self.run(tmp_path / 'index', footage)
+        build(tmp_path / 'index', *footage)  # nobody holds the lock
+
+    def test_progress_comes_to_its_end(self, tmp_path, footage):
+        said = []
+
+        @contextmanager
+        def progress(total):
+            said.append(total)
+            yield lambda count: said.append(-count)
+            said.append('end')
+
+        self.run(tmp_path / 'index', footage, progress=progress)
+        assert said[0] == 80
+        assert sum(said[:-1]) == 0
+
+
 class TestSpool:
     def results(self, footage):
         return list(InProcess(FakeEmbedder()).results(plan_units(footage)))
@@ -220,6 +282,19 @@ class TestSpool:
         assert content(index) == content(whole)
         assert not spool.folder.exists()
 
+    def test_keeps_the_camera_of_the_build_that_was_killed(self, tmp_path, footage):
+        GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint).close()
+        door = InProcess(FakeEmbedder(), SourceOptions(camera='door'))
+        Spool(tmp_path / 'index').write(list(door.results(plan_units(footage[:1]))))
+        build(tmp_path / 'index', *footage, options=SourceOptions(camera='yard'))
+        cameras = {(r.camera, r.source == str(footage[1])) for r in content(tmp_path / 'index')}
+        assert cameras == {('door', False), ('yard', True)}
+
+    def test_of_an_older_mmclsa_has_no_camera(self, footage, monkeypatch):
+        monkeypatch.setattr('mmclsa.gallery.building.spool._VALUES', ('num_pictures', 'problem'))
+        data = pack_results(self.results(footage)[:2])
+        assert [result.camera for result in unpack_results(data)] == ['', '']
+
 
 class TestBuildFile:
     def test_there_and_back(self, tmp_path):
@@ -229,6 +304,10 @@ class TestBuildFile:
         build_file = BuildFile('text = 1\n', '/a.pth', 'onnx', (command, BuildCommand(('/c',))))
         build_file.write(tmp_path)
         assert BuildFile.read(tmp_path) == build_file
+        content = json.loads((tmp_path / 'build.json').read_text())
+        assert content['backend'] == 'onnx'
+        assert [list(command['sources']) for command in content['jobs']] == [['/a ü', '/b'], ['/c']]
+        assert list(content) == ['embedder', 'checkpoint', 'backend', 'jobs']
         assert BuildFile.read(tmp_path / 'none') is None
 
     @pytest.mark.parametrize(

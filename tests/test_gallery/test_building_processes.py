@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mmclsa.gallery.building import Unit, share_of
+from mmclsa.gallery.building import Unit, split_units
 from tests.fakes.footage import write_scenes, write_video
 from tests.helpers import REPO
 from tests.test_gallery.test_building_builder import build, content
 
 WORKER = """
 import sys
+from contextlib import contextmanager
 import torch
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import InProcess, build_in_ranks, plan_units, units
@@ -25,12 +26,19 @@ from tests.test_gallery.fakes import FakeEmbedder
 units.FRAMES_PER_UNIT = 10
 
 
+@contextmanager
+def progress(total):
+    advanced = []
+    yield advanced.append
+    print('progress', total, sum(advanced))
+
+
 def main():
     embedder = FakeEmbedder()
     done = build_in_ranks(
         lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
         lambda: plan_units(sys.argv[2:]), InProcess(embedder), sys.argv[1],
-        commit_seconds=0.0)
+        commit_seconds=0.0, progress=progress)
     assert not torch.distributed.is_initialized()
     if done is not None:
         report, _ = done
@@ -73,6 +81,7 @@ class TestProcesses:
         report, _ = build(tmp_path / 'whole', *footage)
         assert content(tmp_path / 'index') == content(tmp_path / 'whole')
         assert f'report 80 {report.people} 1\n' in result.stdout
+        assert 'progress 81 80\n' in result.stdout  # the others' pictures too
         shares = [int(line.split()[1]) for line in result.stdout.splitlines() if 'share' in line]
         assert sum(shares) == 80
         assert min(shares) >= 30
@@ -88,13 +97,13 @@ class TestProcesses:
     @pytest.mark.parametrize('world_size', [1, 2, 3, 7])
     def test_shares_are_all_units_once(self, world_size):
         units = [Unit(str(n), num_frames=n % 5) for n in range(23)]
-        shares = [share_of(units, rank, world_size) for rank in range(world_size)]
+        shares = split_units(units, world_size)
         assert [unit for share in shares for unit in share] == units
         pictures = [sum(unit.num_frames for unit in share) for share in shares]
         assert max(pictures) - min(pictures) <= 8
 
     def test_more_processes_than_units(self):
-        assert [len(share_of([Unit('a')], rank, 3)) for rank in range(3)] in (
+        assert [len(share) for share in split_units([Unit('a')], 3)] in (
             [1, 0, 0],
             [0, 1, 0],
             [0, 0, 1],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from mmclsa.errors import UserError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import InProcess, RayActors, build_gallery, plan_units
 from tests.fakes.footage import write_scenes
@@ -37,6 +39,12 @@ class Mortal(FakeEmbedder):
 
 def mortal_worker(mark: Path) -> InProcess:
     return InProcess(Mortal(mark), batch_size=2)
+
+
+def test_without_ray_it_is_said_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ray.data', None)
+    with pytest.raises(UserError, match='ray'):
+        RayActors(partial(mortal_worker, Path('mark')))
 
 
 @pytest.mark.timeout(500)

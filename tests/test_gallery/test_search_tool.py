@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from mmclsa.gallery import GalleryIndex, table_to_records
-from tests.fakes.footage import write
+from mmclsa.media import VideoReader
+from tests.fakes.footage import write, write_video
 from tests.helpers import REPO
 from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
 from tests.test_deploy.conftest import exported  # noqa: F401 (a fixture)
@@ -95,6 +96,18 @@ def test_build_and_search(tool, tmp_path, pictures):
     code, _, error = tool('search_gallery', *several, '--person', 1)
     assert code == 2
     assert 'either --box or --person' in error
+
+
+def test_sources_are_planned_once_and_a_video_is_opened_once(tool, tmp_path, monkeypatch):
+    video, opened = write_video(tmp_path / 'v.avi', 6), []
+    real = VideoReader._open
+    monkeypatch.setattr(
+        VideoReader, '_open', lambda reader: (opened.append(reader.path), real(reader))[1]
+    )
+    code, _, error = tool.build(video, '--every', 3, '--out', tmp_path / 'index')
+    assert code == 0, error
+    assert '2 pictures' in error
+    assert opened == [str(video)]
 
 
 def test_another_command_on_one_index(tool, tmp_path, pictures):

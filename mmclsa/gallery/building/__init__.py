@@ -6,11 +6,11 @@ from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder
 from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import progress_bar
-from mmclsa.gallery.building.ranks import build_in_ranks, share_of
+from mmclsa.gallery.building.ranks import build_in_ranks
 from mmclsa.gallery.building.ray_actors import RayActors
 from mmclsa.gallery.building.report import BuildReport, print_report
 from mmclsa.gallery.building.tracking import link_tracks
-from mmclsa.gallery.building.units import Plan, SourceOptions, Unit, plan_units
+from mmclsa.gallery.building.units import Plan, SourceOptions, Unit, plan_units, split_units
 from mmclsa.media import Sampling
 
 __all__ = [
@@ -36,5 +36,5 @@ __all__ = [
     'progress_bar',
     'run_ahead',
     'run_build',
-    'share_of',
+    'split_units',
 ]

@@ -60,7 +60,7 @@ class _OpenUnit:
     problem: str = ''
     ended: Unit | None = None
     waiting: int = 0
-    seen: list[tuple[Ready, FoundPeople]] = field(default_factory=list)
+    seen: list[tuple[int, float, FoundPeople]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class _Batches:
         people = self.embedder.find_people([ready.data for _, ready in self.waiting])
         for (unit, ready), found in zip(self.waiting, people):
             unit.waiting -= 1
-            unit.seen.append((Ready(ready.frame, ready.time, {}), found))
+            unit.seen.append((ready.frame, ready.time, found))
         if self.advance is not None:
             self.advance(len(self.waiting))
         self.waiting = []
@@ -157,18 +157,18 @@ def _close(opened: _OpenUnit, camera: str) -> UnitResult:
     unit = opened.ended
     assert unit is not None  # for mypy: only ended units are closed
     seen = opened.seen
-    counts = [len(found.scores) for _, found in seen]
-    frames = np.repeat(np.array([ready.frame for ready, _ in seen], np.int64), counts)
-    boxes = _join([found.boxes for _, found in seen], 4)
-    embeddings = _join([found.embeddings for _, found in seen if len(found.scores)], 0)
+    counts = [len(found.scores) for _, _, found in seen]
+    frames = np.repeat(np.array([frame for frame, _, _ in seen], np.int64), counts)
+    boxes = _join([found.boxes for _, _, found in seen], 4)
+    embeddings = _join([found.embeddings for _, _, found in seen if len(found.scores)], 0)
     return UnitResult(
         unit=unit,
         num_pictures=len(seen),
         problem=opened.problem,
         frames=frames,
-        times=np.repeat(np.array([ready.time for ready, _ in seen], np.float64), counts),
+        times=np.repeat(np.array([time for _, time, _ in seen], np.float64), counts),
         boxes=boxes,
-        scores=np.concatenate([np.zeros(0, np.float32), *(found.scores for _, found in seen)]),
+        scores=np.concatenate([np.zeros(0, np.float32), *(found.scores for _, _, found in seen)]),
         embeddings=embeddings,
         track_ids=link_tracks(frames, boxes, embeddings)
         if unit.is_video
@@ -178,5 +178,4 @@ def _close(opened: _OpenUnit, camera: str) -> UnitResult:
 
 
 def _join(parts: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    parts = list(parts)
     return np.concatenate(parts) if parts else np.zeros((0, columns), np.float32)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
-
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, ModelFingerprint
 from mmclsa.gallery.building.builder import run_build
@@ -18,10 +16,10 @@ from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
 from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.sink import COMMIT_SECONDS
 from mmclsa.gallery.building.spool import Spool
-from mmclsa.gallery.building.units import Plan, Unit
+from mmclsa.gallery.building.units import Plan, Unit, split_units
 from mmclsa.utils.processes import Processes, joined_processes
 
-__all__ = ['build_in_ranks', 'share_of']
+__all__ = ['build_in_ranks']
 
 # A rank may wait for the others as long as the longest video takes.
 _TIMEOUT = timedelta(days=30)
@@ -63,30 +61,6 @@ def build_in_ranks(
         except UserError as error:
             ranks.call_off(error)
             raise
-
-
-def share_of(units: Sequence[Unit], rank: int, world_size: int) -> list[Unit]:
-    """Give a process its part: neighbours, so that a video is decoded in one go.
-
-    Args:
-        units: All units.
-        rank: Number of the process.
-        world_size: How many processes there are.
-
-    Returns:
-        Units in order, about as many pictures for each process.
-
-    Example:
-        >>> units = [Unit(str(n)) for n in range(5)]
-        >>> [[unit.source for unit in share_of(units, rank, 2)] for rank in range(2)]
-        [['0', '1'], ['2', '3', '4']]
-    """
-    # A stretch of a video without a wanted frame has to be gone through all the same.
-    ends = np.cumsum([0, *(max(1, unit.num_frames) for unit in units)])[1:]
-    total = int(ends[-1]) if len(units) else 0
-    first, last = (total * r // world_size for r in (rank, rank + 1))
-    low, high = np.searchsorted(ends, [first, last], 'right')
-    return list(units[low:high])
 
 
 @dataclass(frozen=True)
@@ -146,5 +120,5 @@ class _Ranks:
         self.processes.broadcast(start)
 
     def _share(self, plan: Plan) -> Plan:
-        rank, world_size = self.processes.rank, self.processes.world_size
-        return replace(plan, units=share_of(plan.units, rank, world_size))
+        shares = split_units(plan.units, self.processes.world_size)
+        return replace(plan, units=shares[self.processes.rank])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.spool import pack_results, unpack_results
-from mmclsa.gallery.building.units import Plan, Unit
+from mmclsa.gallery.building.units import Plan, Unit, split_units
 from mmclsa.utils.optional import import_optional
 
 __all__ = ['RayActors']
@@ -51,9 +52,9 @@ class RayActors:
 
     def results(self, plan: Plan, advance: Advance) -> Generator[UnitResult, None, None]:
         """Give the results as they come; see :class:`Workers`."""
-        bundles = _bundles(plan.units)
-        if not bundles:
+        if not plan.units:
             return
+        bundles = split_units(plan.units, ceil(plan.num_pictures / _PICTURES_OF_A_BUNDLE) or 1)
         with _cluster(self.address):
             for row in self._rows(bundles):
                 for result in unpack_results(row['results']):
@@ -93,19 +94,6 @@ def _cluster(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _bundles(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Gather neighbouring units into bundles of some size."""
-    bundles: list[list[Unit]] = []
-    room = 0
-    for unit in units:
-        if room <= 0:
-            bundles.append([])
-            room = _PICTURES_OF_A_BUNDLE
-        bundles[-1].append(unit)
-        room -= unit.num_frames
-    return bundles
 
 
 class _Actor:

@@ -7,10 +7,12 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from mmclsa.errors import DataError, UserError
 from mmclsa.media import Sampling, VideoReader, is_video, list_files
 
-__all__ = ['Plan', 'SourceOptions', 'Unit', 'plan_units']
+__all__ = ['Plan', 'SourceOptions', 'Unit', 'plan_units', 'split_units']
 
 FRAMES_PER_UNIT = 500
 _MAX_OPEN = 8  # decoders hold threads and memory
@@ -156,3 +158,25 @@ def _video_units(path: str, sampling: Sampling, videos: dict[str, VideoReader]) 
         wanted = sum(sampling.wants(i, fps) for i in range(start, min(stop, total)))
         units.append(Unit(path, True, start, None if last else stop, wanted))
     return units
+
+
+def split_units(units: Sequence[Unit], parts: int) -> list[list[Unit]]:
+    """Share units out: neighbours together, so that a video is decoded in one go.
+
+    Args:
+        units: All units.
+        parts: How many shares there are to be.
+
+    Returns:
+        The shares, in order, with about as many pictures each; some may be empty.
+
+    Example:
+        >>> units = [Unit(str(n)) for n in range(5)]
+        >>> [[unit.source for unit in share] for share in split_units(units, 2)]
+        [['0', '1'], ['2', '3', '4']]
+    """
+    # A stretch of a video without a wanted frame has to be gone through all the same.
+    ends = np.cumsum([0, *(max(1, unit.num_frames) for unit in units)])
+    bounds = [int(ends[-1]) * part // parts for part in range(parts + 1)]
+    cuts = np.searchsorted(ends[1:], bounds, 'right')
+    return [list(units[low:high]) for low, high in zip(cuts, cuts[1:])]
