@@ -175,7 +175,7 @@ def test_evaluation_of_an_index(tool, tmp_path, pictures):
 def test_exported_graphs_build_the_same_index(tool, tmp_path, pictures, checkpoints, exported):  # noqa: F811
     folder = exported('crop')[2]
     assert tool.build(pictures, '--out', tmp_path / 'torch')[0] == 0
-    onnx = (checkpoints['crop'], folder, pictures, '--out', tmp_path / 'onnx', '--backend', 'onnx')
+    onnx = (checkpoints['crop'], folder, pictures, '--out', tmp_path / 'onnx', '--runtime', 'onnx')
     code, _, error = tool('build_gallery', *onnx, '--det-thresh', 0.25)
     assert code == 0, error
     found = []
@@ -215,6 +215,13 @@ def test_wrong_build(tool, tmp_path, monkeypatch, arguments, words):
     assert code == 2
     assert words in error.strip().splitlines()[-1]
     assert not (tmp_path / 'index').exists()
+
+
+@pytest.mark.parametrize('option', ['--runtime', '--backend'])
+def test_former_name_of_the_runtime(tool, option):
+    code, _, error = tool('build_gallery', 'a.py', 'a.pth', '.', '--out', 'i', option, 'tpu')
+    assert code == 2
+    assert "invalid choice: 'tpu'" in error
 
 
 def test_no_index(tool, tmp_path):

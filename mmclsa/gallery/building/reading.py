@@ -78,7 +78,7 @@ class UnitReader:
                 yield from self._video_calls(unit)
             else:
                 yield partial(self._load_picture, unit)
-            yield lambda unit=unit: unit
+            yield partial(_end_of, unit)
         if self._video is not None:
             self._video.close()
 
@@ -117,3 +117,7 @@ class UnitReader:
                 self._video.close()
             self._video = self._videos.get(path) or VideoReader(path)
         return self._video
+
+
+def _end_of(unit: Unit) -> Unit:
+    return unit

@@ -1,4 +1,12 @@
-"""Linking the detections of neighbouring frames: one person's appearance is one track."""
+"""Linking the detections of neighbouring frames: one person's appearance is one track.
+
+This is not ByteTrack (Zhang et al., ECCV 2022), and MMDetection's ``ByteTracker``
+does not take its place: it needs PyTorch, MMDetection and ``lap``, none of which a
+gallery built from ONNX graphs has; it matches by motion and overlap alone, made for
+every frame of a video, where a gallery often looks at a few a second and has
+embeddings that tell people apart; and it gives no track to detections that it does
+not confirm, which a gallery keeps. The two were not compared by figures.
+"""
 
 from __future__ import annotations
 
