@@ -9,21 +9,31 @@ from pathlib import Path
 
 import pytest
 
-from mmclsa.gallery.building import Unit, split_units
+from mmclsa.gallery.building import SourceOptions, Unit, split_units
 from tests.fakes.footage import write_scenes, write_video
 from tests.helpers import REPO
 from tests.test_gallery.test_building_builder import build, content
 
 WORKER = """
+import os
+import signal
 import sys
 from contextlib import contextmanager
 import torch
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import InProcess, build_in_ranks, plan_units, units
+from mmclsa.gallery.building import (
+    InProcess, SourceOptions, build_in_ranks, plan_units, units)
 from mmclsa.utils import run_tool
 from tests.test_gallery.fakes import FakeEmbedder
 
 units.FRAMES_PER_UNIT = 10
+
+
+class Mortal(FakeEmbedder):
+    def find_people(self, batch):
+        if len(self.batches) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().find_people(batch)
 
 
 @contextmanager
@@ -34,10 +44,11 @@ def progress(total):
 
 
 def main():
-    embedder = FakeEmbedder()
+    embedder = Mortal() if os.environ['RANK'] == os.environ.get('MORTAL') else FakeEmbedder()
+    own = InProcess(embedder, SourceOptions(camera='door'))
     done = build_in_ranks(
         lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
-        lambda: plan_units(sys.argv[2:]), InProcess(embedder), sys.argv[1],
+        lambda: plan_units(sys.argv[2:]), own, sys.argv[1],
         commit_seconds=0.0, progress=progress)
     assert not torch.distributed.is_initialized()
     if done is not None:
@@ -58,14 +69,14 @@ def footage(tmp_path) -> list[Path]:
     return [tmp_path / 'footage' / 'stills', video]
 
 
-def launch(tmp_path: Path, *args: object) -> subprocess.CompletedProcess:
+def launch(tmp_path: Path, *args: object, **env: str) -> subprocess.CompletedProcess:
     script = tmp_path / 'worker.py'
     script.write_text(WORKER)
     command = ['torch.distributed.run', '--standalone', '--nproc_per_node', '2', script, *args]
     return subprocess.run(
         [sys.executable, '-m', *map(str, command)],
         cwd=REPO,
-        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'},
+        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1', **env},
         capture_output=True,
         text=True,
         timeout=300,
@@ -78,7 +89,7 @@ class TestProcesses:
         monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 10)
         result = launch(tmp_path, tmp_path / 'index', *footage)
         assert result.returncode == 0, result.stderr[-3000:]
-        report, _ = build(tmp_path / 'whole', *footage)
+        report, _ = build(tmp_path / 'whole', *footage, options=SourceOptions(camera='door'))
         assert content(tmp_path / 'index') == content(tmp_path / 'whole')
         assert f'report 80 {report.people} 1\n' in result.stdout
         assert 'progress 81 80\n' in result.stdout  # the others' pictures too
@@ -86,6 +97,17 @@ class TestProcesses:
         assert sum(shares) == 80
         assert min(shares) >= 30
         assert not (tmp_path / 'index' / 'spool').exists()
+
+    def test_one_process_is_killed_and_the_build_run_again(self, tmp_path, footage, monkeypatch):
+        monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 10)
+        options, index = SourceOptions(camera='door'), tmp_path / 'index'
+        assert launch(tmp_path, index, *footage, MORTAL='1').returncode != 0
+        assert list((index / 'spool').glob('*.npz'))
+        report, _ = build(index, *footage, options=options)
+        assert 0 < report.known < 26
+        build(tmp_path / 'whole', *footage, options=options)
+        assert content(index) == content(tmp_path / 'whole')
+        assert not (index / 'spool').exists()
 
     def test_first_cannot_begin(self, tmp_path):
         result = launch(tmp_path, tmp_path / 'index', tmp_path / 'none')
