@@ -36,10 +36,11 @@ from tests.test_gallery.fakes import FakeEmbedder
 CHILD = """
 import sys
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import InProcess, build_gallery, plan_units, units
+from mmclsa.gallery.building import InProcess, build_gallery, plan_units, sink, units
 from tests.test_gallery.fakes import FakeEmbedder
 
 units.FRAMES_PER_UNIT = 10
+sink.COMMIT_SECONDS = 0.0
 path, embedder = sys.argv[1], FakeEmbedder(delay=0.01)
 try:
     index = GalleryIndex.open(path, embedder.fingerprint, writable=True)
@@ -48,7 +49,7 @@ except Exception:
 with index:
     print('started', flush=True)
     own = InProcess(embedder, batch_size=2)
-    build_gallery(index, own, plan_units(sys.argv[2:]), commit_seconds=0.0)
+    build_gallery(index, own, plan_units(sys.argv[2:]))
 """
 
 

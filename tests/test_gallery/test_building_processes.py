@@ -22,11 +22,12 @@ from contextlib import contextmanager
 import torch
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
-    InProcess, SourceOptions, build_in_ranks, plan_units, units)
+    InProcess, SourceOptions, build_in_ranks, plan_units, sink, units)
 from mmclsa.utils import run_tool
 from tests.test_gallery.fakes import FakeEmbedder
 
 units.FRAMES_PER_UNIT = 10
+sink.COMMIT_SECONDS = 0.0
 
 
 class Mortal(FakeEmbedder):
@@ -49,7 +50,7 @@ def main():
     done = build_in_ranks(
         lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
         lambda: plan_units(sys.argv[2:]), own, sys.argv[1],
-        commit_seconds=0.0, progress=progress)
+        progress=progress)
     assert not torch.distributed.is_initialized()
     if done is not None:
         report, _ = done

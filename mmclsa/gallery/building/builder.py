@@ -11,7 +11,7 @@ from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building.pipeline import UnitResult
 from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
 from mmclsa.gallery.building.report import BuildReport
-from mmclsa.gallery.building.sink import COMMIT_SECONDS, IndexSink
+from mmclsa.gallery.building.sink import IndexSink
 from mmclsa.gallery.building.units import Plan
 
 __all__ = ['Workers', 'build_gallery', 'run_build']
@@ -40,7 +40,6 @@ def run_build(
     open_index: Callable[[], GalleryIndex],
     plan_sources: Callable[[], Plan],
     workers: Workers,
-    commit_seconds: float = COMMIT_SECONDS,
     progress: ShowProgress = no_progress,
 ) -> tuple[BuildReport, int]:
     """Plan, open, fill, optimize and close: a whole build command.
@@ -50,15 +49,14 @@ def run_build(
         plan_sources: Makes the plan; called once, and first, so that a wrong
             source leaves no empty index behind.
         workers: Find the people.
-        commit_seconds: See :func:`build_gallery`.
-        progress: Likewise.
+        progress: See :func:`build_gallery`.
 
     Returns:
         What was done, and how many people there are in the index now.
     """
     plan = plan_sources()
     with open_index() as index:
-        report = build_gallery(index, workers, plan, commit_seconds, progress)
+        report = build_gallery(index, workers, plan, progress)
         index.optimize()
         return report, len(index)
 
@@ -67,7 +65,6 @@ def build_gallery(
     index: GalleryIndex,
     workers: Workers,
     plan: Plan,
-    commit_seconds: float = COMMIT_SECONDS,
     progress: ShowProgress = no_progress,
 ) -> BuildReport:
     """Find and describe everybody in some sources and put them into an index.
@@ -79,7 +76,6 @@ def build_gallery(
         index: Opened for writing, with the workers' model.
         workers: Find the people.
         plan: The units to go through; those that the index has are passed over.
-        commit_seconds: Commit so often; work that a kill can cost.
         progress: Shows how far it is.
 
     Returns:
@@ -90,7 +86,7 @@ def build_gallery(
     pending = plan.pending(index.shards())
     report = BuildReport(known=len(plan.units) - len(pending.units), skipped=dict(plan.skipped))
     with progress(pending.num_pictures) as advance:
-        sink = IndexSink(index, report, commit_seconds, advance)
+        sink = IndexSink(index, report, advance)
         with closing(workers.results(pending, advance)) as results:
             try:
                 for result in results:

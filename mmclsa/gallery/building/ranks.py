@@ -10,11 +10,11 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, ModelFingerprint
+from mmclsa.gallery.building import sink
 from mmclsa.gallery.building.builder import run_build
 from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
 from mmclsa.gallery.building.report import BuildReport
-from mmclsa.gallery.building.sink import COMMIT_SECONDS
 from mmclsa.gallery.building.spool import Spool
 from mmclsa.gallery.building.units import Plan, Unit, split_units
 from mmclsa.utils.processes import Processes, joined_processes
@@ -30,7 +30,6 @@ def build_in_ranks(
     plan_sources: Callable[[], Plan],
     own: InProcess,
     index_path: str | Path,
-    commit_seconds: float = COMMIT_SECONDS,
     progress: ShowProgress = no_progress,
 ) -> tuple[BuildReport, int] | None:
     """Build together with the other processes of ``torchrun``; every one calls this.
@@ -41,8 +40,7 @@ def build_in_ranks(
         own: Finds people in this process.
         index_path: Folder of the index, which all processes must see: there
             the others leave their results for the first.
-        commit_seconds: See :func:`build_gallery`.
-        progress: Likewise; shown by the first process, for all.
+        progress: See :func:`build_gallery`; shown by the first process, for all.
 
     Returns:
         In the first process what :func:`run_build` gives; in the others None.
@@ -54,10 +52,10 @@ def build_in_ranks(
     with joined_processes(_TIMEOUT) as processes:
         ranks = _Ranks(processes, own, Path(index_path).resolve())
         if processes.rank > 0:
-            ranks.follow(commit_seconds)
+            ranks.follow()
             return None
         try:
-            return run_build(open_index, plan_sources, ranks, commit_seconds, progress)
+            return run_build(open_index, plan_sources, ranks, progress)
         except UserError as error:
             ranks.call_off(error)
             raise
@@ -96,7 +94,7 @@ class _Ranks:
         if not self._told:
             self._tell(_Start(error=str(error)))
 
-    def follow(self, commit_seconds: float) -> None:
+    def follow(self) -> None:
         """Wait for the start, and spool the results of this process's share now and then."""
         start = self.processes.broadcast(_Start())
         if start.error:
@@ -108,7 +106,7 @@ class _Ranks:
         waiting, last = [], time.monotonic()
         for result in self.own.results(self._share(Plan(start.units))):
             waiting.append(result)
-            if time.monotonic() - last >= commit_seconds:
+            if time.monotonic() - last >= sink.COMMIT_SECONDS:
                 spool.write(waiting)
                 waiting, last = [], time.monotonic()
         if waiting:

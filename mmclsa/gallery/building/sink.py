@@ -12,7 +12,7 @@ from mmclsa.gallery.building.spool import Spool, unpack_results
 
 __all__ = ['COMMIT_SECONDS', 'IndexSink']
 
-COMMIT_SECONDS = 15.0
+COMMIT_SECONDS = 15.0  # work that a kill can cost, at most
 # Tracks are numbered from 0 in each unit of a video, and a unit has less than so many.
 _TRACKS_PER_FRAME = 10_000
 
@@ -23,7 +23,6 @@ class IndexSink:
     Args:
         index: Opened for writing.
         report: Where to count what is taken.
-        commit_seconds: Work that a kill can cost, at most.
         advance: Told how many pictures other processes have spooled.
     """
 
@@ -31,12 +30,10 @@ class IndexSink:
         self,
         index: GalleryIndex,
         report: BuildReport | None = None,
-        commit_seconds: float = COMMIT_SECONDS,
         advance: Advance | None = None,
     ) -> None:
         self.index = index
         self.report = BuildReport() if report is None else report
-        self.commit_seconds = commit_seconds
         self.advance = advance
         self._spool = Spool(index.path)
         self._committed = time.monotonic()
@@ -48,7 +45,7 @@ class IndexSink:
             result: Of the unit; if it gave nothing, it is left to be tried again.
         """
         self._add(result)
-        if time.monotonic() - self._committed >= self.commit_seconds:
+        if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:

@@ -23,6 +23,7 @@ __all__ = ['Spool', 'pack_results', 'unpack_results']
 
 _VALUES = ('num_pictures', 'problem', 'camera')
 _ARRAYS = ('frames', 'times', 'boxes', 'scores', 'embeddings', 'track_ids')
+_BROKEN = (ValueError, LookupError, TypeError, OSError, EOFError, AttributeError, BadZipFile)
 
 
 def pack_results(results: Sequence[UnitResult]) -> bytes:
@@ -72,15 +73,7 @@ def unpack_results(data: bytes, where: str = 'the results') -> list[UnitResult]:
                 )
                 for number, head in enumerate(json.loads(arrays['head'].tobytes()))
             ]
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        OSError,
-        EOFError,
-        AttributeError,
-        BadZipFile,
-    ) as error:
+    except _BROKEN as error:
         raise DataError(f'{where} are no packed results: {error}') from error
 
 
