@@ -60,7 +60,8 @@ model = dict(
             type='MultiScaleReIDHead',
             in_channels=256,
             loss_id=dict(type='LinearIdentityLoss', label_smoothing=0.1),
-            loss_align=dict(type='SemanticAlignmentLoss'),
+            # A tenth of the identity loss: more of it loses (docs/alignment.md).
+            loss_align=dict(type='SemanticAlignmentLoss', loss_weight=0.1),
         ),
     ),
 )

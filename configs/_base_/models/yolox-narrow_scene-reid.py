@@ -53,7 +53,8 @@ model = dict(
             num_stripes=4,
             # 30, as with 256 dimensions, is too sharp for 64 and a network from scratch.
             loss_id=dict(type='OIMLoss', scale=10),
-            loss_align=dict(type='SemanticAlignmentLoss', temperature=3.0),
+            # A tenth of the identity loss: more of it loses (docs/alignment.md).
+            loss_align=dict(type='SemanticAlignmentLoss', temperature=3.0, loss_weight=0.1),
             loss_contrastive=dict(type='SupervisedContrastiveLoss'),
         ),
         roi_size=(8, 4),

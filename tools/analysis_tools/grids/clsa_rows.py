@@ -63,6 +63,7 @@ rows = {
     'T-5': {'options': {align + 'temperature': 5.0}},
     'T-10': {'options': {align + 'temperature': 10.0}},
     'weight-0.1': {'options': {align + 'loss_weight': 0.1}},
+    'right-0.1': {'options': {align + 'loss_weight': 0.1, align + 'trust': 'right'}},
     'weight-0.5': {'options': {align + 'loss_weight': 0.5}},
     'weight-2': {'options': {align + 'loss_weight': 2.0}},
     'ramp': {'options': ramp},

@@ -14,11 +14,13 @@ cosine = {head + 'loss_id.cosine_scale': 16.0}
 gt_boxes = {'options': {'model.use_gt_boxes': True}}
 rows = {
     'plain-three': {'options': no_alignment},
-    'plain-clsa': {},
+    'plain-clsa': {},  # a tenth of the identity loss, as the config has it
+    'plain-clsa-1': {'options': {head + 'loss_align.loss_weight': 1.0}},
     'cosine-three': {'options': {**cosine, **no_alignment}},
     'cosine-clsa': {'against': 'cosine-three', 'options': cosine},
     'plain-three-gt': {'weights_of': 'plain-three', **gt_boxes},
     'plain-clsa-gt': {'weights_of': 'plain-clsa', 'against': 'plain-three-gt', **gt_boxes},
+    'plain-clsa-1-gt': {'weights_of': 'plain-clsa-1', 'against': 'plain-three-gt', **gt_boxes},
     'cosine-three-gt': {'weights_of': 'cosine-three', **gt_boxes},
     'cosine-clsa-gt': {'weights_of': 'cosine-clsa', 'against': 'cosine-three-gt', **gt_boxes},
 }
