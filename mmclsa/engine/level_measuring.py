@@ -19,7 +19,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import gallery_people
 from mmclsa.evaluation.level_figures import LevelFigures, measure_levels
 from mmclsa.evaluation.metrics import PersonSearchMetric
-from mmclsa.evaluation.metrics.records import collect_predictions, records_by_image
+from mmclsa.evaluation.metrics.scene_results import collect_predictions, results_by_scene
 
 __all__ = ['measure_model', 'stamp_of']
 
@@ -63,7 +63,7 @@ def measure_model(cfg: Config, checkpoint: str) -> LevelFigures:
     meta, flags = metric.dataset_meta, metric.flags[0]
     assert meta is not None  # the metric has looked at its protocols
     predictions = collect_predictions(
-        records_by_image(hook.records, meta['scenes']), meta['protocols']
+        results_by_scene(hook.results, meta['scenes']), meta['protocols']
     )
     protocol = meta['protocols'][0]
     logits = level_logits(

@@ -26,7 +26,7 @@ __all__ = [
     'save_training_curves',
 ]
 
-Record = Mapping[str, Any]
+Line = Mapping[str, Any]
 
 
 def cmc_curve(first_ranks: Sequence[float] | np.ndarray, max_rank: int = 20) -> np.ndarray:
@@ -114,24 +114,24 @@ def read_scalars(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
             unfinished last line is left out: the run may still be writing it.
 
     Returns:
-        The records.
+        One dict a line.
 
     Raises:
         DataError: If a file cannot be read or a line is no JSON object.
     """
-    records: list[dict[str, Any]] = []
+    scalars: list[dict[str, Any]] = []
     for path in paths:
         added = _read_lines(Path(path))
         for training in (True, False):
             steps = [r['step'] for r in added if ('loss' in r) == training and 'step' in r]
             if steps:
-                records = [
+                scalars = [
                     r
-                    for r in records
+                    for r in scalars
                     if ('loss' in r) != training or r.get('step', -1) < min(steps)
                 ]
-        records += added
-    return records
+        scalars += added
+    return scalars
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -139,43 +139,42 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'log {path} cannot be read ({error})') from error
-    records = []
-    for number, line in enumerate(lines, 1):
+    scalars = []
+    for number, text in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            line = json.loads(text)
         except ValueError as error:
             if number == len(lines):
                 break
             raise DataError(f'log {path}: line {number} is no JSON ({error})') from error
-        if not isinstance(record, dict):
+        if not isinstance(line, dict):
             raise DataError(f'log {path}: line {number} is no JSON object')
-        if not isinstance(record.get('step', 0), (int, float)):
+        if not isinstance(line.get('step', 0), (int, float)):
             raise DataError(
-                f'log {path}: field step of line {number} must be a number, but is '
-                f'{record["step"]!r}'
+                f'log {path}: field step of line {number} must be a number, but is {line["step"]!r}'
             )
-        records.append(record)
-    return records
+        scalars.append(line)
+    return scalars
 
 
-def draw_training_curves(records: Sequence[Record], title: str = '') -> np.ndarray:
+def draw_training_curves(scalars: Sequence[Line], title: str = '') -> np.ndarray:
     """Draw the losses, the learning rate and the validation of a run.
 
     Args:
-        records: See :func:`read_scalars`.
+        scalars: See :func:`read_scalars`.
         title: A line above.
 
     Returns:
         Shape (H, W, 3), uint8, RGB.
 
     Raises:
-        DataError: If no record has a number to draw.
+        DataError: If no line has a number to draw.
 
     Example:
         >>> draw_training_curves([{'step': 1, 'loss': 2.0}, {'step': 2, 'loss': 1.0}]).ndim
         3
     """
-    panels = _panels(records)
+    panels = _panels(scalars)
     if not panels:
         raise DataError('the log has neither losses nor figures of a validation')
     columns = min(2, len(panels))
@@ -217,10 +216,10 @@ def save_training_curves(path: str | Path, out: str | Path) -> Path:
 Series = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def _panels(records: Sequence[Record]) -> list[tuple[str, str, Series]]:
+def _panels(scalars: Sequence[Line]) -> list[tuple[str, str, Series]]:
     """Sort the numbers into diagrams: title, unit of x, curves."""
-    training = [r for r in records if 'loss' in r]
-    others = [r for r in records if 'loss' not in r]
+    training = [r for r in scalars if 'loss' in r]
+    others = [r for r in scalars if 'loss' not in r]
     names = sorted({name for r in training for name in r if 'loss' in name})
     parts = [name for name in names if name != 'loss' and not is_reid_loss(name)]
     groups = [
@@ -244,10 +243,10 @@ def _is_score(name: str) -> bool:
     return name.endswith(('mAP', 'top1', 'recall', 'ap', 'AP'))
 
 
-def _series(records: Sequence[Record], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _series(scalars: Sequence[Line], name: str) -> tuple[np.ndarray, np.ndarray]:
     pairs = [
         (float(r.get('step', place)), float(r[name]))
-        for place, r in enumerate(records)
+        for place, r in enumerate(scalars)
         if isinstance(r.get(name), (int, float))
     ]
     table = np.array(sorted(pairs), float).reshape(-1, 2)

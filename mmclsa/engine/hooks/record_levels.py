@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmclsa.engine.bare_model import bare_model
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.metrics.records import record_of
+from mmclsa.evaluation.metrics.scene_results import result_of_scene
 from mmclsa.registry import HOOKS
 
 __all__ = ['RecordLevelsHook']
@@ -27,15 +27,15 @@ class RecordLevelsHook(Hook):
     the model nor what the metrics see.
 
     Attributes:
-        records: One a scene, as
-            :func:`~mmclsa.evaluation.metrics.records.record_of` makes them,
+        results: One a scene, as
+            :func:`~mmclsa.evaluation.metrics.scene_results.result_of_scene` makes them,
             but ``embeddings`` (n, levels * D) and ``query_embeddings`` are
             those of all levels side by side, from low to high, as they come
             out of the batch-norm neck.
     """
 
     def __init__(self) -> None:
-        self.records: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
         self._heard: list[list[Tensor]] = []
         self._handles: list[Any] = []
 
@@ -55,7 +55,7 @@ class RecordLevelsHook(Hook):
                 f'levels are those of a PersonSearcher with a MultiScaleReIDHead, but the model '
                 f'is a {type(model).__name__} without one'
             )
-        self.records.clear()
+        self.results.clear()
         self._heard = [[] for _ in levels]
         self._handles = [
             level.register_forward_hook(self._listener(heard))
@@ -91,8 +91,8 @@ class RecordLevelsHook(Hook):
         rows = torch.cat(levels, dim=1).numpy()
         for heard in self._heard:
             heard.clear()
-        records = [record_of(sample.to_dict()) for sample in outputs or ()]
-        counts = [len(r[name]) for r in records for name in ('embeddings', 'query_embeddings')]
+        results = [result_of_scene(sample.to_dict()) for sample in outputs or ()]
+        counts = [len(r[name]) for r in results for name in ('embeddings', 'query_embeddings')]
         if sum(counts) != len(rows):
             raise ConfigError(
                 f'a level described {len(rows)} crops of {sum(counts)} people: levels are compared '
@@ -100,9 +100,9 @@ class RecordLevelsHook(Hook):
                 'model.reid.test_sizes=None'
             )
         parts = iter(np.split(rows, np.cumsum(counts)[:-1]))
-        for record in records:
-            record.update(embeddings=next(parts), query_embeddings=next(parts))
-        self.records += records
+        for result in results:
+            result.update(embeddings=next(parts), query_embeddings=next(parts))
+        self.results += results
 
     def after_test(self, runner: Runner) -> None:
         """Listen no more.

@@ -20,7 +20,11 @@ from mmclsa.evaluation.functional import (
     evaluate_searches,
     flags_for_thresholds,
 )
-from mmclsa.evaluation.metrics.records import collect_predictions, record_of, records_by_image
+from mmclsa.evaluation.metrics.scene_results import (
+    collect_predictions,
+    result_of_scene,
+    results_by_scene,
+)
 from mmclsa.evaluation.query_figures import query_figures, save_query_figures
 from mmclsa.evaluation.report import format_results, result_names
 from mmclsa.registry import METRICS
@@ -113,13 +117,13 @@ class PersonSearchMetric(BaseMetric):
                 ``scores``, ``embeddings``) and, where the scene has queries,
                 ``query_instances`` (``query_ids``, ``embeddings``).
         """
-        self.results.extend(record_of(sample) for sample in data_samples)
+        self.results.extend(result_of_scene(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute the figures of all scenes' records.
+        """Compute the figures of all scenes' results.
 
         Args:
-            results: Records of all processes, in any order.
+            results: Those of all processes, in any order.
 
         Returns:
             Figure by name, without the prefix.
@@ -134,8 +138,8 @@ class PersonSearchMetric(BaseMetric):
                 'PersonSearchMetric needs a data set with protocols: is test_mode=True set?'
             )
         scenes = self.dataset_meta['scenes']
-        records = records_by_image(results, scenes)
-        predictions = collect_predictions(records, protocols)
+        in_order = results_by_scene(results, scenes)
+        predictions = collect_predictions(in_order, protocols)
         if self.outfile:
             save_predictions(self.outfile, predictions)
         searched = [
@@ -148,7 +152,7 @@ class PersonSearchMetric(BaseMetric):
         if self.query_outfile:
             of_queries = query_figures(searched[0], protocols[0], self.height_edges)
             save_query_figures(self.query_outfile, of_queries)
-        found = [(record['boxes'], record['scores']) for record in records]
+        found = [(result['boxes'], result['scores']) for result in in_order]
         detection = evaluate_detection(scenes, found, self.detection_thresh)
         parts = self._parts(scenes, found)
         print_log('\n' + format_results(searched, detection, parts), logger='current')

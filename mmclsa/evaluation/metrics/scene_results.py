@@ -11,14 +11,14 @@ import torch
 from mmclsa.errors import DataError
 from mmclsa.structures import Predictions, Scene, SearchProtocol
 
-__all__ = ['collect_predictions', 'record_of', 'records_by_image']
+__all__ = ['collect_predictions', 'result_of_scene', 'results_by_scene']
 
 
 def _to_numpy(values: Any) -> np.ndarray:
     return values.detach().float().cpu().numpy() if torch.is_tensor(values) else np.asarray(values)
 
 
-def record_of(sample: Mapping[str, Any]) -> dict[str, Any]:
+def result_of_scene(sample: Mapping[str, Any]) -> dict[str, Any]:
     """Reduce a data sample (as a dict) to what the figures need, on the CPU.
 
     Args:
@@ -31,7 +31,7 @@ def record_of(sample: Mapping[str, Any]) -> dict[str, Any]:
     """
     found, queries = sample['pred_instances'], sample.get('query_instances') or {}
     embeddings = _to_numpy(found['embeddings'])
-    record = dict(
+    result = dict(
         image=str(sample['img_id']),
         boxes=_to_numpy(found['bboxes']),
         scores=_to_numpy(found['scores']),
@@ -40,27 +40,27 @@ def record_of(sample: Mapping[str, Any]) -> dict[str, Any]:
         query_embeddings=np.zeros((0, embeddings.shape[1]), dtype=np.float32),
     )
     if len(queries.get('query_ids', ())):
-        record['query_ids'] = _to_numpy(queries['query_ids']).astype(np.int64)
-        record['query_embeddings'] = _to_numpy(queries['embeddings'])
-    return record
+        result['query_ids'] = _to_numpy(queries['query_ids']).astype(np.int64)
+        result['query_embeddings'] = _to_numpy(queries['embeddings'])
+    return result
 
 
-def records_by_image(
-    records: Sequence[Mapping[str, Any]], scenes: Sequence[Scene]
+def results_by_scene(
+    results: Sequence[Mapping[str, Any]], scenes: Sequence[Scene]
 ) -> list[Mapping[str, Any]]:
-    """Sort records by scene; a scene seen twice (a sampler's padding) counts once.
+    """Sort results by scene; a scene seen twice (a sampler's padding) counts once.
 
     Args:
-        records: Of :func:`record_of`, in any order.
+        results: Of :func:`result_of_scene`, in any order.
         scenes: The data set's scenes.
 
     Returns:
-        One record a scene, in the scenes' order.
+        One result a scene, in the scenes' order.
 
     Raises:
-        DataError: If a scene has no record.
+        DataError: If a scene has no result.
     """
-    known = {record['image']: record for record in records}
+    known = {result['image']: result for result in results}
     for scene in scenes:
         if scene.image not in known:
             raise DataError(
@@ -71,12 +71,12 @@ def records_by_image(
 
 
 def collect_predictions(
-    records: Sequence[Mapping[str, Any]], protocols: Sequence[SearchProtocol]
+    results: Sequence[Mapping[str, Any]], protocols: Sequence[SearchProtocol]
 ) -> Predictions:
-    """Join records into predictions.
+    """Join results into predictions.
 
     Args:
-        records: Of :func:`records_by_image`.
+        results: Of :func:`results_by_scene`.
         protocols: The tasks, on one list of queries; each may have only some
             of them.
 
@@ -86,17 +86,17 @@ def collect_predictions(
     Raises:
         DataError: If a query's embedding is missing.
     """
-    lengths = [len(record['scores']) for record in records]
-    owners = {int(q): record for record in records for q in record['query_ids']}
+    lengths = [len(result['scores']) for result in results]
+    owners = {int(q): result for result in results for q in result['query_ids']}
     queries = _queries(protocols)
     numbers = np.array(sorted(queries), dtype=np.int64)
     embeddings = [_query_embedding(owners, number, queries[number][0]) for number in numbers]
-    images = [record['image'] for record in records]
+    images = [result['image'] for result in results]
     return Predictions(
         images=np.repeat(images, lengths),
-        boxes=np.concatenate([record['boxes'] for record in records]),
-        scores=np.concatenate([record['scores'] for record in records]),
-        embeddings=np.concatenate([record['embeddings'] for record in records]),
+        boxes=np.concatenate([result['boxes'] for result in results]),
+        scores=np.concatenate([result['scores'] for result in results]),
+        embeddings=np.concatenate([result['embeddings'] for result in results]),
         query_images=np.array([queries[number][1] for number in numbers]),
         query_boxes=np.stack([queries[number][2] for number in numbers]),
         query_embeddings=np.stack(embeddings),
