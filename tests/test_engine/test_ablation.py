@@ -28,8 +28,9 @@ from mmclsa.engine.ablation import (
     take_claim,
     write_results,
 )
+from mmclsa.engine.ablation import run as run_module
 from mmclsa.engine.ablation.grid import fingerprint
-from mmclsa.engine.ablation.run import train_and_test
+from mmclsa.engine.ablation.run import train_and_test, write_run
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.evaluation.comparison import Trained
 from mmclsa.evaluation.query_figures import QueryFigures, load_query_figures, save_query_figures
@@ -319,6 +320,30 @@ class TestSchedule:
         write_grid(path, "rows = {'a': {'options': {'model.reid.roi_size': (2, 2)}}}")
         with pytest.raises(ConfigError, match='another config'):
             self.work(path, tmp_path / 'out')
+
+
+def test_a_config_edited_during_a_run_is_not_the_one_it_was_made_with(tmp_path, monkeypatch):
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(REPO / CONFIG)!r}\n')
+    path = tmp_path / 'grid.py'
+    path.write_text(f"config = {str(config)!r}\nrows = {{'a': {{}}}}\n")
+    row = read_grid(path)['a']
+    before = fingerprint(row_config(row, 0))
+
+    class Runner:
+        model = None
+
+        def train(self):
+            config.write_text(config.read_text() + 'max_epochs = 9\n')
+
+        def test(self):
+            return {'search/all/mAP': 0.5}
+
+    monkeypatch.setattr(run_module, 'build_runner', lambda cfg: Runner())
+    monkeypatch.setattr(run_module, 'check_load_from', lambda *args: None)
+    result = train_and_test(write_run(tmp_path / 'out', row, 0, None), row, 0)
+    assert fingerprint(row_config(row, 0)) != before, 'the edit counts'
+    assert result['fingerprint'] == before
 
 
 def test_a_tiny_grid_from_end_to_end(tmp_path):

@@ -114,6 +114,8 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
         UserError: If the config is not right.
     """
     folder, begun = Path(folder), time.time()
+    # Now: the files may be edited while the run goes on.
+    made_with = dict(fingerprint=fingerprint(row_config(row, seed)), commit=_commit())
     cfg = Config.fromfile(folder / CONFIG)
     evaluator = cfg.test_evaluator
     if evaluator.get('type') != 'PersonSearchMetric':
@@ -136,8 +138,7 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
         config=row.config,
         options={name: repr(value) for name, value in row.options_of(seed).items()},
         figures=figures,
-        fingerprint=fingerprint(row_config(row, seed)),
-        commit=_commit(),
+        **made_with,
         machine=platform.node(),
         train_seconds=round(trained - begun, 1),
         test_seconds=round(time.time() - trained, 1),
