@@ -1,4 +1,4 @@
-"""Find and describe everybody in footage, and keep it in a searchable index."""
+"""Detect all people in footage, and save their embeddings in a searchable index."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', help='trained weights; with --runtime onnx the folder of the exported graphs'
+        'checkpoint', help='trained weights; with --runtime onnx, the folder of the exported graphs'
     )
     parser.add_argument(
         'sources',
         nargs='+',
         metavar='SOURCE',
-        help='folder of pictures and videos (with those below it), a picture, a video, or a text '
-        'file with a path on each line',
+        help='folder of images and videos (searched recursively), an image, a video, or a text '
+        'file with one path per line',
     )
     add_trust_option(parser)
     parser.add_argument('--out', required=True, metavar='INDEX_DIR', help='folder of the index')
     frames = parser.add_mutually_exclusive_group()
-    frames.add_argument('--every', type=int, default=1, metavar='N', help='every N-th video frame')
-    frames.add_argument('--fps', type=float, metavar='F', help='so many video frames a second')
+    frames.add_argument(
+        '--every', type=int, default=1, metavar='N', help='use every N-th video frame'
+    )
+    frames.add_argument('--fps', type=float, metavar='F', help='use F video frames per second')
     parser.add_argument('--camera', default='', metavar='NAME', help='name of the camera')
     parser.add_argument(
         '--start-time',
         metavar='T',
-        help="time of a video's first frame, such as 2024-05-06T07:08:09 (UTC), and of pictures "
-        'without a time of their own',
+        help='time of the first frame of a video, such as 2024-05-06T07:08:09 (UTC), and of images '
+        'without EXIF time',
     )
     parser.add_argument(
-        '--det-thresh', type=float, help="least score of a person (default: the config's)"
+        '--det-thresh', type=float, help='detection threshold (default: that of the config)'
     )
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument(
@@ -48,16 +50,20 @@ def parse_args() -> argparse.Namespace:
         '--backend',
         choices=('torch', 'onnx'),
         default='torch',
-        help='what runs the networks; onnx takes what tools/deployment/export_onnx.py wrote',
+        help='runtime of the networks; onnx runs the output of tools/deployment/export_onnx.py',
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
-        '--append', action='store_true', help='add to an index that another command has built'
+        '--append', action='store_true', help='add to an index that was built by another command'
     )
     parser.add_argument(
-        '--ray', metavar='ADDRESS', help='build on this Ray cluster; "local" starts one here'
+        '--ray',
+        metavar='ADDRESS',
+        help='build on this Ray cluster; "local" starts one on this machine',
     )
-    parser.add_argument('--ray-workers', type=int, default=2, metavar='N', help='models on Ray')
+    parser.add_argument(
+        '--ray-workers', type=int, default=2, metavar='N', help='number of models on Ray'
+    )
     parser.add_argument(
         '--index',
         nargs='+',

@@ -1,4 +1,4 @@
-"""Look for a person in an index that tools/build_gallery.py has built."""
+"""Search for a person in an index built by tools/build_gallery.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
     parser.add_argument(
-        '--query', nargs='+', required=True, metavar='IMAGE', help='pictures of one person'
+        '--query', nargs='+', required=True, metavar='IMAGE', help='images of one person'
     )
     parser.add_argument(
         '--box',
@@ -25,33 +25,33 @@ def parse_args() -> argparse.Namespace:
         type=float,
         action='append',
         metavar=('X1', 'Y1', 'X2', 'Y2'),
-        help='where the person is, in pixels of the upright picture; once for each picture',
+        help='box of the person, in pixels of the upright image; once per image',
     )
     parser.add_argument(
         '--person',
         type=int,
         action='append',
         metavar='K',
-        help='or which of the people found in the picture, from 1; once for each picture',
+        help='or the number of the person among those detected, from 1; once per image',
     )
-    parser.add_argument('--topk', type=int, default=10)
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='only of these cameras')
+    parser.add_argument('--topk', type=int, default=10, help='number of results (default: 10)')
+    parser.add_argument('--camera', nargs='+', metavar='NAME', help='search these cameras only')
     parser.add_argument(
         '--from',
         dest='time_from',
         metavar='T',
-        help='not before: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
+        help='earliest time: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
     )
-    parser.add_argument('--to', dest='time_to', metavar='T', help='not after')
+    parser.add_argument('--to', dest='time_to', metavar='T', help='latest time')
     parser.add_argument(
-        '--rerank', action='store_true', help='order the best by the neighbours they share'
+        '--rerank', action='store_true', help='re-rank the best results (k-reciprocal)'
     )
     parser.add_argument(
-        '--group-by-track', action='store_true', help='the best hit of each track alone'
+        '--group-by-track', action='store_true', help='show only the best result of each track'
     )
-    parser.add_argument('--out-dir', metavar='DIR', help='write results.json and pictures there')
-    parser.add_argument('--config', help='in place of the one that the index has in it')
-    parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
+    parser.add_argument('--config', help='override the config stored in the index')
+    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     return parser.parse_args()

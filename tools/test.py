@@ -18,15 +18,15 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', nargs='?', help='trained weights; without, the model as it is initialised'
+        'checkpoint', nargs='?', help='trained weights (default: as the config initialises them)'
     )
     add_trust_option(parser)
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config>)')
-    parser.add_argument('--out', metavar='NPZ', help='write detections and embeddings there')
-    parser.add_argument('--json', metavar='JSON', help='write the figures there')
-    parser.add_argument('--show-dir', metavar='DIR', help='draw ranked results there')
+    parser.add_argument('--out', metavar='NPZ', help='save detections and embeddings')
+    parser.add_argument('--json', metavar='JSON', help='save the metrics')
+    parser.add_argument('--show-dir', metavar='DIR', help='save images of ranked results')
     parser.add_argument(
-        '--gt-boxes', action='store_true', help='take ground-truth boxes instead of detections'
+        '--gt-boxes', action='store_true', help='use ground-truth boxes instead of detections'
     )
     parser.add_argument(
         '--cfg-options',

@@ -22,8 +22,8 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='last',
         metavar='FILE',
-        help='checkpoint to go on from; without a path the last one in the work dir; '
-        '"auto": the last one if there is one, else start anew',
+        help='checkpoint to resume from; without a value the last one in the work dir; '
+        '"auto": the last one if there is one, otherwise start from scratch',
     )
     add_trust_option(parser)
     parser.add_argument(
@@ -31,12 +31,12 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='fp16',
         choices=tuple(PRECISIONS),
-        help='train in mixed precision (GPU only); without a value fp16',
+        help='use mixed precision (GPU only); without a value fp16',
     )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help="scale the learning rate by the pictures a step; auto_scale_lr has the config's own",
+        help='scale the learning rate by the total batch size over auto_scale_lr.base_batch_size',
     )
     parser.add_argument(
         '--cfg-options',

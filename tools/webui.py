@@ -16,26 +16,28 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
-    parser.add_argument('--config', help='in place of the one that the index has in it')
-    parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    parser.add_argument('--config', help='override the config stored in the index')
+    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
     parser.add_argument(
-        '--onnx', metavar='DIR', help='a model that tools/deployment/export_onnx.py wrote, instead'
+        '--onnx',
+        metavar='DIR',
+        help='use a model exported by tools/deployment/export_onnx.py instead',
     )
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
-        '--host', default='127.0.0.1', help='address to listen at (default: only this machine)'
+        '--host', default='127.0.0.1', help='address to listen on (default: this machine only)'
     )
-    parser.add_argument('--port', type=int, help='default: a free one from 7860')
+    parser.add_argument('--port', type=int, help='default: the first free port from 7860 on')
     parser.add_argument(
-        '--max-upload', type=int, default=20, metavar='MB', help='largest file (default: 20)'
+        '--max-upload', type=int, default=20, metavar='MB', help='largest upload (default: 20)'
     )
     parser.add_argument(
         '--max-pixels',
         type=int,
         default=40_000_000,
         metavar='N',
-        help='largest picture, width times height (default: 40000000)',
+        help='largest image, width times height (default: 40000000)',
     )
     return parser.parse_args()
 

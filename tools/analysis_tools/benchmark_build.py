@@ -1,7 +1,7 @@
-"""Compare the time of a gallery build with that of its networks alone, in one run.
+"""Compare the time of building a gallery with the time of its networks alone.
 
-All go over the same pictures in batches of one size, several times in turn;
-the least time of each counts. "Networks": forward passes of the detector and of
+Each processes the same images with the same batch size, several times in turn;
+the shortest time of each counts. "Networks": forward passes of the detector and of
 the re-ID network on inputs that are ready. "Model": all that the model does,
 suppression and cutting people out too. "Build": decoding, preparing, model,
 tracks and a committed index.
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--threads', type=int, default=2, help='threads of PyTorch')
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--json', metavar='JSON', help='write the figures there')
+    parser.add_argument('--json', metavar='JSON', help='save the results')
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""How long evaluation takes, and how much memory, on made-up data of true size.
+"""Measure time and peak memory of the evaluation on generated data of real size.
 
-Each task runs in a process of its own, so that peak memory is its own; the time
-is from loaded predictions and protocols to figures. Detections are made up:
-each person has a direction, each detection of them that direction with noise.
+Each task runs in its own process, so that peak memory is measured per task. The time is
+from loaded predictions and protocols to metrics. Each person has a random direction, and
+the embeddings of their detections are that direction with noise.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--tasks', nargs='*', choices=tuple(TITLES), default=tuple(TITLES))
-    parser.add_argument('--runs', type=int, default=5, help='the median of so many is printed')
-    parser.add_argument('--threads', type=int, default=2, help='of the matrix product')
+    parser.add_argument('--runs', type=int, default=5, help='number of runs; the median is printed')
+    parser.add_argument('--threads', type=int, default=2, help='threads of the matrix product')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, ...')
-    parser.add_argument('--growth', action='store_true', help='also five numbers of detections')
-    parser.add_argument('--plot', metavar='OUT.png', help='draw them; implies --growth')
+    parser.add_argument(
+        '--growth', action='store_true', help='also run with five numbers of detections'
+    )
+    parser.add_argument('--plot', metavar='OUT.png', help='plot them; implies --growth')
     parser.add_argument('--worker', help=argparse.SUPPRESS)
     return parser.parse_args()
 

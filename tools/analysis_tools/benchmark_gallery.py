@@ -1,4 +1,4 @@
-"""Measure the gallery index: recall, latency, memory and time to build."""
+"""Benchmark the gallery index: recall, latency, memory and build time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--dims', type=int, default=768)
     parser.add_argument(
-        '--identities', type=int, default=20_000, help='at most; one for every 50 people'
+        '--identities',
+        type=int,
+        default=20_000,
+        help='largest number of identities; one for every 50 people',
     )
     parser.add_argument(
         '--spread', type=float, default=0.7, help='distance of a person from its identity'
@@ -43,10 +46,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--reuse',
         action='store_true',
-        help='go on with what an earlier run has kept; search options may differ',
+        help='use the indexes that an earlier run kept; search options may differ',
     )
-    parser.add_argument('--out', metavar='JSON', help='add the figures to this file')
-    parser.add_argument('--plot', metavar='PNG', help='draw all figures of --out')
+    parser.add_argument('--out', metavar='JSON', help='add the results to this file')
+    parser.add_argument('--plot', metavar='PNG', help='plot all results of --out')
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""What rows of a grid cost beside each other: a training step and a search, of two-step re-ID.
+"""Compare the cost of rows of a grid: a training step and a search, for two-step re-ID.
 
-Models of all rows see the same people. Their steps alternate, so that what else the machine does
-hits all alike; a ratio is the median of the ratios within a round. On a CPU the time is that of
-the processor in this process, on a GPU the clock's. Weights are random: they take no part.
+All models see the same people. Their steps alternate, so that other load on the machine affects all
+of them equally; a ratio is the median of the ratios within a round. Time is CPU time of this
+process on a CPU, and wall time on a GPU. Weights are random, as they do not affect the cost.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('grid', help='such as tools/analysis_tools/grids/crops_drawn.py')
-    parser.add_argument('--rows', nargs='+', required=True, metavar='ROW', help='the first is 1')
-    parser.add_argument('--people', type=int, default=32, help='in a batch')
-    parser.add_argument('--repeats', type=int, default=10, help='rounds')
+    parser.add_argument(
+        '--rows', nargs='+', required=True, metavar='ROW', help='ratios are to the first row'
+    )
+    parser.add_argument('--people', type=int, default=32, help='people in a batch')
+    parser.add_argument('--repeats', type=int, default=10, help='number of rounds')
     parser.add_argument('--device', default='cpu')
     return parser.parse_args()
 

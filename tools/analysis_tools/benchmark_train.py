@@ -1,10 +1,10 @@
-"""What CLSA costs: side by side with MMDetection's detector and with one level.
+"""Compare the cost of CLSA with MMDetection's detector alone and with one level.
 
-Three models of one config, with the same detector, pictures and people: the
+Three models of one config use the same detector, images and people: the
 detector alone, with a re-ID branch on one level, and with CLSA. Their steps
-alternate, so that what else the machine does hits all alike; a ratio is the
-median of the ratios within a round. On a CPU the time is that of the
-processor in this process, on a GPU the clock's.
+alternate, so that other load on the machine affects all of them equally; a ratio
+is the median of the ratios within a round. Time is CPU time of this process on a
+CPU, and wall time on a GPU.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--boxes', type=int, nargs='+', default=(20, 100))
     parser.add_argument('--repeats', type=int, default=5, help='rounds after the warm-up')
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
-    parser.add_argument('--threads', type=int, default=1, help='of PyTorch, on a CPU')
-    parser.add_argument('--amp', choices=tuple(PRECISIONS), help='autocast, also on a CPU')
+    parser.add_argument('--threads', type=int, default=1, help='threads of PyTorch on a CPU')
+    parser.add_argument('--amp', choices=tuple(PRECISIONS), help='use autocast, also on a CPU')
     parser.add_argument(
         '--memory-only',
         action='store_true',
-        help='only count what a training step holds when its backward pass begins',
+        help='only count the memory that a training step holds when its backward pass begins',
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
@@ -46,9 +46,9 @@ def parse_args() -> argparse.Namespace:
         type=int,
         default=0,
         metavar='BATCHES',
-        help='also time so many batches of the data loader; needs the data set',
+        help='also time this many batches of the data loader; needs the data set',
     )
-    parser.add_argument('--json', help='also write the figures into this file')
+    parser.add_argument('--json', help='also save the results to this file')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()
 

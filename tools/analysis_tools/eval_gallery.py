@@ -1,11 +1,11 @@
-"""Search an index for everybody in footage whose people are known.
+"""Evaluate an index on annotated footage: search for every person in it.
 
-A query is a person whom the detector has found in a frame, as
-tools/search_gallery.py offers them, and who is annotated (IoU >= 0.5); or, with
---annotated-boxes, every annotated person by that box, hidden ones too. It counts
-if the index has the same person at another time of the same track, and is right
-if the best hit of another time is that person. A hit on somebody who is not annotated,
-passer-by or false alarm, is wrong; the second figure looks at annotated people alone.
+The queries are the people that the detector finds in a frame, as in
+tools/search_gallery.py, and that are annotated (IoU >= 0.5). With --annotated-boxes,
+they are all annotated boxes, hidden people included. A query counts if the index
+has the same person at another time of the same track. It is correct if the best
+result from another time is that person. A result that is not annotated (passer-by
+or false positive) is wrong; the second figure considers annotated people only.
 """
 
 from __future__ import annotations
@@ -27,22 +27,28 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
     truth = parser.add_mutually_exclusive_group(required=True)
-    truth.add_argument('--mot', metavar='FOLDER', help='sequence in the layout of MOTChallenge')
+    truth.add_argument('--mot', metavar='FOLDER', help='sequence in MOTChallenge layout')
     truth.add_argument(
-        '--coco', nargs=2, metavar=('JSON', 'IMAGES'), help='annotations and folder of pictures'
+        '--coco', nargs=2, metavar=('JSON', 'IMAGES'), help='annotations and image folder'
     )
     parser.add_argument(
-        '--annotated-boxes', action='store_true', help='search for annotated boxes, not found ones'
+        '--annotated-boxes',
+        action='store_true',
+        help='use annotated boxes as queries instead of detections',
     )
     parser.add_argument(
-        '--num', type=int, default=0, help='queries at most, drawn at random (default: all)'
+        '--num', type=int, default=0, help='number of queries, drawn at random (default: all)'
     )
     parser.add_argument(
-        '--min-gap', type=int, default=1, metavar='N', help='the hit must be N frames away or more'
+        '--min-gap',
+        type=int,
+        default=1,
+        metavar='N',
+        help='minimum distance in frames between query and result',
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--config', help='in place of the one that the index has in it')
-    parser.add_argument('--checkpoint', help='in place of the one that the index names')
+    parser.add_argument('--config', help='override the config stored in the index')
+    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()

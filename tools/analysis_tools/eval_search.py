@@ -1,4 +1,4 @@
-"""Evaluate anybody's detections and embeddings, without a model."""
+"""Evaluate the detections and embeddings of any model."""
 
 from __future__ import annotations
 
@@ -62,38 +62,56 @@ LOADERS: Mapping[str, Callable[[Path, argparse.Namespace], Loaded]] = {
 
 #: Options that become a flag of SearchFlags where they are given.
 FLAGS: Mapping[str, Mapping[str, Any]] = {
-    '--iou-rule': dict(choices=CHOICES['iou_rule'], help='IoU that makes a detection right'),
-    '--max-iou-thresh': dict(type=float, metavar='IOU', help='the most that either rule asks'),
-    '--duplicates': dict(choices=CHOICES['duplicates'], help='gallery images listed twice'),
-    '--camera': dict(choices=CHOICES['camera'], help='which cameras are searched'),
-    '--query-feature': dict(
-        choices=CHOICES['query_feature'], help='embedding of the own box or of a detection on it'
+    '--iou-rule': dict(choices=CHOICES['iou_rule'], help='rule for the IoU threshold of a match'),
+    '--max-iou-thresh': dict(
+        type=float, metavar='IOU', help='largest IoU threshold of either rule'
     ),
-    '--missing-query': dict(choices=CHOICES['missing_query'], help='queries without match'),
-    '--similarity': dict(choices=CHOICES['similarity'], help='how embeddings are compared'),
+    '--duplicates': dict(
+        choices=CHOICES['duplicates'], help='how to count gallery images listed twice'
+    ),
+    '--camera': dict(choices=CHOICES['camera'], help='cameras to search'),
+    '--query-feature': dict(
+        choices=CHOICES['query_feature'],
+        help='embedding of the query box, or of the detection that matches it',
+    ),
+    '--missing-query': dict(
+        choices=CHOICES['missing_query'], help='how to count queries without matches'
+    ),
+    '--similarity': dict(choices=CHOICES['similarity'], help='similarity of embeddings'),
     '--cbgm': dict(action='store_true', help='context bipartite graph matching'),
-    '--k1': dict(type=int, metavar='N', help='of CBGM: detections whose images are re-scored'),
-    '--k2': dict(type=int, metavar='N', help='of CBGM: people around the query, itself included'),
-    '--cbgm-value': dict(choices=CHOICES['cbgm_value'], help='what the partner is given'),
+    '--k1': dict(
+        type=int, metavar='N', help='CBGM: number of detections whose images are re-scored'
+    ),
+    '--k2': dict(
+        type=int, metavar='N', help='CBGM: number of people around the query, including the query'
+    ),
+    '--cbgm-value': dict(
+        choices=CHOICES['cbgm_value'], help='CBGM: new similarity of the matched detection'
+    ),
     '--expand': dict(type=int, metavar='N', help='alpha query expansion by N detections'),
     '--expand-alpha': dict(type=float, metavar='POWER', help='power of the similarity'),
     '--rerank': dict(action='store_true', help='k-reciprocal re-ranking'),
-    '--rerank-depth': dict(type=int, metavar='N', help='how many detections are re-ranked'),
-    '--rerank-k1': dict(type=int, metavar='N', help='neighbours that must be mutual'),
-    '--rerank-k2': dict(type=int, metavar='N', help='neighbours that are averaged over'),
-    '--rerank-weight': dict(type=float, metavar='W', help='share of the original distance'),
+    '--rerank-depth': dict(type=int, metavar='N', help='number of detections to re-rank'),
+    '--rerank-k1': dict(type=int, metavar='N', help='number of neighbours that must be mutual'),
+    '--rerank-k2': dict(type=int, metavar='N', help='number of neighbours to average over'),
+    '--rerank-weight': dict(type=float, metavar='W', help='weight of the original distance'),
 }
 
 
 def add_flags(group: Any) -> None:
     """Add the options that change figures; those not given stay out of the namespace."""
     group.add_argument(
-        '--preset', choices=tuple(PRESETS), default='seqnet', help='whose choices to make'
+        '--preset',
+        choices=tuple(PRESETS),
+        default='seqnet',
+        help='use the flags of this repository',
     )
     group.add_argument(
-        '--det-thresh', type=float, nargs='+', help='scores from which detections are searched'
+        '--det-thresh', type=float, nargs='+', help='detection thresholds for the search'
     )
-    group.add_argument('--detection-thresh', type=float, help='for detection recall and AP')
+    group.add_argument(
+        '--detection-thresh', type=float, help='detection threshold for detection recall and AP'
+    )
     for option, settings in FLAGS.items():
         group.add_argument(option, default=argparse.SUPPRESS, **settings)
 
@@ -108,25 +126,25 @@ def parse_args() -> argparse.Namespace:
         '--protocol',
         nargs='+',
         metavar='NAME_OR_FILE',
-        help='gallery_50 ... gallery_4000, full, occlusion, resolution (default: every file '
-        'there); regular, multi_view (default: both), prw_mini; gallery_2000, gallery_4000, '
-        'gallery_10000 (default: every file there); val; for coco files (default: '
+        help='gallery_50 ... gallery_4000, full, occlusion, resolution (default: all whose '
+        'files exist); regular, multi_view (default: both), prw_mini; gallery_2000, gallery_4000, '
+        'gallery_10000 (default: all whose files exist); val; for coco, protocol files (default: '
         'protocol.json)',
     )
     parser.add_argument(
-        '--ann-file', default='annotations.json', help='for coco, below the data root'
+        '--ann-file', default='annotations.json', help='for coco, relative to the data root'
     )
     parser.add_argument('--device', default='cpu', help='cpu (NumPy), cuda, cuda:1, ...')
     parser.add_argument(
         '--upper-bound',
         action='store_true',
-        help='also search among the ground-truth boxes (needs gt_* in the predictions)',
+        help='also search among ground-truth boxes (needs gt_* in the predictions)',
     )
     parser.add_argument(
-        '--by-height', action='store_true', help='also print figures by height of the match'
+        '--by-height', action='store_true', help='also print metrics by height of the match'
     )
-    parser.add_argument('--out', metavar='OUT.json', help='write the figures there')
-    add_flags(parser.add_argument_group('flags', 'what is not given is as in the preset'))
+    parser.add_argument('--out', metavar='OUT.json', help='save the metrics')
+    add_flags(parser.add_argument_group('flags', 'defaults are those of the preset'))
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Compare the gradients of the detector's and of the re-ID losses in the first training steps."""
+"""Compare the gradient norms of detector and re-ID losses in the first training steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure how far the levels of trained models agree, and what each adds to the others."""
+"""Measure how much the levels of trained models agree, and how much each adds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out',
         required=True,
-        help='folder for pairs.csv, levels.csv, levels.md, levels.png and what was measured of '
-        'each run, which is not measured again',
+        help='folder for pairs.csv, levels.csv, levels.md, levels.png and the measurements of each '
+        'run, which are not repeated',
     )
     add_trust_option(parser)
     parser.add_argument(

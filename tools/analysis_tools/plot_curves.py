@@ -1,4 +1,4 @@
-"""Draw the losses, the learning rate and the validation of a training run."""
+"""Plot losses, learning rate and validation metrics of a training run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('log', help='work dir of the run, or a scalars.json')
-    parser.add_argument('--out', required=True, metavar='PNG', help='picture to write')
+    parser.add_argument('--out', required=True, metavar='PNG', help='plot to save')
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Draw search figures: CMC, mAP by size of the gallery, mAP and top-1 by height."""
+"""Plot search metrics: CMC, mAP by gallery size, mAP and top-1 by height."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'reports', nargs='+', metavar='JSON', help='what eval_search.py --out wrote, of each model'
+        'reports',
+        nargs='+',
+        metavar='JSON',
+        help='output of eval_search.py --out, one file per model',
     )
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the pictures')
-    parser.add_argument('--names', nargs='+', help='names of the models (default: of the files)')
-    parser.add_argument('--protocol', help='that heights are drawn of (default: the first)')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the plots')
+    parser.add_argument('--names', nargs='+', help='names of the models (default: the file names)')
+    parser.add_argument('--protocol', help='protocol of the plots by height (default: the first)')
     return parser.parse_args()
 
 

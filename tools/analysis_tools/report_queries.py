@@ -1,4 +1,4 @@
-"""Write one HTML page of queries, worst first, with what was found and what was missed."""
+"""Write an HTML page of queries, worst first, with their results and missed matches."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from mmclsa.utils.io import check_writable
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, whose test data set has the pictures')
+    parser.add_argument('config', help='config file; images are read from its test set')
     parser.add_argument('predictions', metavar='NPZ', help='detections and embeddings')
     parser.add_argument('--out', required=True, metavar='HTML', help='page to write')
-    parser.add_argument('--num', type=int, default=30, help='how many queries (default: 30)')
+    parser.add_argument('--num', type=int, default=30, help='number of queries (default: 30)')
     parser.add_argument(
         '--which', choices=ORDERS, default='worst', help='which queries (default: worst)'
     )
-    parser.add_argument('--top', type=int, default=10, help='how many hits of each (default: 10)')
+    parser.add_argument(
+        '--top', type=int, default=10, help='number of results per query (default: 10)'
+    )
     parser.add_argument('--protocol', help='name of the protocol (default: the first)')
     parser.add_argument(
         '--det-thresh',
         type=float,
-        help="least detection score (default: that of the config's metric)",
+        help="detection threshold (default: that of the config's metric)",
     )
-    parser.add_argument('--title', help='of the page (default: the protocol and the order)')
-    parser.add_argument('--seed', type=int, default=0, help='of --which random (default: 0)')
+    parser.add_argument('--title', help='title of the page (default: protocol and order)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of --which random (default: 0)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
     )
     return parser.parse_args()
 

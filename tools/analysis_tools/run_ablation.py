@@ -11,12 +11,16 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('grid', help='grid file, such as tools/analysis_tools/grids/recipe.py')
-    parser.add_argument('--out', required=True, help='folder of all runs, shared by all who help')
     parser.add_argument(
-        '--tables', action='store_true', help='only write tables and pictures of what is finished'
+        '--out',
+        required=True,
+        help='folder of all runs; processes that share the work use the same folder',
     )
     parser.add_argument(
-        '--rows', nargs='+', metavar='ROW', help='only these rows, and those they need'
+        '--tables', action='store_true', help='only write tables and plots of the finished runs'
+    )
+    parser.add_argument(
+        '--rows', nargs='+', metavar='ROW', help='run only these rows, and the rows they depend on'
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Show what batch norm among a few people does to their embeddings."""
+"""Show the effect of batch norm over a few people on their embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--people', type=int, nargs='+', default=[1, 2, 4, 8, 20])
-    parser.add_argument('--copies', type=int, default=5, help='boxes of each person')
+    parser.add_argument('--copies', type=int, default=5, help='number of boxes of each person')
     parser.add_argument('--dims', type=int, default=256)
     parser.add_argument('--draws', type=int, default=200)
     parser.add_argument('--seed', type=int, default=0)

@@ -1,4 +1,4 @@
-"""Average the figures of several runs, as tools/test.py --json writes them, into a table."""
+"""Average the metrics of several runs, saved by tools/test.py --json, into a table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def parse_args() -> argparse.Namespace:
         'groups',
         nargs='+',
         metavar='NAME=PATTERN',
-        help='a row of the table: its name and a pattern of its runs, such as '
+        help='row of the table: its name and a glob pattern of its runs, such as '
         'trained=work_dirs/mot2pets/seed_*/search.json',
     )
     parser.add_argument(
-        '--figures', nargs='+', default=FIGURES, help='ends of the names of figures to show'
+        '--figures', nargs='+', default=FIGURES, help='metrics to show, by the ends of their names'
     )
-    parser.add_argument('--markdown', action='store_true', help='print a table for a document')
+    parser.add_argument('--markdown', action='store_true', help='print a Markdown table')
     return parser.parse_args()
 
 

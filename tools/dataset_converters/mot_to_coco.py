@@ -4,7 +4,7 @@
 
 A sequence is a folder with gt/gt.txt and its frames in img1/ or in a video.
 Writes OUT/annotations.json, OUT/protocol.json and the frames in OUT/img/;
-the JSON files come last, so that they stand for a whole conversion.
+the JSON files are written last, so they exist only if the conversion is complete.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ from mmclsa.utils.io import atomic_write, write_json
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Convert MOTChallenge sequences to COCO.')
-    parser.add_argument('root', type=Path, help='folder that the sequences lie in')
-    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument('root', type=Path, help='folder of the sequences')
+    parser.add_argument('out', type=Path, help='output folder')
     parser.add_argument(
         '--sequences', nargs='+', default=['*'], help='folders below ROOT, or patterns (default: *)'
     )
-    parser.add_argument('--min-visibility', type=float, default=0.0, help='less visible: ignored')
-    parser.add_argument('--min-height', type=float, default=0.0, help='smaller (pixels): ignored')
     parser.add_argument(
-        '--min-gap', type=int, default=1, help='frames between a query and its gallery (default: 1)'
+        '--min-visibility', type=float, default=0.0, help='ignore less visible people'
+    )
+    parser.add_argument(
+        '--min-height', type=float, default=0.0, help='ignore smaller people (pixels)'
+    )
+    parser.add_argument(
+        '--min-gap',
+        type=int,
+        default=1,
+        help='minimum distance in frames between a query and its gallery (default: 1)',
     )
     parser.add_argument('--link', action='store_true', help='link frames instead of copying them')
     return parser.parse_args()

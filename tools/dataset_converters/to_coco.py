@@ -1,11 +1,10 @@
-"""Write a data set of a config as pictures, COCO + person_id, and protocol JSON.
+"""Convert a data set of a config to images, COCO + person_id, and protocol JSON.
 
     python tools/dataset_converters/to_coco.py configs/clsa/clsa_tiny_synthetic.py out
 
-Writes OUT/img/, OUT/annotations.json and, for each retrieval task of a test set,
-OUT/NAME.json. The pictures are written without loss; synthetic scenes, which lie in no
-file, can so be indexed and searched like footage. The JSON files come last, so that they
-stand for a whole conversion.
+Writes OUT/img/, OUT/annotations.json and, for each protocol of a test set, OUT/NAME.json.
+Images are saved without loss. Use it to index and search synthetic scenes like footage.
+The JSON files are written last, so they exist only if the conversion is complete.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from mmclsa.utils.io import atomic_write, write_json
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Write a data set of a config as COCO.')
+    parser = argparse.ArgumentParser(description='Convert a data set of a config to COCO.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('out', type=Path, help='folder to write')
+    parser.add_argument('out', type=Path, help='output folder')
     parser.add_argument(
-        '--split', default='test', help='train, val or test, or as verify_dataset.py names it'
+        '--split', default='test', help='train, val or test, or a name shown by verify_dataset.py'
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
     )
     return parser.parse_args()
 

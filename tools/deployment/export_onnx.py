@@ -13,14 +13,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', nargs='?', help='trained weights; without, the model as it is initialised'
+        'checkpoint', nargs='?', help='trained weights (default: as the config initialises them)'
     )
     add_trust_option(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the graphs')
     parser.add_argument(
         '--det-thresh',
         type=float,
-        help="least score of a person that the exported model has (default: the config's)",
+        help='detection threshold of the exported model (default: that of the config)',
     )
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""Build anew what makes an index of somebody else fast, for its files must be believed.
+"""Rebuild the search structures of an index from somebody else, as they cannot be verified.
 
-Kept are the records, the vectors, and build.json, which are checked when they are read.
+Records, vectors and build.json are kept; they are checked when they are read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index; it is changed')
+    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index, which is changed')
     return parser.parse_args()
 
 

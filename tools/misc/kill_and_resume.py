@@ -1,10 +1,10 @@
-"""Kill a small training at random moments (kill -9), resume it, compare it with an unbroken one.
+"""Kill a small training at random (kill -9), resume it, compare it with an uninterrupted one.
 
-The training is clsa_tiny_synthetic.py, narrowed, with a checkpoint after every epoch and, in the
-middle of epochs, every second or so. Every life ends after a random time, or when the training
-is done; the next one starts with --resume auto. Each process and its data workers are killed at
-once, as when a machine is lost. At last the weights, the optimizer, the memory and its pointer
-are compared to the bit.
+The training is a narrowed clsa_tiny_synthetic.py, with a checkpoint after every epoch and, within
+epochs, about every second. Each run ends after a random time, or when the training is done; the
+next one starts with --resume auto. Each process and its data workers are killed at once, as when a
+machine is lost. In the end, the weights, the optimizer, the memory and its pointer are compared
+bit by bit.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--kills', type=int, default=50)
-    parser.add_argument('--longest', type=float, default=8, help='seconds of a life at most')
-    parser.add_argument('--ranks', type=int, default=1, help='processes, over gloo')
+    parser.add_argument(
+        '--longest', type=float, default=8, help='longest time before a kill, in seconds'
+    )
+    parser.add_argument('--ranks', type=int, default=1, help='number of processes, over gloo')
     parser.add_argument('--epochs', type=int, default=12)
-    parser.add_argument('--batches', type=int, default=20, help='of an epoch')
-    parser.add_argument('--workers', type=int, default=1, help='data workers of a process')
-    parser.add_argument('--seed', type=int, default=0, help='of the moments')
+    parser.add_argument('--batches', type=int, default=20, help='batches per epoch')
+    parser.add_argument('--workers', type=int, default=1, help='data workers per process')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the kill times')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/kill_and_resume'))
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""Start processes as torchrun does; end with their exit code, and say what ended them.
+"""Run torchrun, report why a process ended, and exit with its code.
 
-For tools/dist_train.sh and tools/dist_test.sh. The options are those of torchrun.
+Used by tools/dist_train.sh and tools/dist_test.sh. The options are those of torchrun.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def parse_args() -> None:
         epilog='torchrun --help lists its options.',
         allow_abbrev=False,
     )
-    parser.add_argument('script', nargs=argparse.REMAINDER, help='what each process runs')
+    parser.add_argument('script', nargs=argparse.REMAINDER, help='script that each process runs')
     known, _ = parser.parse_known_args()
     if not known.script:
         parser.error('the script is missing')

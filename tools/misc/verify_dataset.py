@@ -1,9 +1,9 @@
-"""Tell in one screen whether the data sets of a config are complete.
+"""Check that the data sets of a config are complete.
 
     python tools/misc/verify_dataset.py configs/clsa/clsa_r50_cuhk.py
 
-Compares images, boxes, identities and queries with the published figures and the config,
-looks for missing pictures, and decodes every picture (--no-decode: not).
+Compares images, boxes, identities and queries with the published numbers and the config,
+looks for missing images, and decodes every image (unless --no-decode).
 Exit code 0: complete; 1: something is missing or broken; 2: wrong usage.
 """
 
@@ -18,12 +18,14 @@ from mmclsa.utils.cli import DictAction, run_tool
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Check that the data sets of a config are whole.')
+    parser = argparse.ArgumentParser(
+        description='Check that the data sets of a config are complete.'
+    )
     parser.add_argument('config', help='config file')
-    parser.add_argument('--no-decode', action='store_true', help='do not decode the pictures')
+    parser.add_argument('--no-decode', action='store_true', help='do not decode the images')
     parser.add_argument('--workers', type=int, default=2, help='decoding threads (default: 2)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='change settings of the config'
+        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
     )
     args = parser.parse_args()
     if args.workers < 1:
