@@ -1,4 +1,4 @@
-"""Clipping the gradients of parts of a model each on their own."""
+"""Clipping the gradients of each part of a model separately."""
 
 from __future__ import annotations
 

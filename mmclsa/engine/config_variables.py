@@ -1,4 +1,4 @@
-"""Overrides of a config's own variables, which act wherever its files use them.
+"""Overrides of a config's own variables, which take effect everywhere they are used.
 
 A config file is Python: ``image_scale = (1500, 900)`` at its top is used by the
 pipelines below it, and ``{{_base_.num_identities}}`` by the leaf. MMEngine merges

@@ -1,4 +1,4 @@
-"""What a step costs: time beside others, memory, and operations of inference."""
+"""Cost of a step: relative time, memory, and FLOPs of inference."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def step_memory(model: nn.Module, saved_bytes: int, optimizer_states: int = 1) -
 
 
 def peak_of_allocations(run: Callable[[], Any]) -> int:
-    """Measure the most memory that a function holds at once on the CPU.
+    """Measure the peak memory of a function on the CPU.
 
     Reads PyTorch's own record of allocations, so that what other libraries
     and the interpreter hold does not count.
@@ -184,7 +184,7 @@ def count_flops(run: Callable[[], Any]) -> int | None:
 def alternate(
     runs: Sequence[Callable[[], Any]], repeats: int, device: torch.device
 ) -> list[list[float]]:
-    """Time functions in turn, so that what else the machine does hits all alike.
+    """Time functions in turn, so that other load on the machine affects all equally.
 
     Args:
         runs: The functions; each is called once more, first, to warm up.
@@ -225,7 +225,7 @@ def median_ratio(times: Sequence[float], base: Sequence[float]) -> float:
 
     Args:
         times: Seconds of each round.
-        base: What they are divided by, likewise.
+        base: Seconds of each round that they are divided by.
 
     Returns:
         The median of the rounds' ratios.

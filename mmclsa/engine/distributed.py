@@ -1,4 +1,4 @@
-"""Starting one of many processes, whoever starts them, with or without GPU."""
+"""Initialising a distributed process with any launcher, with or without GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saying in a sentence why a run on many processes ended."""
+"""One-sentence reasons for the end of a multi-process run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KNOWN = {
 
 
 def explain(error: BaseException) -> str | None:
-    """Tell what an error of many processes means.
+    """Explain an error of multi-process training.
 
     Args:
         error: What was raised.

@@ -39,7 +39,7 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
     Args:
         path: Config file.
         options: Dotted key to value, as ``--cfg-options`` gives them: settings,
-            and variables of the files, which act wherever these use them.
+            and variables of the files, which take effect everywhere they are used.
 
     Returns:
         The merged config.
@@ -59,7 +59,7 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
-    """Choose the folder for results and prove that it can be written to.
+    """Choose the work dir and check that it is writable.
 
     Args:
         cfg: Config to set ``work_dir`` in.
@@ -76,13 +76,13 @@ def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
 
 
 def set_resume(cfg: Config, resume: str) -> None:
-    """Let the training go on from a checkpoint.
+    """Set the config to resume from a checkpoint.
 
     Args:
         cfg: Config with its ``work_dir``.
         resume: Path of a checkpoint; 'last' for the last one in the
-            ``work_dir``; 'auto' for the same, but to start anew where the
-            ``work_dir`` has none.
+            ``work_dir``; 'auto' for the same, or to start from scratch if
+            the ``work_dir`` has none.
 
     Raises:
         ConfigError: If there is no such checkpoint, or it has weights alone.
@@ -100,7 +100,7 @@ def set_resume(cfg: Config, resume: str) -> None:
 
 
 def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> None:
-    """Refuse a checkpoint that is none, or is of another model.
+    """Raise an error if a file is no checkpoint, or is one of another model.
 
     Args:
         model: The model that is about to load it.
@@ -151,7 +151,7 @@ def _check_weights(path: str, where: str) -> None:
     elif path.startswith('torchvision://') and find_spec('torchvision') is None:
         raise ConfigError(
             f'{path} that {where} names needs the package torchvision, which is not installed; '
-            'docs/clsa.md tells of weights that do not'
+            'docs/clsa.md lists weights that do not'
         )
     elif not is_url(path) and not Path(path).is_file():
         raise ConfigError(

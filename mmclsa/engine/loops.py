@@ -1,4 +1,4 @@
-"""A training loop that goes on in the middle of an epoch as if it had never stopped."""
+"""A training loop that resumes exactly, also within an epoch."""
 
 from __future__ import annotations
 

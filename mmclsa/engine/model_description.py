@@ -51,7 +51,7 @@ _FILE = re.compile(r'.*\.(py|json|ya?ml|pth?|pkl|pickle|npy|npz|bin|onnx|txt)', 
 
 
 def describe_model(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Say as data which model a config has, and what pictures go through before it.
+    """Describe the model and test pipeline of a config as data.
 
     Args:
         cfg: A config with ``model`` and ``test_dataloader``.
@@ -80,7 +80,7 @@ def describe_model(cfg: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_of_description(description: object, where: str) -> Config:
-    """Make a config of what :func:`describe_model` said, whoever wrote it.
+    """Make a config from the output of :func:`describe_model`, from any author.
 
     Args:
         description: Parsed JSON, anything.
@@ -148,7 +148,7 @@ def config_of_text(text: str, where: str) -> Config:
 
 
 def config_of_checkpoint(checkpoint: Mapping[str, Any], where: str) -> Config | None:
-    """Make a config of what a checkpoint says of its model.
+    """Make a config from the model description in a checkpoint.
 
     Args:
         checkpoint: With ``meta``.

@@ -11,7 +11,7 @@ __all__ = ['seed_everything']
 
 
 def seed_everything(*numbers: int) -> None:
-    """Seed Python, NumPy and PyTorch with a number that follows from all given.
+    """Seed Python, NumPy and PyTorch with a number derived from all arguments.
 
     Args:
         *numbers: Integers of 0 or more, such as (seed, epoch, rank, position).

@@ -1,4 +1,4 @@
-"""Being told to stop: by a signal of the cluster, or by the end of the process above."""
+"""Requests to stop: by a signal of the cluster, or by the end of the parent process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _GRACE_SECONDS = 45.0
 
 
 class StopRequest:
-    """Whether this process was told to stop, and by what.
+    """Whether this process was asked to stop, and why.
 
     Attributes:
-        reason: What told it, such as 'SIGTERM'; None for nothing yet.
+        reason: Source of the request, such as 'SIGTERM'; None if there is none yet.
         heeded: Whether somebody looks at ``reason`` and will save and leave.
     """
 
@@ -31,7 +31,7 @@ class StopRequest:
         self._before: dict[int, Any] = {}
 
     def heed(self, signals: tuple[str, ...]) -> None:
-        """Note these signals from now on instead of dying of them.
+        """Record these signals from now on instead of being terminated by them.
 
         Args:
             signals: Names; those that the system lacks are left out.

@@ -43,7 +43,7 @@ PAIR_FIGURES = ('js', 'kl', 'spearman', 'overlap', 'same_nearest')
 
 @dataclass(frozen=True, eq=False)
 class LevelFigures:
-    """How far the levels of one model agree, person by person and query by query.
+    """Agreement of the levels of one model, per person and per query.
 
     Attributes:
         pairs: Two levels each, the lower first, shape (P, 2).
@@ -56,7 +56,7 @@ class LevelFigures:
         same_nearest: 1 where the most similar detection is the same, (P, Q).
         precisions: Average precision of each query under each level and, last,
             under all, shape (levels + 1, Q).
-        ranks: Place of the first right detection likewise, from 1; 0 if there
+        ranks: Rank of the first right detection, same shape, from 1; 0 if there
             is none.
     """
 
@@ -80,7 +80,7 @@ class LevelFigures:
 
     @property
     def gain(self) -> LevelGain:
-        """What the concatenation has over the levels."""
+        """The gain of the concatenation over the levels."""
         (*levels, whole), (*places, whole_places) = self.precisions, self.ranks
         return level_gain(np.array(levels), np.array(places), whole, whole_places)
 
@@ -163,7 +163,7 @@ Runs = Mapping[tuple[str, int], LevelFigures]
 
 
 def figures_by_row(runs: Runs) -> dict[str, list[LevelFigures]]:
-    """Put the figures of a row's seeds together, in the order that they come in."""
+    """Collect the figures of each row over its seeds, in order of appearance."""
     rows: dict[str, list[LevelFigures]] = {}
     for (row, _), figures in runs.items():
         rows.setdefault(row, []).append(figures)

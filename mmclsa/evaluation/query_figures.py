@@ -25,7 +25,7 @@ __all__ = ['QueryFigures', 'load_query_figures', 'query_figures', 'save_query_fi
 
 @dataclass(frozen=True, eq=False)
 class QueryFigures:
-    """What one model reached on each query of a task.
+    """Metrics of one model for each query of a protocol.
 
     Attributes:
         query_ids: Shape (Q,), int64.

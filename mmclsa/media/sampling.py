@@ -15,7 +15,7 @@ class Sampling:
 
     Attributes:
         every: Every N-th, the first among them.
-        fps: Or so many a second, at most those that the video has.
+        fps: Or this many frames per second, at most those that the video has.
 
     Raises:
         ConfigError: If either is no positive number.

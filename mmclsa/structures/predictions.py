@@ -73,9 +73,9 @@ class Predictions:
             them from the detections.
         query_ids: Number of each query in the data set's list of queries,
             shape (Q,), int64, ascending; None for 0..Q-1.
-        predicted_images: Every image that was looked at, shape (P,), strings,
-            so that one without detections can be told from one that was
-            skipped; None if that is not known.
+        predicted_images: Every image that was processed, shape (P,), strings, to
+            distinguish images without detections from skipped ones; None if
+            that is not known.
         truth_images: Key of each ground-truth box's image, shape (G,); None
             if the boxes were not described.
         truth_boxes: Shape (G, 4), or None.

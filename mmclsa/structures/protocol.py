@@ -69,7 +69,7 @@ class SearchProtocol:
         gallery_offsets: Shape (Q + 1,), int64; None if the gallery is every
             image but the query's own.
         gallery_images: Gallery entries in order, duplicates kept, int64, into
-            ``images``; None likewise.
+            ``images``; None as for ``gallery_offsets``.
         image_cams: Camera of each image, shape (len(images),), int64.
         cross_camera: Images of the query's camera are left out: of a gallery
             of every image by this flag, of listed galleries and of the ground

@@ -1,7 +1,7 @@
 """What every command-line tool does: read its options at once, and say mistakes in a sentence.
 
-PyTorch and MMDetection take seconds and hundreds of megabytes to import, which nobody
-who asks for ``--help`` or has mistyped an option shall wait for. So each tool of
+PyTorch and MMDetection take seconds and hundreds of megabytes to import, and nobody
+should wait for that after ``--help`` or a mistyped option. So each tool of
 ``tools/`` is written in this order: imports that are light, ``parse_args``, the call of
 it, and only then the imports of what does the work::
 

@@ -45,7 +45,7 @@ class Processes:
         return box[0]
 
     def gather(self, value: T) -> list[T]:
-        """Wait for all; give the first process everybody's values.
+        """Wait for all; give the first process the values of all processes.
 
         Args:
             value: Anything that can be pickled.

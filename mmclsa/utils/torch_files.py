@@ -1,4 +1,4 @@
-"""Files of ``torch.save`` from whoever: what may run code is refused in a sentence."""
+"""Files of ``torch.save`` from any author: what may run code is refused in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a grid of runs is, and how its file is read."""
+"""Grids of runs and their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Working through a grid, beside others who do the same."""
+"""Running a grid, together with other processes that do the same."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def work_through(
     report: Callable[[str], None] = print,
     wait: float = 5.0,
 ) -> list[str]:
-    """Do what is left of some runs of a grid.
+    """Do the unfinished runs of a grid.
 
     Any number of processes, on any number of machines that share ``out``, may
     do so at once. Runs that others are at are waited for, and done here if

@@ -25,7 +25,7 @@ INTERIM_NAME = 'latest.pth'
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """Save checkpoints so that ``last_checkpoint`` always names a whole one.
+    """Save checkpoints so that ``last_checkpoint`` always names a complete one.
 
     MMEngine's own hook deletes the oldest checkpoint before it has written
     the new one, and writes in place. Here the order is: write the new file

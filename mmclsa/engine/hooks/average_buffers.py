@@ -1,4 +1,4 @@
-"""One model on all processes, its buffers included, when it is looked at."""
+"""Synchronising the buffers of all processes before validation and saving."""
 
 from __future__ import annotations
 

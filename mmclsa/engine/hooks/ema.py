@@ -1,4 +1,4 @@
-"""An average of the model over time, but not of what it remembers."""
+"""Exponential moving average of the model, without its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping a training that has stopped to make sense."""
+"""Stopping a training whose loss is not finite."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FiniteLossHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Look at the losses of the step before, and keep those of this one.
+        """Check the losses of the previous step, and keep those of this one.
 
         Args:
             runner: The runner of the training.
@@ -83,7 +83,7 @@ class FiniteLossHook(Hook):
         self._pending = (losses, host, event, runner.iter, _pictures(data_batch))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Refuse to write a checkpoint that nobody could go on from.
+        """Refuse to save a checkpoint with weights that are not finite.
 
         Args:
             runner: The runner of the training.
@@ -107,7 +107,7 @@ class FiniteLossHook(Hook):
                 )
 
     def after_train(self, runner: Runner) -> None:
-        """Look at the last step.
+        """Check the last step.
 
         Args:
             runner: The runner of the training.

@@ -1,4 +1,4 @@
-"""Do the classifier, the training set and its batches agree on who there is?"""
+"""Check that classifier, training set and batches have the same identities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saving in the middle of an epoch: by the clock, and before the process must go."""
+"""Saving within an epoch: at time intervals, and before the process is stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOTHING, _SAVE, _STOP = 0, 1, 2
 
 @HOOKS.register_module()
 class InterimCheckpointHook(Hook):
-    """Save in the middle of an epoch by the clock, and when told to stop.
+    """Save a checkpoint within an epoch at time intervals, and on a signal to stop.
 
     A signal is noted, the step and the gradient accumulation under way are
     finished, the training is saved, and the process exits with code 75. On
@@ -69,7 +69,7 @@ class InterimCheckpointHook(Hook):
         self._agreed = _NOTHING
 
     def before_train(self, runner: Runner) -> None:
-        """Heed the signals from now on, and shield the data workers from them.
+        """Handle the signals from now on, and shield the data workers from them.
 
         Args:
             runner: The runner of the training.
@@ -127,7 +127,7 @@ class InterimCheckpointHook(Hook):
             self._leave(runner, self._saver.last_ckpt)
 
     def after_train(self, runner: Runner) -> None:
-        """Give the signals back.
+        """Restore the signal handlers.
 
         Args:
             runner: The runner of the training.

@@ -1,4 +1,4 @@
-"""A loss that comes in late."""
+"""Ramping up the weight of a loss."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['LossWeightRampHook', 'ramp_factor']
 
 
 def ramp_factor(progress: float, begin: float, end: float) -> float:
-    """Give the share of its weight that a loss has.
+    """Compute the share of its final weight that a loss has.
 
     Args:
         progress: How far the training is, in epochs.
@@ -38,7 +38,7 @@ def ramp_factor(progress: float, begin: float, end: float) -> float:
 
 @HOOKS.register_module()
 class LossWeightRampHook(Hook):
-    """Let the weight of a loss grow from 0 to what the config says.
+    """Ramp the weight of a loss from 0 to the value in the config.
 
     The weight follows from the number of the iteration alone, so a resumed
     run has the weights of an unbroken one.
@@ -59,7 +59,7 @@ class LossWeightRampHook(Hook):
         self.module, self.begin, self.end = module, begin, end
 
     def before_train(self, runner: Runner) -> None:
-        """Find the loss and its whole weight.
+        """Find the loss and its final weight.
 
         Args:
             runner: The runner of the training.
@@ -92,7 +92,7 @@ class LossWeightRampHook(Hook):
         self._loss.loss_weight = self._whole * ramp_factor(progress, self.begin, self.end)
 
     def after_train(self, runner: Runner) -> None:
-        """Leave the whole weight behind.
+        """Restore the final weight.
 
         Args:
             runner: The runner of the training.

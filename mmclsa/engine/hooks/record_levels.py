@@ -21,7 +21,7 @@ __all__ = ['RecordLevelsHook']
 
 @HOOKS.register_module()
 class RecordLevelsHook(Hook):
-    """Keep each level's embedding of everybody that a test describes.
+    """Record the embedding of each level for all people in a test.
 
     It listens to the levels of the re-ID head and changes nothing, neither
     the model nor what the metrics see.
@@ -40,7 +40,7 @@ class RecordLevelsHook(Hook):
         self._handles: list[Any] = []
 
     def before_test(self, runner: Runner) -> None:
-        """Listen to the levels.
+        """Start recording the levels.
 
         Args:
             runner: The runner of the test.
@@ -105,7 +105,7 @@ class RecordLevelsHook(Hook):
         self.results += results
 
     def after_test(self, runner: Runner) -> None:
-        """Listen no more.
+        """Stop recording.
 
         Args:
             runner: Not used.

@@ -54,7 +54,7 @@ def most_similar_images(similarities: np.ndarray, images: np.ndarray, k1: int) -
 def context_match(context: np.ndarray, gallery: np.ndarray) -> tuple[int, float] | None:
     """Match the people around a query with those of a gallery image.
 
-    Everybody on the smaller side is matched so that the sum of the
+    All people on the smaller side are matched so that the sum of the
     similarities is as large as can be. The query's partner then takes the
     largest similarity of any matched pair: a companion who is surely there
     vouches for the query. From SeqNet (Li and Miao, "Sequential End-to-End

@@ -31,7 +31,7 @@ class DetectionResult:
 def mutual_best_matches(
     truths: np.ndarray, boxes: np.ndarray, iou_thresh: float = 0.5
 ) -> np.ndarray:
-    """Match detections with people, both being the other's best.
+    """Match detections with people where each is the other's best overlap.
 
     Convention:
         A detection counts for the person it overlaps most, a person for the

@@ -10,7 +10,7 @@ __all__ = ['expand_query']
 def expand_query(
     feature: np.ndarray, found: np.ndarray, similarities: np.ndarray, alpha: float = 3.0
 ) -> np.ndarray:
-    """Add what was found to what is looked for, the more similar the more.
+    """Add the most similar detections to each query, weighted by their similarity.
 
     From Radenovic, Tolias and Chum, "Fine-tuning CNN Image Retrieval with No
     Human Annotation", TPAMI 2019.

@@ -35,8 +35,8 @@ class SearchFlags:
         det_thresh: Detections below this score are not searched.
         iou_rule: IoU with the person that makes a detection right: ``wh10``,
             less for small people (:func:`match_threshold`), or ``fixed``,
-            ``max_iou_thresh`` for everybody.
-        max_iou_thresh: The most that either rule asks for.
+            ``max_iou_thresh`` for all.
+        max_iou_thresh: Largest IoU threshold of either rule.
         duplicates: A gallery image that the protocol lists twice counts twice
             among the images to find and is searched once (``legacy``), counts
             and is searched once (``dedup``), or both twice (``double``).

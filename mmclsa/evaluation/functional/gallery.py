@@ -1,4 +1,4 @@
-"""What is searched, and what it is searched with."""
+"""Gallery detections and query embeddings."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _floats(embeddings: np.ndarray) -> np.ndarray:
 
 
 def query_features(predictions: Predictions, flags: SearchFlags) -> tuple[np.ndarray, np.ndarray]:
-    """Make the embeddings that are searched with.
+    """Compute the query embeddings.
 
     Args:
         predictions: What was found.

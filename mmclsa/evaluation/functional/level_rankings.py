@@ -20,7 +20,7 @@ CHUNK = 64  # queries
 
 
 def split_levels(predictions: Predictions, num_levels: int) -> list[Predictions]:
-    """Take apart embeddings in which all levels stand side by side.
+    """Split embeddings that concatenate all levels.
 
     Args:
         predictions: Embeddings of shape (N, num_levels * D), from low to high.
@@ -64,7 +64,7 @@ def split_levels(predictions: Predictions, num_levels: int) -> list[Predictions]
 def gallery_people(
     protocol: SearchProtocol, predictions: Predictions, flags: SearchFlags | None = None
 ) -> np.ndarray:
-    """List the embeddings of everybody that a search compares.
+    """List the embeddings of all people that a search compares.
 
     Args:
         protocol: The task.

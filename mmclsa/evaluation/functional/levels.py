@@ -19,7 +19,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LevelGain:
-    """What the concatenation of the levels has over each of them.
+    """The gain of the concatenation of the levels over each of them.
 
     Attributes:
         levels: mAP of each level alone, from low to high.
@@ -178,7 +178,7 @@ def level_gain(
         ranks: Place of each query's first right detection, shape
             (levels, Q), from 1; 0 if there is none.
         concatenation: Average precision under all levels together, (Q,).
-        concatenation_ranks: Places likewise, (Q,).
+        concatenation_ranks: Ranks under all levels together, (Q,).
 
     Returns:
         Means over the queries; all 0 without queries.

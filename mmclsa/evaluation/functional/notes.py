@@ -11,7 +11,7 @@ __all__ = ['notes_of']
 
 
 def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> tuple[str, ...]:
-    """Count what is not as it should be.
+    """Count unusual inputs.
 
     Args:
         protocol: The task.

@@ -13,7 +13,7 @@ __all__ = ['PairedDifference', 'compare_pairs', 'holm', 'sign_flip_p']
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """How far a setting is from its baseline.
+    """Difference between a setting and its baseline.
 
     Attributes:
         mean: Mean difference over all tests of a query with a seed; positive
@@ -113,7 +113,7 @@ def compare_pairs(
         ours: Average precisions, shape (S, Q): a row a seed.
         baseline: Of the baseline with the same seeds and queries, (S, Q).
         people: Who each query looks for, shape (Q,). Folds that number their
-            people anew must be given other numbers here.
+            people separately must use distinct numbers here.
         tested: Whether a seed has a query, shape (S, Q), bool; None for all.
         flips: Of :func:`sign_flip_p`.
 

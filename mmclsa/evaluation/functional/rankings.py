@@ -1,4 +1,4 @@
-"""What was found for single queries, in order, and which queries to look at."""
+"""Ranked detections of single queries, and the choice of queries to inspect."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _rankings(
 def select_queries(
     precisions: np.ndarray, num: int, which: str = 'random', seed: int = 0
 ) -> np.ndarray:
-    """Choose queries to look at.
+    """Choose queries to inspect.
 
     Args:
         precisions: Average precision of each query, shape (Q,); NaN ones

@@ -1,4 +1,4 @@
-"""Second looks at the detections that seem best, before they are ranked."""
+"""Re-scoring of the best detections before they are ranked."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ class Rescoring:
                     values[own] = (values[own] + match[1]) / 2 if mean else match[1]
 
     def rerank(self, similarities: np.ndarray, features: np.ndarray) -> None:
-        """Put, in place, the best detections of each query into a new order.
+        """Re-order the best detections of each query, in place.
 
-        They hand their similarities out anew: the first in the new order takes
+        Their similarities are redistributed: the first in the new order takes
         the largest. All others stay below them, as they were.
 
         Args:

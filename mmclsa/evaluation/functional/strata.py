@@ -1,4 +1,4 @@
-"""Search figures by the size of the match: what matching across scales is about."""
+"""Search metrics by the size of the match."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def precisions_by_height_ratio(
 def by_height_ratio(
     result: SearchResult, protocol: SearchProtocol, edges: Sequence[float] = RATIO_EDGES
 ) -> list[Stratum]:
-    """Split the figures by the query's height over the match's.
+    """Split the figures by the ratio of the heights of query and match.
 
     A ratio of 4 is a query four times as tall as the match. Counted as in
     :func:`by_height`.
