@@ -87,5 +87,5 @@ def level_logits(head: Any, embeddings: np.ndarray) -> list[np.ndarray]:
     """
     device = next(head.parameters()).device
     parts = torch.from_numpy(embeddings).to(device).chunk(head.num_levels, dim=1)
-    logits = [loss.logits(part) for loss, part in zip(head.identity_losses, parts)]
+    logits = [loss.logits(part) for loss, part in zip(head.classifiers, parts)]
     return [level[:, : head.num_identities].float().cpu().numpy() for level in logits]

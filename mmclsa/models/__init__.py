@@ -1,7 +1,7 @@
 """Models: searchers, re-ID branches, necks, losses and memories."""
 
-from mmclsa.models.losses import BatchHardTripletLoss, OIMLoss, SemanticAlignmentLoss
-from mmclsa.models.losses.identity import LinearIdentityLoss
+from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
+from mmclsa.models.losses import BatchHardTripletLoss, SemanticAlignmentLoss
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.necks import CLSANeck
 from mmclsa.models.reid import CropReID, MultiScaleReIDHead, SceneReID

@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
-from mmclsa.datasets.synthetic import SyntheticPersonSearch, scene_of_plan, search_task
-from mmclsa.datasets.synthetic_people import draw_appearance
-from mmclsa.datasets.synthetic_scenes import SceneSettings, draw_scene, plan_scene
+from mmclsa.datasets.synthetic.dataset import SyntheticPersonSearch, scene_of_plan, search_task
+from mmclsa.datasets.synthetic.people import draw_appearance
+from mmclsa.datasets.synthetic.scenes import SceneSettings, draw_scene, plan_scene
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from tests.helpers import REPO

@@ -10,8 +10,8 @@ import pytest
 from mmengine.config import Config
 
 from mmclsa.datasets.synthetic import SyntheticPersonSearch
-from mmclsa.datasets.synthetic_people import draw_appearance, draw_lookalike
-from mmclsa.datasets.synthetic_scenes import SceneSettings, draw_scene, plan_scene
+from mmclsa.datasets.synthetic.people import draw_appearance, draw_lookalike
+from mmclsa.datasets.synthetic.scenes import SceneSettings, draw_scene, plan_scene
 from mmclsa.errors import ConfigError
 from tests.helpers import REPO
 

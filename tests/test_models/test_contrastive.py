@@ -4,7 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmclsa.models.losses import SupervisedContrastiveLoss, supervised_contrastive_loss
+from mmclsa.models.losses import (
+    SupervisedContrastiveLoss,
+    supervised_contrastive_loss,
+)
 
 
 def loop(units, ids, temperature):

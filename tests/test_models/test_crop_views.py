@@ -66,7 +66,7 @@ class TestSecondView:
     def test_the_top_level_learns_from_the_sharp_view(self, people):
         scenes, boxes, ids = people
         reid = build(second_view=8).train()
-        for loss in reid.head.identity_losses:
+        for loss in reid.head.classifiers:
             torch.nn.init.normal_(loss.classifier.weight)
         losses = reid.loss(scenes, boxes, ids)
         assert losses['loss_align_l2'] > 1e-4

@@ -20,10 +20,9 @@ from torch.overrides import TorchFunctionMode
 
 import mmclsa
 from mmclsa.models import SceneReID
+from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import (
     BatchHardTripletLoss,
-    LinearIdentityLoss,
-    OIMLoss,
     SemanticAlignmentLoss,
     SupervisedContrastiveLoss,
 )

@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
+from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import (
     BatchHardTripletLoss,
-    LinearIdentityLoss,
-    OIMLoss,
     SemanticAlignmentLoss,
     SupervisedContrastiveLoss,
 )

@@ -75,7 +75,7 @@ class TestHead:
     def test_memory_stays_put_in_evaluation(self):
         head = make_head(loss_id=dict(type='OIMLoss', queue_size=4)).eval()
         head.loss(make_feats(3), torch.tensor([0, -1, 2]))
-        assert all((loss.memory.table == 0).all() for loss in head.identity_losses)
+        assert all((loss.memory.table == 0).all() for loss in head.classifiers)
 
     def test_order_of_people_does_not_matter(self):
         head, ids = make_head().train(), torch.tensor([3, 0, 0, -1, 2])
@@ -166,9 +166,9 @@ class TestSmallBatches:
         crowd = [people_maps(6, 4) for _ in range(3)]
         for _ in range(40):
             head.loss(crowd, ids, owners=torch.arange(24))
-        row = head.identity_losses[0].memory.table[0].clone()
+        row = head.classifiers[0].memory.table[0].clone()
         head.loss([maps[:1].repeat(5, 1, 1, 1) for maps in crowd], one, owners=one)
-        assert F.cosine_similarity(head.identity_losses[0].memory.table[0], row, dim=0) > 0.9
+        assert F.cosine_similarity(head.classifiers[0].memory.table[0], row, dim=0) > 0.9
 
 
 def cosines(rows):

@@ -256,7 +256,7 @@ def test_training_changes_the_memory_once_a_step():
     searcher = build_searcher('yolox', head=head).train()
     scenes = [scene_sample((128, 128), people=3, ids=[2, -1, 2])]
     total_loss(searcher.loss(*batch(searcher, scenes, True))).backward()
-    for loss in searcher.reid.head.identity_losses:
+    for loss in searcher.reid.head.classifiers:
         assert loss.memory.queue_pointer == 1
         used = loss.memory.table.norm(dim=1) > 0
         assert used.tolist() == [False, False, True, False, False, False]

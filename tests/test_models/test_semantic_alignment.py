@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmclsa.models.losses import SemanticAlignmentLoss, semantic_alignment_loss
+from mmclsa.models.losses import (
+    SemanticAlignmentLoss,
+    semantic_alignment_loss,
+)
 
 
 def by_hand(source, targets, temperature):

@@ -11,8 +11,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.classifiers import IdentityClassifier
 from mmclsa.models.gather import RowGatherer
-from mmclsa.models.losses import AlignmentLoss, IdentityLoss, LevelOutputs
+from mmclsa.models.losses import AlignmentLoss, LevelOutputs
 from mmclsa.models.precision import at_least_float32
 from mmclsa.models.reid.level_embedding import LevelEmbedding
 from mmclsa.models.reid.people import (
@@ -203,16 +204,16 @@ class MultiScaleReIDHead(BaseModule):
         people = count_people_of_all_ranks(people, norms, like=person_ids)
         before, after = zip(*self.embed_levels(feats, people))
         everybody = self._gather(before, after, person_ids, host_ids)
-        logits = [loss.logits(e) for loss, e in zip(self.identity_losses, after)]
+        logits = [loss.logits(e) for loss, e in zip(self.classifiers, after)]
         labelled = everybody.mean_number(unlabelled=False)
         losses = {
             f'{IDENTITY}_l{k}': self.level_weights[k] * loss.loss(logits[k], person_ids, labelled)
-            for k, loss in enumerate(self.identity_losses)
+            for k, loss in enumerate(self.classifiers)
         }
         losses.update(self._align(logits, after, person_ids, everybody, followed))
         losses.update(self._metric_losses(everybody))
         if self.training:
-            for loss, embeddings in zip(self.identity_losses, everybody.after):
+            for loss, embeddings in zip(self.classifiers, everybody.after):
                 loss.update(embeddings, everybody.host_ids)
         return losses
 
@@ -224,7 +225,7 @@ class MultiScaleReIDHead(BaseModule):
         host_ids: Sequence[int],
     ) -> Everybody:
         """Gather from all ranks what the losses and memories want, and no more."""
-        remembered = any(loss.has_memory for loss in self.identity_losses)
+        remembered = any(loss.has_memory for loss in self.classifiers)
         sent_before = list(before) if self.loss_triplet else []
         compared = self.loss_contrastive is not None or self._aligns_relations
         sent_after = list(after) if remembered or compared else []
@@ -281,6 +282,6 @@ class MultiScaleReIDHead(BaseModule):
         return stripes.pop() if len(stripes) == 1 else None
 
     @property
-    def identity_losses(self) -> list[IdentityLoss]:
+    def classifiers(self) -> list[IdentityClassifier]:
         """The classifiers, one a level, from low to high."""
-        return [cast(IdentityLoss, loss) for loss in self.id_losses]
+        return [cast(IdentityClassifier, loss) for loss in self.id_losses]

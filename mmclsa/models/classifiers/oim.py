@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmclsa.models.losses.identity import IdentityLoss, labelled_cross_entropy
+from mmclsa.models.classifiers.base import IdentityClassifier
+from mmclsa.models.losses.cross_entropy import labelled_cross_entropy
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
@@ -36,7 +37,7 @@ def oim_logits(embeddings: Tensor, prototypes: Tensor, scale: float = 30.0) -> T
 
 
 @MODELS.register_module()
-class OIMLoss(IdentityLoss):
+class OIMLoss(IdentityClassifier):
     """Online instance matching loss (Xiao et al., CVPR 2017).
 
     A softmax over a look-up table of labelled identities and a circular queue

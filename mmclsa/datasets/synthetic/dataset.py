@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.synthetic_scenes import ScenePlan, SceneSettings, draw_scene, plan_scene
+from mmclsa.datasets.synthetic.scenes import ScenePlan, SceneSettings, draw_scene, plan_scene
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Query, Scene, SearchProtocol

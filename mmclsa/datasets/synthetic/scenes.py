@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmclsa.datasets.synthetic_capture import blur_at_random, relight
-from mmclsa.datasets.synthetic_people import (
+from mmclsa.datasets.synthetic.capture import blur_at_random, relight
+from mmclsa.datasets.synthetic.people import (
     Appearance,
     Figure,
     draw_appearance,
