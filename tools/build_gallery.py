@@ -88,8 +88,6 @@ import torch
 from mmengine.config import Config
 from rich.console import Console
 
-from mmclsa.apis import PersonSearchInferencer
-from mmclsa.deploy import OnnxSearcher
 from mmclsa.engine import load_config
 from mmclsa.engine.model_description import describe_model
 from mmclsa.gallery.building import (
@@ -107,6 +105,8 @@ from mmclsa.gallery.building import (
     progress_bar,
     run_build,
 )
+from mmclsa.inference import PersonSearchInferencer
+from mmclsa.inference.onnx import OnnxSearcher
 from mmclsa.utils.processes import is_launched
 
 

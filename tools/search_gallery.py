@@ -60,16 +60,9 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.apis import (
-    GalleryHits,
-    Picture,
-    choose_queries,
-    describe_queries,
-    embedder_of_index,
-    list_people,
-    rank_people,
-)
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.inference import choose_queries, embedder_of_index, list_people, search
+from mmclsa.media import Picture
 from mmclsa.structures import FoundPeople
 
 
@@ -103,9 +96,9 @@ def main() -> None:
     )
     with GalleryIndex.open(args.index, embedder.fingerprint) as index:
         queries = choose_queries(embedder, args.query, args.box, args.person, ask)
-        feature = describe_queries(embedder, queries)
-        hits = rank_people(index, feature, args.topk, where, args.rerank, args.group_by_track)
-    result = GalleryHits(queries, hits)
+        result = search(
+            embedder, queries, index, args.topk, where, args.rerank, args.group_by_track
+        )
     print(result.table())
     if args.out_dir:
         result.save(args.out_dir)

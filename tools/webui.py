@@ -45,9 +45,9 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.apis import embedder_of_index
-from mmclsa.deploy import OnnxSearcher
 from mmclsa.gallery import GalleryIndex
+from mmclsa.inference import embedder_of_index
+from mmclsa.inference.onnx import OnnxSearcher
 
 
 def main() -> None:

@@ -1,14 +1,17 @@
-"""Using a trained model from Python."""
+"""The former name of :mod:`mmclsa.inference`."""
 
-from mmclsa.apis.boxes import check_boxes
-from mmclsa.apis.from_index import embedder_of_index
-from mmclsa.apis.inferencer import PersonSearchInferencer
-from mmclsa.apis.queries import choose_first, choose_queries, list_people
-from mmclsa.apis.results import GalleryHits, load_record_pictures
-from mmclsa.apis.searching import (
+from mmclsa.inference import (
+    GalleryHits,
+    PersonSearchInferencer,
     QueryPerson,
+    check_boxes,
+    choose_first,
+    choose_queries,
     describe_queries,
+    embedder_of_index,
     fuse_embeddings,
+    list_people,
+    load_record_pictures,
     open_gallery,
     rank_people,
 )

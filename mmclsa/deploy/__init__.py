@@ -1,10 +1,8 @@
-"""Leaving the framework: running exported models.
+"""The former name of :mod:`mmclsa.inference.onnx`.
 
-Nothing here imports PyTorch or OpenMMLab; :mod:`mmclsa.deploy.export` does.
+What makes graphs is in :mod:`mmclsa.inference.export`.
 """
 
-from mmclsa.deploy.letterbox import Letterbox
-from mmclsa.deploy.searcher import OnnxSearcher
-from mmclsa.deploy.sidecar import Detection, Graph, Sidecar
+from mmclsa.inference.onnx import Detection, Graph, Letterbox, OnnxSearcher, Sidecar
 
 __all__ = ['Detection', 'Graph', 'Letterbox', 'OnnxSearcher', 'Sidecar']

@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmclsa.apis import GalleryHits, QueryPerson, load_record_pictures, rank_people
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
-from mmclsa.gallery.building import Embedder
+from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.inference import QueryPerson, load_record_pictures, search
 from mmclsa.media import read_picture
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.times import format_time, parse_time
@@ -95,7 +95,7 @@ class GalleryPage:
     """
 
     def __init__(
-        self, index: GalleryIndex, embedder: Embedder, max_pixels: int = 40_000_000
+        self, index: GalleryIndex, embedder: QueryEmbedder, max_pixels: int = 40_000_000
     ) -> None:
         self._index = index
         self._embedder = embedder
@@ -184,22 +184,25 @@ class GalleryPage:
             raise ConfigError(f'the number of scenes must lie in 1..{MAX_HITS}, but is {topk}')
         start, end = (parse_time(t) if t.strip() else None for t in (time_from, time_to))
         where = SearchFilter(list(cameras) or None, start, end)
-        feature = drop.people.embeddings[chosen]
+        people = drop.people
+        query = QueryPerson(
+            drop.picture, people.boxes[chosen], drop.name, people.embeddings[chosen]
+        )
         with self._lock:
-            hits = rank_people(self._index, feature, topk, where, group_by_track=group_by_track)
-            scenes = load_record_pictures([hit.record for hit in hits])
-        query = QueryPerson(drop.picture, drop.people.boxes[chosen], drop.name)
-        found = GalleryHits([query], hits)
-        records = [hit.record for hit in hits]
+            found = search(
+                self._embedder, [query], self._index, topk, where, group_by_track=group_by_track
+            )
+            records = [hit.record for hit in found.hits]
+            scenes = load_record_pictures(records)
         return Answer(
             [
                 (_scene(scene, hit.record.box), _caption(rank, hit.similarity, hit.record))
-                for rank, (scene, hit) in enumerate(zip(scenes, hits), 1)
+                for rank, (scene, hit) in enumerate(zip(scenes, found.hits), 1)
             ],
             draw_timeline(
                 [record.time for record in records],
                 [record.camera for record in records],
-                [hit.similarity for hit in hits],
+                [hit.similarity for hit in found.hits],
             ),
             json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False),
         )

@@ -10,10 +10,10 @@ import pytest
 from mmengine.config import Config, DictAction
 from mmengine.runner import FlexibleRunner, Runner
 
-from mmclsa.apis.config_and_weights import as_config
 from mmclsa.engine import load_config
 from mmclsa.engine.config_variables import SETTINGS, files_read_once
 from mmclsa.errors import ConfigError
+from mmclsa.inference.config_and_weights import as_config
 from tests.helpers import REPO
 
 CUHK = str(REPO / 'configs' / 'clsa' / 'clsa_r50_cuhk.py')

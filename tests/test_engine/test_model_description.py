@@ -8,7 +8,6 @@ import json
 import pytest
 from mmengine.config import Config
 
-from mmclsa.apis.identity import config_digest
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.engine.model_description import (
     config_of_checkpoint,
@@ -17,6 +16,7 @@ from mmclsa.engine.model_description import (
     describe_model,
 )
 from mmclsa.errors import ConfigError
+from mmclsa.inference.digests import config_digest
 from mmclsa.utils.plain_config import from_json, parse_config_text, to_json
 from tests.helpers import REPO
 

@@ -18,8 +18,10 @@ from mmclsa.gallery import GalleryIndex, table_to_records
 from mmclsa.media import VideoReader
 from tests.fakes.footage import write, write_video
 from tests.helpers import REPO
-from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
-from tests.test_deploy.conftest import exported  # noqa: F401 (a fixture)
+from tests.test_inference.conftest import (
+    checkpoints,  # noqa: F401 (a fixture)
+    exported,  # noqa: F401 (a fixture)
+)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmclsa.apis import PersonSearchInferencer, embedder_of_index
 from mmclsa.engine.model_description import describe_model
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
+from mmclsa.inference import PersonSearchInferencer, embedder_of_index
 from tests.evil import evil_text, write_evil
 from tests.helpers import REPO
-from tests.test_apis.conftest import checkpoints  # noqa: F401 (a fixture)
+from tests.test_inference.conftest import checkpoints  # noqa: F401 (a fixture)
 from tests.test_tools.test_tiny_config import CONFIG, ENV, OPTIONS, gloo
 
 INIT = 'init_cfg.type=Pretrained', 'init_cfg.checkpoint={evil}'
@@ -157,8 +157,9 @@ def test_nobody_else_unpickles():
                 if name.rpartition('.')[::2] in (('np', 'load'), ('numpy', 'load')):
                     assert words.get('allow_pickle') == 'False', path
     assert sorted(found) == [
-        ('mmclsa/apis/config_and_weights.py', '_load_checkpoint'),  # MMEngine's, which is guarded
         ('mmclsa/engine/model_description.py', 'Config.fromstring'),  # where it is trusted
+        # MMEngine's, which is guarded:
+        ('mmclsa/inference/config_and_weights.py', '_load_checkpoint'),
         ('tools/build_gallery.py', 'Config.fromstring'),  # the user's own config
     ]
 

@@ -10,8 +10,8 @@ from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import InProcess, Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.webui import GalleryPage
 from tests.fakes.footage import scene, write, write_scenes, write_video
-from tests.test_deploy.conftest import checkpoints, exported
 from tests.test_gallery.fakes import FakeEmbedder
+from tests.test_inference.conftest import checkpoints, exported
 
 __all__ = ['checkpoints', 'exported']
 

@@ -45,9 +45,10 @@ if __name__ == '__main__':
 import torch
 from terminaltables import AsciiTable
 
-from mmclsa.apis import PersonSearchInferencer, iterate_pictures
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import InProcess, Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.inference import PersonSearchInferencer
+from mmclsa.media import iterate_pictures
 from mmclsa.models import CropReID
 
 TARGET = 1.25

@@ -59,12 +59,12 @@ if __name__ == '__main__':
 
 import numpy as np
 
-from mmclsa.apis import embedder_of_index, load_record_pictures, rank_people
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.evaluation.functional.geometry import pairwise_iou
 from mmclsa.gallery import GalleryIndex, GalleryRecord, table_to_records
 from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.inference import embedder_of_index, load_record_pictures, rank_people
 from mmclsa.structures import Scene
 
 Place = tuple[str, int]  # source and frame

@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.apis import PersonSearchInferencer
+from mmclsa.inference import PersonSearchInferencer
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
         trust_checkpoint=args.trust_checkpoint,
     )
     # Here, because a wrong argument shall be told before onnx is missed.
-    from mmclsa.deploy.export import export_searcher
+    from mmclsa.inference.export import export_searcher
 
     sidecar = export_searcher(inferencer, args.out)
     print(f'{args.out}: {", ".join(graph.file for graph in sidecar.graphs.values())}')

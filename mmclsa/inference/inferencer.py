@@ -21,17 +21,6 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from rich.progress import track
 from torch import nn
 
-from mmclsa.apis.boxes import check_boxes
-from mmclsa.apis.config_and_weights import as_config, load_weights
-from mmclsa.apis.identity import config_digest, weights_digest
-from mmclsa.apis.queries import Boxes, choose_first, choose_queries
-from mmclsa.apis.results import GalleryHits
-from mmclsa.apis.searching import (
-    GalleryInput,
-    describe_queries,
-    open_gallery,
-    rank_people,
-)
 from mmclsa.engine.inference_pipeline import (
     configured_flags,
     inference_pipeline,
@@ -39,6 +28,12 @@ from mmclsa.engine.inference_pipeline import (
 )
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelFingerprint, SearchFilter
+from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.config_and_weights import as_config, load_weights
+from mmclsa.inference.digests import config_digest, weights_digest
+from mmclsa.inference.queries import Boxes, choose_first, choose_queries
+from mmclsa.inference.results import GalleryHits
+from mmclsa.inference.searching import GalleryInput, search
 from mmclsa.media import InputsType, InputType, Picture, Sampling, iterate_pictures
 from mmclsa.media import load_picture as load_one
 from mmclsa.registry import MODELS, TRANSFORMS
@@ -361,10 +356,7 @@ class PersonSearchInferencer(BaseInferencer):
             UserError: If a picture or box is wrong, or nobody is found.
         """
         queries = choose_queries(self, query_image, query_box, person, choose_first)
-        feature = describe_queries(self, queries)
-        with open_gallery(gallery, self) as index:
-            hits = rank_people(index, feature, topk, where, rerank, group_by_track)
-        result = GalleryHits(queries, hits)
+        result = search(self, queries, gallery, topk, where, rerank, group_by_track)
         if out_dir is not None:
             result.save(out_dir)
         return result

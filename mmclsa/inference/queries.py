@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
 import numpy as np
 
-from mmclsa.apis.boxes import check_boxes
-from mmclsa.apis.searching import QueryPerson
 from mmclsa.errors import UserError
 from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.inference.boxes import check_boxes
 from mmclsa.media import InputsType, Picture, load_picture
 from mmclsa.structures import FoundPeople
 
-__all__ = ['Boxes', 'Chooser', 'choose_first', 'choose_queries', 'list_people']
+__all__ = [
+    'Boxes',
+    'Chooser',
+    'QueryPerson',
+    'choose_first',
+    'choose_queries',
+    'describe_queries',
+    'fuse_embeddings',
+    'list_people',
+]
 
 Boxes = Union[Sequence[float], Sequence[Sequence[float]], np.ndarray]
 #: Is given a picture and its people (at least two), and returns the number of one,
 #: or None if it cannot tell.
 Chooser = Callable[[Picture, FoundPeople], Optional[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class QueryPerson:
+    """Somebody to look for.
+
+    Attributes:
+        picture: Shape (H, W, 3), uint8, BGR, upright.
+        box: Shape (4,), x1 y1 x2 y2 in its pixels.
+        source: The picture's file; empty for an array.
+        embedding: Shape (D,), float32, of unit length, if finding the person
+            has given it.
+    """
+
+    picture: np.ndarray
+    box: np.ndarray
+    source: str = ''
+    embedding: np.ndarray | None = None
 
 
 def choose_queries(
@@ -95,7 +122,47 @@ def _choose(
     if not 1 <= number <= count:
         raise UserError(f'{name} has people 1 to {count}, but person {number} is asked for')
     box = check_boxes(people.boxes[number - 1 : number], picture.array.shape)[0]
-    return QueryPerson(picture.array, box, picture.source)
+    embedding = people.embeddings[number - 1]
+    return QueryPerson(picture.array, box, picture.source, embedding)
+
+
+def fuse_embeddings(embeddings: np.ndarray) -> np.ndarray:
+    """Make one description of several views of one person.
+
+    Args:
+        embeddings: Shape (n, D), unit vectors, n >= 1.
+
+    Returns:
+        Their mean, of unit length, shape (D,), float32.
+
+    Example:
+        >>> fuse_embeddings(np.eye(2)).round(3).tolist()
+        [0.7070000171661377, 0.7070000171661377]
+    """
+    mean = np.asarray(embeddings, np.float64).mean(axis=0)
+    length = np.linalg.norm(mean)
+    # Views that cancel out have no mean; the first is as good as any.
+    fused = mean / length if length > 1e-6 else np.asarray(embeddings[0], np.float64)
+    return fused.astype(np.float32)
+
+
+def describe_queries(embedder: QueryEmbedder, queries: Sequence[QueryPerson]) -> np.ndarray:
+    """Describe a person who is in one or several pictures.
+
+    Args:
+        embedder: The model.
+        queries: The pictures, with the person's box.
+
+    Returns:
+        Shape (D,), float32, a unit vector.
+    """
+    known = [
+        embedder.embed_boxes(query.picture, query.box[None])[0]
+        if query.embedding is None
+        else query.embedding
+        for query in queries
+    ]
+    return fuse_embeddings(np.stack(known))
 
 
 def list_people(people: FoundPeople) -> str:

@@ -9,20 +9,21 @@ import cv2
 import numpy as np
 import pytest
 
-from mmclsa.apis import (
+from mmclsa.errors import ConfigError, UserError
+from mmclsa.evaluation.functional import k_reciprocal_distances
+from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelFingerprint, SearchFilter
+from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
+from mmclsa.inference import (
     GalleryHits,
     PersonSearchInferencer,
     QueryPerson,
     choose_queries,
+    describe_queries,
     embedder_of_index,
     fuse_embeddings,
     load_record_pictures,
     rank_people,
 )
-from mmclsa.errors import ConfigError, UserError
-from mmclsa.evaluation.functional import k_reciprocal_distances
-from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, ModelFingerprint, SearchFilter
-from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
 from tests.fakes.footage import scene, write, write_video
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
@@ -94,7 +95,7 @@ class TestRanking:
         assert all(hit.record.camera == 's' and hit.record.time >= 20 for hit in hits)
 
     def test_reranking_orders_the_first_anew(self, tmp_path, vectors, monkeypatch):
-        monkeypatch.setattr('mmclsa.apis.searching.RERANK_DEPTH', 40)
+        monkeypatch.setattr('mmclsa.inference.searching.RERANK_DEPTH', 40)
         feature = units(np.arange(1, DIMS + 1.0))
         with make_index(tmp_path / 'i', vectors) as index:
             hits = rank_people(index, feature, 50, rerank=True)
@@ -147,6 +148,15 @@ class TestQueries:
         assert query.box.tolist() == [48, 0, 96, 32]
         with pytest.raises(UserError, match='people 1 to 4, but person 5'):
             choose_queries(FakeInferencer(), picture, people=5)
+
+    def test_the_embedding_that_finding_gave_is_not_computed_again(self, monkeypatch):
+        embedder = FakeInferencer()
+        picture = np.full((64, 96, 3), 255, np.uint8)
+        (query,) = choose_queries(embedder, picture, people=3)
+        (people,) = embedder.find_people([embedder.prepare(picture)])
+        monkeypatch.setattr(FakeInferencer, 'embed_boxes', None, raising=False)
+        fused = fuse_embeddings(people.embeddings[2:3])
+        assert np.array_equal(describe_queries(embedder, [query]), fused)
 
     def test_nobody(self):
         with pytest.raises(UserError, match='nobody is found'):
@@ -247,6 +257,14 @@ class TestSearch:
         assert best.record.source == str(pictures[2])
         assert best.similarity == pytest.approx(1, abs=1e-3)
         assert (tmp_path / 'out' / 'rank_list.png').is_file()
+
+    def test_the_found_embedding_is_that_of_the_box(self, inferencer, pictures):
+        (found,) = choose_queries(inferencer, pictures[1], people=1)
+        (given,) = choose_queries(inferencer, pictures[1], found.box)
+        assert found.embedding is not None
+        assert given.embedding is None
+        near = describe_queries(inferencer, [given])
+        assert np.abs(describe_queries(inferencer, [found]) - near).max() < 1e-3
 
     def test_index_of_another_model(self, crop_inferencer, tmp_path, vectors, pictures):
         index = make_index(tmp_path / 'i', vectors)

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from mmclsa.apis import PersonSearchInferencer
-from mmclsa.apis.identity import config_digest
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.inference import PersonSearchInferencer
+from mmclsa.inference.digests import config_digest
 from tests.fakes.footage import scene, write, write_video
 
 BOX = [[10.0, 12.0, 40.0, 60.0]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Union
@@ -22,68 +21,48 @@ from mmclsa.gallery.building import (
     plan_units,
 )
 from mmclsa.gallery.manifest import MANIFEST
+from mmclsa.inference.queries import QueryPerson, describe_queries
+from mmclsa.inference.results import GalleryHits
 
-__all__ = [
-    'GalleryInput',
-    'QueryPerson',
-    'describe_queries',
-    'fuse_embeddings',
-    'open_gallery',
-    'rank_people',
-]
+__all__ = ['GalleryInput', 'open_gallery', 'rank_people', 'search']
 
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
 RERANK_DEPTH = 200
 _MAX_DEPTH = 20_000
 
 
-@dataclass(frozen=True, eq=False)
-class QueryPerson:
-    """Somebody to look for.
-
-    Attributes:
-        picture: Shape (H, W, 3), uint8, BGR, upright.
-        box: Shape (4,), x1 y1 x2 y2 in its pixels.
-        source: The picture's file; empty for an array.
-    """
-
-    picture: np.ndarray
-    box: np.ndarray
-    source: str = ''
-
-
-def fuse_embeddings(embeddings: np.ndarray) -> np.ndarray:
-    """Make one description of several views of one person.
-
-    Args:
-        embeddings: Shape (n, D), unit vectors, n >= 1.
-
-    Returns:
-        Their mean, of unit length, shape (D,), float32.
-
-    Example:
-        >>> fuse_embeddings(np.eye(2)).round(3).tolist()
-        [0.7070000171661377, 0.7070000171661377]
-    """
-    mean = np.asarray(embeddings, np.float64).mean(axis=0)
-    length = np.linalg.norm(mean)
-    # Views that cancel out have no mean; the first is as good as any.
-    fused = mean / length if length > 1e-6 else np.asarray(embeddings[0], np.float64)
-    return fused.astype(np.float32)
-
-
-def describe_queries(embedder: QueryEmbedder, queries: Sequence[QueryPerson]) -> np.ndarray:
-    """Describe a person who is in one or several pictures.
+def search(
+    embedder: QueryEmbedder,
+    queries: Sequence[QueryPerson],
+    gallery: GalleryInput,
+    topk: int = 10,
+    where: SearchFilter | None = None,
+    rerank: bool = False,
+    group_by_track: bool = False,
+) -> GalleryHits:
+    """Look for a person in a gallery: what command, inferencer and page do.
 
     Args:
         embedder: The model.
-        queries: The pictures, with the person's box.
+        queries: The person, in one or several pictures. An embedding that
+            finding the person has given is not computed again.
+        gallery: See :func:`open_gallery`.
+        topk: See :func:`rank_people`.
+        where: See :func:`rank_people`.
+        rerank: See :func:`rank_people`.
+        group_by_track: See :func:`rank_people`.
 
     Returns:
-        Shape (D,), float32, a unit vector.
+        The hits, best first.
+
+    Raises:
+        ConfigError: If the index is of another model, or ``topk`` below 1.
+        UserError: If a box or a source is wrong.
     """
-    parts = [embedder.embed_boxes(query.picture, query.box[None]) for query in queries]
-    return fuse_embeddings(np.concatenate(parts))
+    feature = describe_queries(embedder, queries)
+    with open_gallery(gallery, embedder) as index:
+        hits = rank_people(index, feature, topk, where, rerank, group_by_track)
+    return GalleryHits(queries, hits)
 
 
 def rank_people(

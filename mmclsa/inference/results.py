@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from terminaltables import AsciiTable
 
-from mmclsa.apis.searching import QueryPerson
 from mmclsa.errors import DataError
 from mmclsa.gallery import GalleryRecord, Hit
+from mmclsa.inference.queries import QueryPerson
 from mmclsa.media import VideoReader, is_video, read_picture
 from mmclsa.utils.io import atomic_write
 from mmclsa.utils.times import format_time

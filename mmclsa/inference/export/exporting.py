@@ -16,19 +16,19 @@ from mmdet.models import YOLOX
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
-from mmclsa.deploy.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
-from mmclsa.deploy.letterbox import Letterbox
-from mmclsa.deploy.searcher import OnnxSearcher
-from mmclsa.deploy.sidecar import SIDECAR, Detection, Graph, Sidecar, file_digest
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, UserError
+from mmclsa.inference.export.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
+from mmclsa.inference.onnx.letterbox import Letterbox
+from mmclsa.inference.onnx.searcher import OnnxSearcher
+from mmclsa.inference.onnx.sidecar import SIDECAR, Detection, Graph, Sidecar, file_digest
 from mmclsa.models import CropReID, PersonSearcher, SceneReID
 from mmclsa.utils.io import atomic_write, check_writable
 from mmclsa.utils.optional import import_optional
 from mmclsa.version import __version__
 
 if TYPE_CHECKING:
-    from mmclsa.apis import PersonSearchInferencer
+    from mmclsa.inference import PersonSearchInferencer
 
 __all__ = ['OPSET', 'TOLERANCE', 'export_searcher', 'letterbox_of']
 

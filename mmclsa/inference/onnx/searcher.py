@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclsa.deploy.detections import at_least_a_pixel, select_people
-from mmclsa.deploy.sidecar import Sidecar
 from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.onnx.detections import at_least_a_pixel, select_people
+from mmclsa.inference.onnx.sidecar import Sidecar
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.optional import import_optional
 
@@ -23,7 +24,7 @@ __all__ = ['OnnxSearcher']
 class OnnxSearcher:
     """Find and describe people with what ``tools/deployment/export_onnx.py`` wrote.
 
-    Does what a :class:`~mmclsa.apis.PersonSearchInferencer` does for a
+    Does what a :class:`~mmclsa.inference.PersonSearchInferencer` does for a
     gallery, without PyTorch, MMEngine, MMCV and MMDetection. Calls are safe
     in several threads.
 
@@ -159,7 +160,7 @@ class OnnxSearcher:
         Raises:
             UserError: If a box has no pixel in common with the picture.
         """
-        inside = _clip_boxes(boxes, picture)
+        inside = check_boxes(boxes, picture.shape)
         item = self.prepare(picture)
         stages: list[np.ndarray] = []
         if self._sidecar.reid == 'scenes':
@@ -243,17 +244,3 @@ def _of_one_shape(batch: Sequence[dict[str, Any]]) -> list[list[int]]:
 
 def _stack(items: Sequence[dict[str, Any]]) -> np.ndarray:
     return np.stack([item['inputs'] for item in items])
-
-
-def _clip_boxes(boxes: Sequence[Sequence[float]] | np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Clip boxes to their picture, and refuse those outside."""
-    given = np.asarray(boxes, np.float32).reshape(-1, 4)
-    height, width = picture.shape[:2]
-    inside = np.clip(given, 0, np.array([width, height, width, height], np.float32))
-    empty = ~((inside[:, 2:] - inside[:, :2]) > 0).all(1)
-    if empty.any():
-        raise UserError(
-            f'a box must have x1 < x2, y1 < y2 and lie in its picture of {width} x {height} '
-            f'pixels, not {given[empty][0].tolist()}'
-        )
-    return inside

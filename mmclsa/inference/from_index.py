@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmclsa.apis.inferencer import PersonSearchInferencer
 from mmclsa.engine.model_description import config_of_description, config_of_text
 from mmclsa.errors import ConfigError
 from mmclsa.gallery.building import BuildFile, QueryEmbedder
+from mmclsa.inference.inferencer import PersonSearchInferencer
 from mmclsa.utils.trust import trusting_checkpoints
 
 __all__ = ['embedder_of_index']
@@ -60,7 +60,7 @@ def embedder_of_index(
     if det_thresh is None and build.commands:
         det_thresh = build.commands[-1].det_thresh
     if build.runtime == 'onnx' and checkpoint is None:
-        from mmclsa.deploy import OnnxSearcher
+        from mmclsa.inference.onnx import OnnxSearcher
 
         return OnnxSearcher(build.checkpoint, det_thresh)
     weights = checkpoint or build.checkpoint

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmclsa.deploy.letterbox import Letterbox
 from mmclsa.errors import DataError
+from mmclsa.inference.onnx.letterbox import Letterbox
 from mmclsa.utils.io import write_json
 
 __all__ = ['SIDECAR', 'VERSION', 'Detection', 'Graph', 'Sidecar', 'file_digest']

@@ -10,11 +10,11 @@ import torch
 from mmcv.ops import nms
 from mmdet.models import DetDataPreprocessor
 
-from mmclsa.deploy import Detection, Graph, Letterbox, Sidecar
-from mmclsa.deploy.detections import at_least_a_pixel, select_people
-from mmclsa.deploy.export import letterbox_of
-from mmclsa.deploy.sidecar import SIDECAR
 from mmclsa.errors import ConfigError, DataError
+from mmclsa.inference.export import letterbox_of
+from mmclsa.inference.onnx import Detection, Graph, Letterbox, Sidecar
+from mmclsa.inference.onnx.detections import at_least_a_pixel, select_people
+from mmclsa.inference.onnx.sidecar import SIDECAR
 from mmclsa.models.reid import boxes as boxes_in_torch
 from mmclsa.registry import TRANSFORMS
 
