@@ -258,13 +258,18 @@ class TestSearch:
         assert best.similarity == pytest.approx(1, abs=1e-3)
         assert (tmp_path / 'out' / 'rank_list.png').is_file()
 
-    def test_the_found_embedding_is_that_of_the_box(self, inferencer, pictures):
-        (found,) = choose_queries(inferencer, pictures[1], people=1)
-        (given,) = choose_queries(inferencer, pictures[1], found.box)
+    def test_the_found_embedding_is_that_of_the_box(self, crop_inferencer, pictures):
+        (found,) = choose_queries(crop_inferencer, pictures[1], people=1)
+        (given,) = choose_queries(crop_inferencer, pictures[1], found.box)
         assert found.embedding is not None
         assert given.embedding is None
-        near = describe_queries(inferencer, [given])
-        assert np.abs(describe_queries(inferencer, [found]) - near).max() < 1e-3
+        near = describe_queries(crop_inferencer, [given])
+        assert np.abs(describe_queries(crop_inferencer, [found]) - near).max() < 1e-5
+
+    def test_somebody_cut_off_by_the_border_finds_himself(self, inferencer, pictures):
+        """What finding gave is what the gallery has, even where a box leaves the picture."""
+        hits = inferencer.search(pictures[1], gallery=pictures, topk=1, person=1).hits
+        assert hits[0].similarity == pytest.approx(1, abs=1e-5)
 
     def test_index_of_another_model(self, crop_inferencer, tmp_path, vectors, pictures):
         index = make_index(tmp_path / 'i', vectors)
