@@ -143,10 +143,10 @@ class Sidecar:
         try:
             digest = file_digest(path)
         except OSError as error:
-            raise DataError(f'The graph {path} cannot be read ({error.strerror})') from error
+            raise DataError(f'the graph {path} cannot be read ({error.strerror})') from error
         if digest != self.graphs[role].sha256:
             raise DataError(
-                f'The graph {path} is not the one that {SIDECAR} describes: export the model again'
+                f'the graph {path} is not the one that {SIDECAR} describes: export the model again'
             )
         return path
 
