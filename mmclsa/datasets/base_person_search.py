@@ -16,8 +16,8 @@ from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from mmclsa.datasets.instances import has_size, make_instances
+from mmclsa.datasets.offsets import Offsets
 from mmclsa.datasets.picture_sizes import picture_sizes
-from mmclsa.datasets.placing import Place
 from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.datasets.storage import is_remote, join, open_path
 from mmclsa.datasets.transforms.loading import LoadSceneImage
@@ -142,7 +142,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.protocols: list[SearchProtocol] = []
         self.num_identities = 0
         #: Where its numbers begin among those of others; set by ConcatPersonSearchDataset.
-        self.place: Place | None = None
+        self.offsets: Offsets | None = None
         super().__init__(*args, **kwargs)
         check_pipeline([self.pipeline])
 
@@ -218,8 +218,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         Raises:
             DataError: If it is missing or broken.
         """
-        if self.place is not None:
-            info = dict(info, img_id=self.place.own_image(info['img_id']))
+        if self.offsets is not None:
+            info = dict(info, img_id=self.offsets.own_image(info['img_id']))
         picture = self.picture(info)
         if picture is not None:
             return picture
@@ -372,7 +372,7 @@ class BasePersonSearchDataset(BaseDetDataset):
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Look up an item; with its numbers among those of other data sets, where it is placed."""
         info = super().get_data_info(idx)
-        return info if self.place is None else self.place.item(info)
+        return info if self.offsets is None else self.offsets.item(info)
 
     def prepare_data(self, idx: int) -> Any:
         """Run the pipeline on an item, with its picture where it is in memory."""
@@ -381,7 +381,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         picture = self.picture(info)
         if picture is not None:
             info['img'] = picture
-        return self.pipeline(info if self.place is None else self.place.item(info))
+        return self.pipeline(info if self.offsets is None else self.offsets.item(info))
 
 
 def _count_identities(scenes: Sequence[Scene]) -> int:

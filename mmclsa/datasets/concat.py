@@ -12,7 +12,7 @@ from mmdet.datasets import ConcatDataset
 from mmengine.dataset import ConcatDataset as PlainConcatDataset
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
-from mmclsa.datasets.placing import Place
+from mmclsa.datasets.offsets import Offsets
 from mmclsa.errors import ConfigError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene, SearchProtocol
@@ -87,9 +87,9 @@ class ConcatPersonSearchDataset(ConcatDataset):
         self.parts = [self._only_part(index) for index in range(len(self.datasets))]
         names = _default_names(self.parts) if names is None else list(names)
         self._check(names)
-        self.places = _places(names, self.parts)
-        for part, place in zip(self.parts, self.places):
-            part.place = place
+        self.offsets = _offsets(names, self.parts)
+        for part, offsets in zip(self.parts, self.offsets):
+            part.offsets = offsets
         self.test_mode: bool = self.parts[0].test_mode
         self.num_identities = sum(part.num_identities for part in self.parts)
         if num_identities is not None and not self.test_mode:
@@ -97,7 +97,7 @@ class ConcatPersonSearchDataset(ConcatDataset):
 
     def _only_part(self, index: int) -> BasePersonSearchDataset:
         found = person_search_parts(self.datasets[index])
-        if len(found) != 1 or found[0].place is not None:
+        if len(found) != 1 or found[0].offsets is not None:
             raise ConfigError(
                 f'ConcatPersonSearchDataset.datasets[{index}] must be one person-search data set, '
                 f'perhaps in a wrapper, and in no other ConcatPersonSearchDataset, but '
@@ -140,19 +140,21 @@ class ConcatPersonSearchDataset(ConcatDataset):
     @property
     def scenes(self) -> list[Scene]:
         """The scenes of all data sets, placed."""
-        return [p.scene(scene) for p, part in zip(self.places, self.parts) for scene in part.scenes]
+        return [
+            p.scene(scene) for p, part in zip(self.offsets, self.parts) for scene in part.scenes
+        ]
 
     @property
     def protocols(self) -> list[SearchProtocol]:
         """The retrieval tasks of all data sets, placed; in test mode only."""
-        return [p.protocol(t) for p, part in zip(self.places, self.parts) for t in part.protocols]
+        return [p.protocol(t) for p, part in zip(self.offsets, self.parts) for t in part.protocols]
 
     @property
     def metainfo(self) -> dict[str, Any]:
         """As of one data set; in test mode also ``parts``: name to number of scenes, in order."""
         info = dict(copy.deepcopy(self.parts[0]._metainfo), num_identities=self.num_identities)
         if self.test_mode:
-            parts = {p.name: len(part.scenes) for p, part in zip(self.places, self.parts)}
+            parts = {p.name: len(part.scenes) for p, part in zip(self.offsets, self.parts)}
             info.update(protocols=self.protocols, scenes=self.scenes, parts=parts)
         return info
 
@@ -171,7 +173,7 @@ class ConcatPersonSearchDataset(ConcatDataset):
         return self._part_of(info).load_picture(info, backend_args)
 
     def _part_of(self, info: Mapping[str, Any]) -> BasePersonSearchDataset:
-        names = [place.name for place in self.places]
+        names = [place.name for place in self.offsets]
         return self.parts[names.index(info['data_set'])]
 
 
@@ -235,15 +237,15 @@ def _default_names(parts: Sequence[BasePersonSearchDataset]) -> list[str]:
     return [Path(part.data_root).name if part.data_root else type(part).__name__ for part in parts]
 
 
-def _places(names: Sequence[str], parts: Sequence[BasePersonSearchDataset]) -> list[Place]:
+def _offsets(names: Sequence[str], parts: Sequence[BasePersonSearchDataset]) -> list[Offsets]:
     """Let each data set's numbers begin where those of the one before end."""
-    places, people, cams, queries = [], 0, 0, 0
+    offsets, people, cams, queries = [], 0, 0, 0
     for name, part in zip(names, parts):
-        places.append(Place(name, people, cams, queries))
+        offsets.append(Offsets(name, people, cams, queries))
         people += _count_people(part)
         cams += max([scene.cam_id for scene in part.scenes], default=-1) + 1
         queries += max([int(q) for task in part.protocols for q in task.query_ids], default=-1) + 1
-    return places
+    return offsets
 
 
 def _count_people(part: BasePersonSearchDataset) -> int:

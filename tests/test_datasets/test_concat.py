@@ -271,7 +271,7 @@ class TestTesting:
         asked = [q for n in range(len(whole)) for q in whole.get_data_info(n)['queries']]
         assert sorted(query['query_id'] for query in asked) == sorted(owners)
         ids = [
-            set(whole.places[n].scene(s).person_ids.tolist()) - {-1}
+            set(whole.offsets[n].scene(s).person_ids.tolist()) - {-1}
             for n, part in enumerate(whole.parts)
             for s in part.scenes
         ]

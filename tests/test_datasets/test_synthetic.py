@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
-from mmclsa.datasets.synthetic.dataset import SyntheticPersonSearch, scene_of_plan, search_task
+from mmclsa.datasets.synthetic import SyntheticPersonSearch, scene_of_plan, search_task
 from mmclsa.datasets.synthetic.people import draw_appearance
 from mmclsa.datasets.synthetic.scenes import SceneSettings, draw_scene, plan_scene
 from mmclsa.errors import ConfigError
@@ -121,7 +121,7 @@ def test_passers_by_are_nobody_twice() -> None:
         person.figure.colours
         for i in range(50)
         for person in plan_scene(settings, i).people
-        if person.identity < 0
+        if person.person_id < 0
     ]
     assert len(colours) > 80
     assert len(set(colours)) == len(colours)
@@ -149,7 +149,7 @@ def test_people_are_told_apart_by_colour() -> None:
         middle = slice(x1 + (x2 - x1) * 3 // 8, x2 - (x2 - x1) * 3 // 8)
         parts = np.array_split(picture[y1:y2, middle], 8)
         rows.append(np.concatenate([part.mean((0, 1)) for part in parts]))
-        ids.append(plan.people[0].identity)
+        ids.append(plan.people[0].person_id)
     distance = np.linalg.norm(np.array(rows[:20])[:, None] - np.array(rows[20:])[None], axis=2)
     hits = distance.argmin(1) == np.arange(20)
     assert ids[:20] == ids[20:]

@@ -71,12 +71,12 @@ class Figure:
     aspect: float
 
 
-def draw_appearance(seed: int, identity: int) -> Appearance:
+def draw_appearance(seed: int, person_id: int) -> Appearance:
     """Draw the looks of a person.
 
     Args:
         seed: Seed of the population, not negative.
-        identity: Number of the person in it, not negative.
+        person_id: Number of the person in it, not negative.
 
     Returns:
         The same for the same arguments, everywhere.
@@ -87,7 +87,7 @@ def draw_appearance(seed: int, identity: int) -> Appearance:
         >>> draw_appearance(0, 7) == draw_appearance(0, 8)
         False
     """
-    rng = np.random.default_rng((_APPEARANCE, seed, identity))
+    rng = np.random.default_rng((_APPEARANCE, seed, person_id))
     shirt, legs = _cloth(rng), _cloth(rng)
     return Appearance(
         skin=_pick(rng, _SKIN),
@@ -106,7 +106,7 @@ def draw_appearance(seed: int, identity: int) -> Appearance:
     )
 
 
-def draw_lookalike(seed: int, identity: int, group: int) -> Appearance:
+def draw_lookalike(seed: int, person_id: int, group: int) -> Appearance:
     """Draw the looks of a person who has doubles.
 
     The people ``k * group`` .. ``k * group + group - 1`` wear the same shirt
@@ -115,7 +115,7 @@ def draw_lookalike(seed: int, identity: int, group: int) -> Appearance:
 
     Args:
         seed: Seed of the population, not negative.
-        identity: Number of the person in it, not negative.
+        person_id: Number of the person in it, not negative.
         group: How many look alike; 1 is :func:`draw_appearance`.
 
     Returns:
@@ -126,11 +126,11 @@ def draw_lookalike(seed: int, identity: int, group: int) -> Appearance:
         >>> one.shirt == two.shirt, one.shoes == two.shoes
         (True, False)
     """
-    own = draw_appearance(seed, identity)
-    if identity % group == 0:
+    own = draw_appearance(seed, person_id)
+    if person_id % group == 0:
         return own
     return replace(
-        draw_appearance(seed, identity - identity % group),
+        draw_appearance(seed, person_id - person_id % group),
         hair=own.hair,
         long_hair=own.long_hair,
         long_sleeves=own.long_sleeves,

@@ -72,12 +72,12 @@ class SceneSettings:
 class PlannedPerson:
     """A person in a scene.
 
-    ``identity`` is the number in the population, -1 for a passer-by; ``box``
+    ``person_id`` is the number in the population, -1 for a passer-by; ``box``
     is x1 y1 x2 y2 in pixels, that of the whole person even where something
     hides a part; ``occluder`` is the box of what does, or None.
     """
 
-    identity: int
+    person_id: int
     figure: Figure
     box: tuple[float, float, float, float]
     occluder: tuple[float, float, float, float] | None
@@ -108,19 +108,19 @@ def plan_scene(settings: SceneSettings, index: int) -> ScenePlan:
 
     Example:
         >>> plan = plan_scene(SceneSettings(), 5)
-        >>> 5 in [person.identity for person in plan.people]
+        >>> 5 in [person.person_id for person in plan.people]
         True
     """
     rng = np.random.default_rng((_PLAN, settings.seed, index))
     people: list[PlannedPerson] = []
-    for number, identity in enumerate(_cast(settings, index, rng)):
-        if identity < 0:
+    for number, person_id in enumerate(_cast(settings, index, rng)):
+        if person_id < 0:
             unique = index * (settings.people[1] + 1) + number
             seed = (_PASSERS_BY << 32) + settings.seed
             looks = draw_appearance(seed, unique)
         else:
-            looks = draw_lookalike(settings.population_seed, identity, settings.lookalikes)
-        placed = _place(settings, identity, looks, people, rng)
+            looks = draw_lookalike(settings.population_seed, person_id, settings.lookalikes)
+        placed = _place(settings, person_id, looks, people, rng)
         if placed is not None:
             people.append(placed)
     people.sort(key=lambda person: person.box[3])
@@ -175,7 +175,7 @@ def _cast(settings: SceneSettings, index: int, rng: np.random.Generator) -> list
 
 def _place(
     settings: SceneSettings,
-    identity: int,
+    person_id: int,
     looks: Appearance,
     others: list[PlannedPerson],
     rng: np.random.Generator,
@@ -192,7 +192,7 @@ def _place(
         box = (x, y, x + width, y + height)
         if all(_covered(box, other.box) < settings.overlap for other in others):
             occluder = _occluder(box, rng) if rng.random() < settings.occlusion else None
-            return PlannedPerson(identity, figure, box, occluder)
+            return PlannedPerson(person_id, figure, box, occluder)
         high = max(low, high - 0.05)  # a smaller person finds room more easily
     return None
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmclsa.structures import Scene, SearchProtocol
 
-__all__ = ['Place']
+__all__ = ['Offsets']
 
 
 def _shift(numbers: np.ndarray, offset: int) -> np.ndarray:
@@ -18,7 +18,7 @@ def _shift(numbers: np.ndarray, offset: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Place:
+class Offsets:
     """Where a data set's numbers begin among those of several data sets.
 
     Attributes:
@@ -39,7 +39,7 @@ class Place:
         """Name an image.
 
         Example:
-            >>> Place('prw').image('c1s1_001051.jpg')
+            >>> Offsets('prw').image('c1s1_001051.jpg')
             'prw/c1s1_001051.jpg'
         """
         return f'{self.name}/{key}'
@@ -48,7 +48,7 @@ class Place:
         """Give back the key that the data set itself has for an image.
 
         Example:
-            >>> Place('prw').own_image('prw/c1s1_001051.jpg')
+            >>> Offsets('prw').own_image('prw/c1s1_001051.jpg')
             'c1s1_001051.jpg'
         """
         return placed[len(self.name) + 1 :]
@@ -59,7 +59,7 @@ class Place:
         Example:
             >>> people = [dict(person_id=3), dict(person_id=-1)]
             >>> info = dict(img_id='a.jpg', cam_id=1, instances=people)
-            >>> placed = Place('prw', person_offset=100, cam_offset=6).item(info)
+            >>> placed = Offsets('prw', person_offset=100, cam_offset=6).item(info)
             >>> placed['img_id'], placed['cam_id'], placed['data_set']
             ('prw/a.jpg', 7, 'prw')
             >>> [person['person_id'] for person in placed['instances']]
