@@ -36,7 +36,7 @@ MAY_IMPORT = {
         *('registry', 'structures', 'utils', 'version', 'visualization'),
     ),
     'apis': ('inference', 'media'),
-    'deploy': ('inference.onnx',),
+    'deploy': ('inference.export', 'inference.onnx'),
     'webui': (
         *(
             'errors',

@@ -1,6 +1,6 @@
 """The former name of :mod:`mmclsa.inference.onnx`.
 
-What makes graphs is in :mod:`mmclsa.inference.export`.
+Nothing here imports PyTorch or OpenMMLab; :mod:`mmclsa.deploy.export` does.
 """
 
 from mmclsa.inference.onnx import Detection, Graph, Letterbox, OnnxSearcher, Sidecar
