@@ -40,5 +40,8 @@ def check_boxes(
         if not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
             raise UserError(f'a box must be x1 y1 x2 y2 with x1 < x2 and y1 < y2, not {box}')
         if (inside[2:] - inside[:2]).min() < 1:
-            raise UserError(f'the box {box} lies outside of its picture, {width} x {height} pixels')
+            raise UserError(
+                f'the box {box} must have a pixel or more within its picture, '
+                f'{width} x {height} pixels'
+            )
     return clipped.astype(np.float32)

@@ -115,8 +115,8 @@ class TestBoxes:
     @pytest.mark.parametrize(
         ('box', 'words'),
         [
-            ([200, 10, 250, 50], 'outside of its picture, 128 x 96'),
-            ([-50, 10, 0.2, 50], 'outside'),
+            ([200, 10, 250, 50], 'a pixel or more within its picture, 128 x 96'),
+            ([-50, 10, 0.2, 50], 'a pixel or more'),
             ([40, 10, 20, 50], 'x1 < x2'),
             ([0, 0, float('nan'), 5], 'x1 < x2'),
             ([1, 2, 3], 'four numbers'),
