@@ -3,24 +3,17 @@
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.manifest import ModelFingerprint
-from mmclsa.gallery.records import (
-    GalleryRecord,
-    Hit,
-    record_schema,
-    records_to_table,
-    table_to_records,
-)
+from mmclsa.gallery.record_store import Contents
+from mmclsa.gallery.records import GalleryRecord, Hit
 
 ModelIdentity = ModelFingerprint  # its former name; an identity is a person
 
 __all__ = [
+    'Contents',
     'GalleryIndex',
     'GalleryRecord',
     'Hit',
     'ModelFingerprint',
     'ModelIdentity',
     'SearchFilter',
-    'record_schema',
-    'records_to_table',
-    'table_to_records',
 ]

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 
-from mmclsa.errors import ConfigError
-from mmclsa.gallery.folder import drop_orphans
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.gallery.database import Database
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.locking import WriterLock
-from mmclsa.gallery.manifest import Manifest, Segment
+from mmclsa.gallery.manifest import MANIFEST
 
 __all__ = ['adopt_index']
-
-# Parquet is checked as it is read, and so are plain vectors before FAISS maps
-# them. Arrow's mapped columns, graphs and inverted files are believed.
-_CHECKED = ('records', 'vectors')
 
 
 def adopt_index(path: str | Path) -> int:
@@ -34,25 +30,28 @@ def adopt_index(path: str | Path) -> int:
         UserError: If it cannot be written to.
     """
     folder = Path(path)
-    before = Manifest.read(folder)
-    if before.backend['type'].removeprefix('mmclsa.') != 'FaissBackend':
-        raise ConfigError(
-            f'The index {folder} is one of {before.backend["type"]}, and only one of FaissBackend '
-            'can be taken from somebody else'
+    journal = folder / f'{MANIFEST}-journal'
+    if journal.exists():
+        # Whoever opens the database carries out what it says.
+        raise DataError(
+            f'{journal} is of an interrupted commit: it must go before the index is read'
         )
-    kept = replace(before, segments=tuple(map(_checked_files, before.segments)))
+    with closing(Database(folder, writable=False)) as database:
+        database.check()
+        kind = database.manifest().backend['type'].removeprefix('mmclsa.')
+    if kind != 'FaissBackend':
+        raise ConfigError(
+            f'The index {folder} is one of {kind}, and only one of FaissBackend can be taken from '
+            'somebody else'
+        )
+    structures = list(folder.glob('structure-*'))
     lock = WriterLock(folder)
     try:
-        kept.write(folder)
-        drop_orphans(folder, kept)
+        for structure in structures:
+            structure.unlink()
     finally:
         lock.release()
     with GalleryIndex.open(folder, writable=True) as index:
         index.verify()
         index.optimize()
-    return len(before.all_files()) - len(kept.all_files())
-
-
-def _checked_files(segment: Segment) -> Segment:
-    files = {role: entry for role, entry in segment.files.items() if role in _CHECKED}
-    return replace(segment, files=files)
+    return len(structures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -121,13 +122,15 @@ def reporting_write_errors(folder: Path) -> Iterator[None]:
         folder: Folder of the index.
 
     Raises:
-        UserError: In place of any OSError.
+        UserError: In place of any OSError or error of SQLite.
     """
     try:
         yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = 'the disk is full' if full else (error.strerror or str(error))
+    except (OSError, sqlite3.Error) as error:
+        # SQLite says "database or disk is full"; Python knows its number from 3.11 on.
+        full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT)
+        full = full or 'is full' in str(error)
+        what = 'the disk is full' if full else (getattr(error, 'strerror', None) or str(error))
         raise UserError(
             f'Cannot write the index {folder}: {what}. It is as it was at its last commit.'
         ) from error

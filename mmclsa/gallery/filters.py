@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.optional import import_optional
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ['SearchFilter', 'filter_mask']
+__all__ = ['SearchFilter', 'filter_condition']
 
 
 @dataclass(frozen=True)
@@ -64,36 +57,58 @@ class SearchFilter:
         """Whether there is no condition at all."""
         return self.cameras is None and self.sources is None and not self.timed
 
+    def passes(self, source: str, camera: str, time: float | None) -> bool:
+        """Tell whether it lets a record through.
 
-def filter_mask(table: pa.Table, where: SearchFilter) -> np.ndarray:
-    """Tell which records a filter lets through.
+        Args:
+            source: The record's source.
+            camera: Its camera.
+            time: Its time; None if unknown.
+
+        Returns:
+            Whether it does.
+
+        Example:
+            >>> SearchFilter(time_from=3.0).passes('a.mp4', 'door', None)
+            False
+        """
+        if self.cameras is not None and camera not in self.cameras:
+            return False
+        if self.sources is not None and source not in self.sources:
+            return False
+        if not self.timed:
+            return True
+        earliest = -math.inf if self.time_from is None else self.time_from
+        latest = math.inf if self.time_to is None else self.time_to
+        return time is not None and bool(earliest <= time <= latest)
+
+
+def filter_condition(
+    where: SearchFilter, name_ids: Callable[[Iterable[str]], Mapping[str, int]]
+) -> tuple[str, list[float]]:
+    """Put a filter into SQL.
 
     Args:
-        table: Records; the columns ``camera``, ``source`` and ``time`` are
-            read as far as the filter has a condition on them.
         where: The filter.
+        name_ids: Gives the numbers of those of some names that are in the index.
 
     Returns:
-        Shape (rows,), bool.
+        A condition on the table ``people``, and what stands for its question
+        marks.
 
     Example:
-        >>> from mmclsa.gallery import GalleryRecord, records_to_table
-        >>> table = records_to_table(
-        ...     [GalleryRecord('a.mp4', 0, t, (0, 0, 1, 1), 1.0, 'door') for t in (1.0, 2.0)]
-        ... )
-        >>> filter_mask(table, SearchFilter(cameras=['door'], time_from=1.5))
-        array([False,  True])
+        >>> filter_condition(SearchFilter(cameras=['door'], time_to=5), lambda names: {'door': 3})
+        ('camera IN (3) AND time <= ?', [5.0])
     """
-    pa = import_optional('pyarrow', 'gallery')
-    compute = import_optional('pyarrow.compute', 'gallery')
-    mask = np.ones(table.num_rows, dtype=bool)
+    parts = []
     for column, allowed in (('camera', where.cameras), ('source', where.sources)):
         if allowed is not None:
-            values = pa.array(list(allowed), pa.string())
-            mask &= compute.is_in(table[column], value_set=values).to_numpy()
-    if where.timed:
-        times = table['time'].to_numpy()
-        # Comparisons with NaN are false, so unknown times drop out.
-        mask &= times >= (-math.inf if where.time_from is None else where.time_from)
-        mask &= times <= (math.inf if where.time_to is None else where.time_to)
-    return mask
+            numbers = sorted(name_ids(allowed).values())
+            parts.append(f'{column} IN ({", ".join(map(str, numbers))})')
+    limits = [('>=', where.time_from), ('<=', where.time_to)]
+    parameters = []
+    for sign, limit in limits:
+        if limit is not None:
+            parts.append(f'time {sign} ?')
+            parameters.append(float(limit))
+    return ' AND '.join(parts or ['TRUE']), parameters

@@ -11,12 +11,10 @@ from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import MANIFEST, Manifest
 from mmclsa.utils.io import check_writable
 
-__all__ = ['claim_new_folder', 'drop_orphans']
+__all__ = ['claim_new_folder', 'drop_unused']
 
 # What a writer may leave behind when it is killed, and nothing else.
-_OURS = re.compile(
-    r'(records|columns|vectors|structure)-\d+\.(parquet|arrow|faiss)|rotation\.faiss|\.manifest\..*\.tmp\.json'
-)
+_OURS = re.compile(r'vectors-\d+\.bin|structure-\d+\.faiss|rotation\.f32')
 
 
 def claim_new_folder(folder: Path) -> WriterLock:
@@ -39,8 +37,9 @@ def claim_new_folder(folder: Path) -> WriterLock:
     try:
         if (folder / MANIFEST).exists():
             raise ConfigError(f'There is an index in {folder} already; open it to add to it.')
+        known = ('lock', f'{MANIFEST}-journal')
         for path in folder.iterdir():
-            if not (path.name == 'lock' or path.suffix == '.db' or _OURS.fullmatch(path.name)):
+            if not (path.name in known or path.suffix == '.db' or _OURS.fullmatch(path.name)):
                 raise ConfigError(
                     f'The folder {folder} must be new or empty, but it has {path.name}.'
                 )
@@ -50,14 +49,14 @@ def claim_new_folder(folder: Path) -> WriterLock:
     return lock
 
 
-def drop_orphans(folder: Path, manifest: Manifest) -> None:
-    """Remove files that a killed or older commit left, for a writer.
+def drop_unused(folder: Path, manifest: Manifest) -> None:
+    """Remove files that a deletion, a killed process or a former structure left.
 
     Args:
         folder: Folder of the index, locked by the caller.
         manifest: What belongs to it.
     """
-    kept = {entry.name for entry in manifest.all_files()}
+    kept = manifest.file_names()
     for path in folder.iterdir():
         if _OURS.fullmatch(path.name) and path.name not in kept:
             with suppress(OSError):

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.factory import build_backend
+from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import MissingFileError, check_file, reporting_write_errors, sync_folder
 from mmclsa.gallery.filters import SearchFilter
-from mmclsa.gallery.folder import claim_new_folder, drop_orphans
+from mmclsa.gallery.folder import claim_new_folder, drop_unused
 from mmclsa.gallery.locking import WriterLock
-from mmclsa.gallery.manifest import Manifest, ModelFingerprint, Segment
-from mmclsa.gallery.record_store import RecordStore
-from mmclsa.gallery.records import GalleryRecord, Hit, as_table
+from mmclsa.gallery.manifest import Manifest, ModelFingerprint
+from mmclsa.gallery.record_store import Contents, RecordStore
+from mmclsa.gallery.records import GalleryRecord, Hit, encode_record
 from mmclsa.gallery.unit_vectors import check_unit_vectors
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ['GalleryIndex']
 
-# So many segments are left side by side before some are joined.
-_MAX_SEGMENTS = 12
 _READ_ATTEMPTS = 5
+# So many people at either end are compared with what was written, at opening.
+_CHECKED = 1000
 
 
 class GalleryIndex:
@@ -39,24 +36,25 @@ class GalleryIndex:
     this object at once, and is durable after :meth:`commit`: a process that
     is killed leaves the index as it was at its last commit.
 
-    The folder holds ``manifest.json``, which says what belongs to the index
-    and is renamed into place at each commit; records in Parquet files; and
-    the backend's files. One process writes at a time; any number read, each
-    what was committed when it opened the index.
+    The folder holds ``index.sqlite``, a database of the records that also
+    says what else belongs to the index, and the backend's files. One process
+    writes at a time; any number read, each what was committed when it opened
+    the index, and nobody who was deleted since.
     """
 
     def __init__(
         self,
         folder: Path,
-        manifest: Manifest,
+        database: Database,
         backend: VectorBackend,
         lock: WriterLock | None = None,
     ) -> None:
         self._folder = folder
+        self._database = database
         self._backend = backend
         self._lock = lock
-        self._records = RecordStore(folder)
-        self._take_over(manifest)
+        self._records = RecordStore(database)
+        self.refresh()
 
     @classmethod
     def create(
@@ -87,10 +85,10 @@ class GalleryIndex:
         lock = claim_new_folder(folder)
         try:
             with reporting_write_errors(folder):
-                files = built.create(folder, model.dims)
-                Manifest(model, config, files=files).write(folder)
+                vectors, files = built.create(folder, model.dims)
+                Database.create(folder, Manifest(model, config, vectors=vectors, files=files))
                 sync_folder(folder)
-            return cls._open(folder, built, lock)
+            return cls._open(folder, Database(folder, writable=True), built, lock)
         except BaseException:
             lock.release()
             raise
@@ -116,39 +114,46 @@ class GalleryIndex:
 
         Raises:
             DataError: If there is no index, a file of it is broken, or it was
-                written by a newer mmclsa.
+                written by another version of mmclsa.
             ConfigError: If it holds embeddings of another model.
             UserError: If it is to be written and another process is at it.
         """
         folder = Path(path)
-        manifest = Manifest.read(folder)
-        if model is not None and (difference := manifest.model.difference(model)):
-            raise ConfigError(
-                f'The index {folder} holds embeddings of another model: {difference}. '
-                'Search and extend it with the model it was built with, or build a new one.'
-            )
-        lock = WriterLock(folder) if writable else None
+        database = Database(folder, writable)
+        lock = None
         try:
-            return cls._open(folder, build_backend(manifest.backend, options), lock)
+            manifest = database.manifest()
+            if model is not None and (difference := manifest.model.difference(model)):
+                raise ConfigError(
+                    f'The index {folder} holds embeddings of another model: {difference}. Search '
+                    'and extend it with the model it was built with, or build a new one.'
+                )
+            lock = WriterLock(folder) if writable else None
+            return cls._open(folder, database, build_backend(manifest.backend, options), lock)
         except BaseException:
+            database.close()
             if lock is not None:
                 lock.release()
             raise
 
     @classmethod
-    def _open(cls, folder: Path, backend: VectorBackend, lock: WriterLock | None) -> GalleryIndex:
+    def _open(
+        cls, folder: Path, database: Database, backend: VectorBackend, lock: WriterLock | None
+    ) -> GalleryIndex:
         for attempt in range(_READ_ATTEMPTS):
-            manifest = Manifest.read(folder)
-            if lock is not None:
-                drop_orphans(folder, manifest)
+            manifest = database.manifest()
             try:
-                backend.open(folder, manifest.model.dims, manifest.files, lock is not None)
-                return cls(folder, manifest, backend, lock)
+                index = cls(folder, database, backend, lock)
+                break
             except MissingFileError:
-                # A writer may have joined segments since the manifest was read.
-                if attempt == _READ_ATTEMPTS - 1 or Manifest.read(folder) == manifest:
+                # A writer may have replaced files since the manifest was read.
+                if attempt == _READ_ATTEMPTS - 1 or database.manifest() == manifest:
                     raise
-        raise AssertionError('the last attempt returns or raises')
+        index._check_ends()
+        if lock is not None:
+            with index._replacing_files():
+                index._finish_deletion()
+        return index
 
     @property
     def model(self) -> ModelFingerprint:
@@ -167,17 +172,35 @@ class GalleryIndex:
         """Give the finished units of work, those not yet committed included."""
         return self._records.shards()
 
+    def contents(self) -> Contents:
+        """Sum up what is committed: how many people, files, cameras, and from when to when."""
+        return self._records.contents()
+
+    def refresh(self) -> None:
+        """Take over what is committed by now; what is not committed here is lost.
+
+        Raises:
+            DataError: If a file is broken.
+            MissingFileError: If one is not there.
+        """
+        with self._database.snapshot():
+            manifest = self._database.manifest()
+            if self._lock is not None and not self._usable_structure(manifest):
+                manifest = manifest.without_structure()
+            self._records.load(manifest)
+        self._take_over(manifest)
+
     def add(
         self,
         embeddings: np.ndarray,
-        records: Sequence[GalleryRecord] | pa.Table,
+        records: Sequence[GalleryRecord],
         shard: str | None = None,
     ) -> None:
         """Take more people.
 
         Args:
             embeddings: Shape (n, D), float, of unit length.
-            records: Their n records, or a table of them.
+            records: Their n records.
             shard: Key of the unit of work that gave them, such as one image.
                 A unit that is there already is not taken again. ``n`` may be
                 0, to note that nobody was found.
@@ -191,12 +214,10 @@ class GalleryIndex:
         if shard is not None and self._records.has_shard(shard):
             return
         vectors = check_unit_vectors(embeddings, self.model.dims, 'embeddings')
-        table = as_table(records)
-        if table.num_rows != len(vectors):
-            raise DataError(f'{len(vectors)} embeddings came with {table.num_rows} records.')
-        if len(vectors):
-            self._backend.append(vectors, table)
-        self._records.append(table, shard)
+        if len(records) != len(vectors):
+            raise DataError(f'{len(vectors)} embeddings came with {len(records)} records.')
+        rows = [encode_record(record) for record in records]
+        self._records.append(rows, self._backend.append(vectors, rows), shard)
 
     def commit(self) -> None:
         """Make everything added durable, all at once.
@@ -207,17 +228,13 @@ class GalleryIndex:
                 before then, and what was added is still to be committed.
         """
         self._require_writable()
-        if not self._records.changed:
-            return
-        name = self._next_name()
-        with self._committing():
-            files = {**self._records.flush(name), **self._backend.flush(name)}
-            segment = Segment(name, self._records.pending_rows, files)
-            self._publish([*self._manifest.segments, segment])
-        self._join_small_segments()
+        if self._records.changed:
+            with reporting_write_errors(self._folder):
+                self._backend.flush()
+                self._take_over(self._records.commit(self._manifest))
 
     def optimize(self) -> None:
-        """Commit, join all segments, and build what makes searching fast.
+        """Commit, and build what makes searching fast.
 
         Worth calling when a build has ended. Nothing but speed changes, and
         with ``hnsw`` and ``ivf_pq`` the exactness.
@@ -227,16 +244,59 @@ class GalleryIndex:
             UserError: If the disk is full or fails.
         """
         self.commit()
-        if len(self._manifest.segments) > 1:
-            self._join(0)
-        for position, segment in enumerate(self._manifest.segments):
-            with self._committing():
-                built = {**self._records.build(segment), **self._backend.build(segment)}
-                if built:
-                    segments = list(self._manifest.segments)
-                    # A new name, so that its files are opened anew.
-                    segments[position] = segment.built(self._next_name(), built)
-                    self._publish(segments)
+        with self._replacing_files():
+            entry = self._backend.build(self._next_name())
+            if entry is not None:
+                sync_folder(self._folder)
+                manifest = self._manifest.with_structure(entry)
+                self._records.publish(manifest)
+                self._take_over(manifest)
+
+    def delete(
+        self, where: SearchFilter | None = None, rows: Sequence[int] | np.ndarray | None = None
+    ) -> int:
+        """Delete people: their records and embeddings, and what was built of these.
+
+        It is committed, with all that was added before, when this returns.
+        Their space is given back, for which the embeddings that stay are
+        written anew. Call :meth:`optimize` then to search fast again. Units
+        of work stay finished, so that building again does not bring back
+        who was deleted; other people keep their row numbers.
+
+        Args:
+            where: Delete everybody whom this filter lets through; it must
+                have a condition.
+            rows: Or those of these row numbers, shape (n,).
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            ConfigError: If the index was not opened for writing, or not
+                exactly one of the two is given.
+            DataError: If there is no such row.
+            UserError: If the disk is full or fails. Nobody is deleted then.
+        """
+        self._require_writable()
+        if (where is None) == (rows is None):
+            raise ConfigError('who is deleted must be said by either where or rows')
+        if where is not None and where.passes_all:
+            raise ConfigError('where must have a condition: to delete everybody, delete the index')
+        self.commit()
+        gone = (
+            np.unique(self._check_rows(() if rows is None else rows))
+            if where is None
+            else self._records.rows_of(where)
+        )
+        if len(gone):
+            with self._replacing_files():
+                vectors = self._backend.without(gone, self._next_name())
+                sync_folder(self._folder)
+                manifest = self._manifest.without(len(gone), vectors)
+                self._records.delete(gone, manifest)
+                self._take_over(manifest)
+                self._finish_deletion()
+        return len(gone)
 
     def search(
         self, queries: np.ndarray, topk: int = 10, where: SearchFilter | None = None
@@ -260,22 +320,34 @@ class GalleryIndex:
         if topk < 1:
             raise ConfigError(f'topk must be positive, not {topk}')
         vectors = check_unit_vectors(queries, self.model.dims, 'queries')
+        found = self._search(vectors, topk, where)
+        if found is None:  # somebody was deleted since this was opened
+            self.refresh()
+            found = self._search(vectors, topk, where)
+        if found is None:
+            raise DataError(f'The index {self._folder} is broken: records are missing.')
+        return found
+
+    def _search(
+        self, vectors: np.ndarray, topk: int, where: SearchFilter | None
+    ) -> list[list[Hit]] | None:
+        """Search; None if there is no record of somebody who was found."""
         limit = min(topk, len(self))
         if not limit or not len(vectors):
             return [[] for _ in vectors]
-        if where is not None and where.passes_all:
-            where = None
+        chosen = None if where is None or where.passes_all else where
         similarities, rows = self._backend.search(
-            vectors, limit, where, lambda: self._records.mask(where or SearchFilter())
+            vectors, limit, chosen, lambda: self._records.mask(where or SearchFilter())
         )
-        records = iter(self._records.records(rows[rows >= 0]))
+        wanted = rows[rows >= 0]
+        records = self._records.get(wanted)
+        missing = set(wanted.tolist()) - records.keys()
+        # Milvus may have rows that are still to be deleted there.
+        if missing and missing - set(self._records.doomed().tolist()):
+            return None
         return [
-            [
-                Hit(int(row), float(similarity), next(records))
-                for row, similarity in zip(*pair)
-                if row >= 0
-            ]
-            for pair in zip(rows, similarities)
+            [Hit(row, similarity, records[row]) for row, similarity in zip(*pair) if row in records]
+            for pair in zip(rows.tolist(), similarities.tolist())
         ]
 
     def embeddings(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -292,33 +364,40 @@ class GalleryIndex:
         """
         return self._backend.vectors(self._check_rows(rows))
 
-    def records(self, rows: Sequence[int] | np.ndarray | None = None) -> pa.Table:
-        """Give records as a table.
+    def records(self, rows: Sequence[int] | np.ndarray | None = None) -> list[GalleryRecord]:
+        """Give records.
 
         Args:
-            rows: Shape (n,), row numbers; None for all.
+            rows: Shape (n,), row numbers; None for all, in the order of adding.
 
         Returns:
-            A table of :func:`~mmclsa.gallery.record_schema`.
+            The records, same order.
 
         Raises:
             DataError: If there is no such row.
         """
-        return self._records.all() if rows is None else self._records.take(self._check_rows(rows))
+        if rows is None:
+            return self._records.all()
+        numbers = self._check_rows(rows)
+        found = self._records.get(numbers)
+        return [found[row] for row in numbers.tolist()]
 
     def verify(self) -> None:
-        """Read every file of the index and compare it with what was written.
+        """Read all of the index and compare it with what was written.
 
         Raises:
-            DataError: If one is broken or missing.
+            DataError: If anything is broken or missing.
         """
-        for entry in self._manifest.all_files():
+        self._database.check()
+        for entry in self._manifest.files.values():
             check_file(self._folder, entry, whole=True)
+        with self._naming_files():
+            self._records.check_all(self._backend.codes)
 
     def close(self) -> None:
         """Let go of the files and of the lock; what is not committed is lost."""
         self._backend.close()
-        self._records.close()
+        self._database.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -331,7 +410,8 @@ class GalleryIndex:
 
     def _check_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         numbers = np.asarray(rows, dtype=np.int64).reshape(-1)
-        wrong = numbers[(numbers < 0) | (numbers >= len(self))]
+        places = self._records.numbers.places(numbers)
+        wrong = numbers[(places < 0) | (places >= len(self))]
         if len(wrong):
             raise DataError(
                 f'The index {self._folder} has {len(self)} rows, and no row {wrong[0]}.'
@@ -343,52 +423,51 @@ class GalleryIndex:
             raise ConfigError(f'The index {self._folder} was not opened for writing.')
 
     def _next_name(self) -> str:
-        return f'{self._manifest.next_segment:06d}'
+        return f'{self._manifest.generation:06d}'
 
     @contextmanager
-    def _committing(self) -> Iterator[None]:
+    def _replacing_files(self) -> Iterator[None]:
         """Report what a disk does, and leave no file that is not in use."""
         try:
             with reporting_write_errors(self._folder):
                 yield
         finally:
-            drop_orphans(self._folder, self._manifest)
+            drop_unused(self._folder, self._manifest)
 
-    def _publish(self, segments: Sequence[Segment]) -> None:
-        """Write the manifest, which is the commit, and go on from there."""
-        manifest = replace(
-            self._manifest,
-            segments=tuple(segments),
-            next_segment=self._manifest.next_segment + 1,
-        )
-        sync_folder(self._folder)
-        manifest.write(self._folder)
-        self._take_over(manifest)
-        sync_folder(self._folder)
+    @contextmanager
+    def _naming_files(self) -> Iterator[None]:
+        """Say in which files somebody is not who was written."""
+        try:
+            yield
+        except DataError as error:
+            files = ' or '.join(filter(None, (self._database.path.name, self._manifest.vectors)))
+            raise DataError(f'The index {self._folder} is broken: {error} in {files}') from error
+
+    def _check_ends(self) -> None:
+        """Compare the first and the last people with what was written."""
+        count = self._records.numbers.count
+        with self._naming_files():
+            for start in {0, max(0, count - _CHECKED)}:
+                stop = min(start + _CHECKED, count)
+                self._records.check(start, self._backend.codes(start, stop))
+
+    def _usable_structure(self, manifest: Manifest) -> bool:
+        """Whether what only makes searching fast is there and whole; else it is built anew."""
+        try:
+            if 'structure' in manifest.files:
+                check_file(self._folder, manifest.files['structure'])
+        except DataError:
+            return False
+        return True
 
     def _take_over(self, manifest: Manifest) -> None:
         """Hold what is committed, and nothing else."""
-        self._records.load(manifest.segments)
-        self._backend.load(manifest.segments)
+        self._backend.load(self._folder, manifest, self._records.numbers)
         self._manifest = manifest
 
-    def _join_small_segments(self) -> None:
-        """Keep the segments few; each row is joined log(rows) times at most."""
-        segments = self._manifest.segments
-        first = sum(segment.optimized for segment in segments)
-        if len(segments) - first <= _MAX_SEGMENTS:
-            return
-        rows = [segment.rows for segment in segments]
-        start = len(rows) - 2
-        while start > first and rows[start - 1] <= 4 * sum(rows[start:]):
-            start -= 1
-        self._join(start)
-
-    def _join(self, start: int) -> None:
-        """Replace the segments from ``start`` on by one."""
-        old = self._manifest.segments[start:]
-        name = self._next_name()
-        with self._committing():
-            files = {**self._records.merge(name, old), **self._backend.merge(name, old)}
-            joined = Segment(name, sum(segment.rows for segment in old), files)
-            self._publish([*self._manifest.segments[:start], joined])
+    def _finish_deletion(self) -> None:
+        """Delete where the backend is behind, also what a killed process has begun."""
+        doomed = self._records.doomed()
+        self._backend.erase(doomed)
+        if len(doomed):
+            self._records.forget_doomed()

@@ -1,21 +1,21 @@
-"""What an index consists of: one small JSON file, renamed into place whole."""
+"""What an index consists of: a line of JSON in its database."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.utils.io import atomic_write
 
-__all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelFingerprint', 'Segment']
+__all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelFingerprint', 'read_manifest']
 
-MANIFEST = 'manifest.json'
-VERSION = 1
+#: The file that makes a folder an index: the database with manifest and records.
+MANIFEST = 'index.sqlite'
+VERSION = 2
+_COUNTS = ('people', 'next_row', 'structured', 'generation')
 _DIGEST = re.compile(r'[0-9a-f]{64}')
 _FILE_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]*')
 
@@ -60,7 +60,7 @@ class ModelFingerprint:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file that belongs to the index.
+    """A file of the index that never changes.
 
     Attributes:
         name: Its name in the folder of the index.
@@ -77,102 +77,84 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """People that were written together.
-
-    Attributes:
-        name: Unique within the index.
-        rows: How many people.
-        files: By role: ``records`` always; the others are the backend's.
-            ``base`` is a structure over the first rows, kept until there is
-            one over all.
-    """
-
-    name: str
-    rows: int
-    files: Mapping[str, FileEntry]
-
-    @property
-    def optimized(self) -> bool:
-        """Whether it has a structure that makes its search fast."""
-        return 'structure' in self.files
-
-    def built(self, name: str, files: Mapping[str, FileEntry]) -> Segment:
-        """The same people under a new name, with more files, and without ``base``."""
-        kept = {role: entry for role, entry in self.files.items() if role != 'base'}
-        return Segment(name, self.rows, {**kept, **files})
-
-
-@dataclass(frozen=True)
 class Manifest:
     """A committed state of an index.
 
     Attributes:
         model: The model of its embeddings.
         backend: Config of the backend.
-        segments: In the order of their rows.
-        files: Files of the backend that belong to no segment, by role.
-        next_segment: Number of the next segment to be written.
+        people: How many there are.
+        next_row: Row number of the next person. It is larger than ``people``
+            once somebody was deleted: a number is never used twice.
+        vectors: File of the backend's vectors; empty if they are elsewhere.
+        files: Other files of the backend, by role.
+        structured: How many of the first vectors the file ``structure`` covers.
+        generation: Counts the files written and the deletions.
     """
 
     model: ModelFingerprint
     backend: Mapping[str, Any]
-    segments: tuple[Segment, ...] = ()
+    people: int = 0
+    next_row: int = 0
+    vectors: str = ''
     files: Mapping[str, FileEntry] = field(default_factory=dict)
-    next_segment: int = 1
+    structured: int = 0
+    generation: int = 1
 
-    @property
-    def rows(self) -> int:
-        """How many people there are."""
-        return sum(segment.rows for segment in self.segments)
+    def file_names(self) -> set[str]:
+        """Names of the backend's files."""
+        return {entry.name for entry in self.files.values()} | ({self.vectors} - {''})
 
-    def all_files(self) -> list[FileEntry]:
-        """Every file beside the manifest."""
-        entries = list(self.files.values())
-        for segment in self.segments:
-            entries.extend(segment.files.values())
-        return entries
+    def with_structure(self, entry: FileEntry) -> Manifest:
+        """The same with a structure over everybody."""
+        files = {**self.files, 'structure': entry}
+        return replace(self, files=files, structured=self.people, generation=self.generation + 1)
 
-    def write(self, folder: Path) -> None:
-        """Make this the state of the index, all at once.
+    def without_structure(self) -> Manifest:
+        """The same without a structure."""
+        files = {role: entry for role, entry in self.files.items() if role != 'structure'}
+        return replace(self, files=files, structured=0)
 
-        Args:
-            folder: Folder of the index.
-
-        Raises:
-            UserError: If the file cannot be written.
-            OSError: If the disk is full.
-        """
-        text = json.dumps(
-            {'format': 'mmclsa-gallery', 'version': VERSION, **asdict(self)}, indent=1
-        )
-        with atomic_write(folder / MANIFEST) as temporary:
-            temporary.write_text(text + '\n', encoding='utf-8')
-
-    @classmethod
-    def read(cls, folder: Path) -> Manifest:
-        """Read the state of an index.
+    def without(self, people: int, vectors: str) -> Manifest:
+        """What is left when some are deleted: a new file of vectors, and no structure.
 
         Args:
-            folder: Folder of the index.
+            people: How many are deleted.
+            vectors: Name of the file.
 
         Returns:
-            The state last committed.
-
-        Raises:
-            DataError: If there is no index, or its manifest is broken or of
-                a newer version.
+            The manifest.
         """
-        path = folder / MANIFEST
-        try:
-            content = json.loads(path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise DataError(f'There is no index in {folder}: no file {MANIFEST}.') from error
-        except OSError as error:
-            raise DataError(f'Cannot read {path}: {error.strerror}.') from error
-        except (ValueError, RecursionError) as error:
-            raise DataError(f'{path} is broken: it is no JSON ({error}).') from error
-        return parse_manifest(content, str(path))
+        return replace(
+            self.without_structure(),
+            people=self.people - people,
+            vectors=vectors,
+            generation=self.generation + 1,
+        )
+
+    def dump(self) -> str:
+        """Write it as JSON."""
+        return json.dumps({'format': 'mmclsa-gallery', 'version': VERSION, **asdict(self)})
+
+
+def read_manifest(text: object, where: str) -> Manifest:
+    """Read what :meth:`Manifest.dump` wrote.
+
+    Args:
+        text: JSON; anything.
+        where: Name of the file that it is in, for messages.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DataError: If it is not a manifest, or one of a newer version.
+    """
+    try:
+        content = json.loads(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f'{where} is broken: its manifest is no JSON ({error})') from error
+    return parse_manifest(content, where)
 
 
 def parse_manifest(content: object, where: str) -> Manifest:
@@ -189,9 +171,9 @@ def parse_manifest(content: object, where: str) -> Manifest:
         DataError: If it is not a manifest, or one of a newer version.
 
     Example:
-        >>> parse_manifest({'format': 'mmclsa-gallery', 'version': 9}, 'manifest.json')
+        >>> parse_manifest({'format': 'mmclsa-gallery', 'version': 9}, 'index.sqlite')
         Traceback (most recent call last):
-        mmclsa.errors.DataError: manifest.json was written by a newer mmclsa: ...
+        mmclsa.errors.DataError: index.sqlite was written by a newer mmclsa: ...
     """
     if not isinstance(content, dict) or content.get('format') != 'mmclsa-gallery':
         raise DataError(f'{where} is no manifest of an index: it has no format "mmclsa-gallery".')
@@ -215,24 +197,16 @@ def _parse(content: dict[str, Any]) -> Manifest:
     backend = content['backend']
     if not isinstance(backend, dict) or not isinstance(backend.get('type'), str):
         raise ValueError('backend is no config with a type')
-    segments = tuple(_parse_segment(segment) for segment in content['segments'])
-    names = [segment.name for segment in segments]
-    if len(set(names)) != len(names):
-        raise ValueError('two segments have one name')
+    counts = {name: _count(content[name], name) for name in _COUNTS}
+    if not counts['structured'] <= counts['people'] <= counts['next_row']:
+        raise ValueError('its counts do not fit each other')
     return Manifest(
         model=ModelFingerprint(**content['model']),
         backend=backend,
-        segments=segments,
+        vectors=_name(content['vectors']) if content['vectors'] != '' else '',
         files=_parse_files(content['files']),
-        next_segment=_count(content['next_segment'], 'next_segment'),
+        **counts,
     )
-
-
-def _parse_segment(content: dict[str, Any]) -> Segment:
-    files = _parse_files(content['files'])
-    if 'records' not in files:
-        raise ValueError('a segment has no file of records')
-    return Segment(_name(content['name']), _count(content['rows'], 'rows'), files)
 
 
 def _parse_files(content: dict[str, Any]) -> dict[str, FileEntry]:

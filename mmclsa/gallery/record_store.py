@@ -1,65 +1,102 @@
-"""All records of an index: those of its segments and those not yet committed."""
+"""All records of an index: those in its database and those not yet committed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+import math
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
-from mmclsa.gallery.filters import SearchFilter, filter_mask
-from mmclsa.gallery.manifest import FileEntry, Segment
-from mmclsa.gallery.record_files import RecordFile, one_chunk, write_columns, write_records
-from mmclsa.gallery.records import GalleryRecord, decode_rows
-from mmclsa.utils.optional import import_optional
+from mmclsa.errors import DataError
+from mmclsa.gallery.database import Database
+from mmclsa.gallery.filters import SearchFilter, filter_condition
+from mmclsa.gallery.manifest import Manifest
+from mmclsa.gallery.records import GalleryRecord, checksum, decode_record
+from mmclsa.gallery.row_numbers import RowNumbers
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ['Contents', 'RecordStore']
 
-__all__ = ['RecordStore']
-
-# From so many rows on, records are mapped instead of read into memory.
-_MAPPED_FROM = 1_000_000
 # Whoever searches with a filter mostly does so more than once.
 _MASKS_KEPT = 4
+_BLOCK = 10_000
+_COLUMNS = 'source, frame, time, x1, y1, x2, y2, score, camera, track_id'
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in an index.
+
+    Attributes:
+        people: How many people.
+        sources: In how many files.
+        cameras: How many people each camera has, by its name.
+        time_from: Earliest time; NaN if none is known.
+        time_to: Latest time.
+    """
+
+    people: int
+    sources: int
+    cameras: dict[str, int] = field(default_factory=dict)
+    time_from: float = math.nan
+    time_to: float = math.nan
 
 
 class RecordStore:
     """Records by row number, in the order of adding.
 
     Args:
-        folder: Folder of the index.
+        database: Database of the index.
+
+    Attributes:
+        numbers: The row numbers, set by :meth:`load`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, RecordFile] = {}
-        self._committed_shards: set[str] = set()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self, manifest: Manifest) -> None:
+        """Take over a committed state: these rows, and no others.
+
+        Args:
+            manifest: The manifest.
+
+        Raises:
+            DataError: If there are more or fewer people than it says.
+        """
+        rows = None
+        if manifest.next_row > manifest.people:
+            found = self._database.read(
+                'SELECT row FROM people WHERE row < ? ORDER BY row', (manifest.next_row,)
+            )
+            rows = np.fromiter((row for (row,) in found), np.int64, len(found))
+            if len(rows) != manifest.people:
+                raise DataError(
+                    f'{self._database.path} is broken: {len(rows)} people instead of '
+                    f'{manifest.people}.'
+                )
+        self.numbers = RowNumbers(manifest.people, manifest.next_row, rows)
         self._forget_pending()
 
     def _forget_pending(self) -> None:
         self._masks: dict[SearchFilter, np.ndarray] = {}
-        self._tables: list[pa.Table] = []
-        self._joined: pa.Table | None = None
-        self._shards: set[str] = set()
+        self._pending: list[tuple[Any, ...]] = []
+        self._units: set[str] = set()
 
     def __len__(self) -> int:
-        return sum(map(len, self._files.values())) + self.pending_rows
-
-    @property
-    def pending_rows(self) -> int:
-        """How many rows are not yet committed."""
-        return sum(table.num_rows for table in self._tables)
+        return self.numbers.count + len(self._pending)
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._tables or self._shards)
+        return bool(self._pending or self._units)
 
     def shards(self) -> set[str]:
         """Give the finished units of work, those not yet committed included."""
-        return self._committed_shards | self._shards
+        return self._units.union(name for (name,) in self._database.read('SELECT name FROM units'))
 
     def has_shard(self, shard: str) -> bool:
         """Tell whether a unit of work is finished.
@@ -70,161 +107,244 @@ class RecordStore:
         Returns:
             Whether it is there, committed or not.
         """
-        return shard in self._committed_shards or shard in self._shards
+        found = self._database.read('SELECT 1 FROM units WHERE name = ?', (shard,))
+        return shard in self._units or bool(found)
 
-    def load(self, segments: Sequence[Segment]) -> None:
-        """Take over a committed state: these rows, and no others.
-
-        Args:
-            segments: The segments of the manifest, in order.
-
-        Raises:
-            MissingFileError: If a file is not there.
-            DataError: If one is broken.
-        """
-        self._files = {
-            segment.name: self._files.get(segment.name) or RecordFile(self._folder, segment)
-            for segment in segments
-        }
-        self._committed_shards = set().union(*(file.shards for file in self._files.values()))
-        self._forget_pending()
-
-    def append(self, table: pa.Table, shard: str | None) -> None:
-        """Take rows beyond the committed ones.
+    def append(
+        self, records: Sequence[tuple[Any, ...]], codes: np.ndarray, shard: str | None
+    ) -> None:
+        """Take people beyond the committed ones.
 
         Args:
-            table: Records; may be none.
+            records: What :func:`~mmclsa.gallery.records.encode_record` gave.
+            codes: Shape (n, bytes), uint8, their stored embeddings.
             shard: Key of the unit of work that gave them.
         """
-        if table.num_rows:
-            self._tables.append(table)
-            self._joined = None
-            self._masks.clear()
+        self._pending += ((*record, checksum(record, code)) for record, code in zip(records, codes))
+        self._masks.clear()
         if shard is not None:
-            self._shards.add(shard)
+            self._units.add(shard)
 
-    def flush(self, name: str) -> Mapping[str, FileEntry]:
-        """Write the rows that are not yet committed.
-
-        Args:
-            name: Name of their segment.
-
-        Returns:
-            Its file.
-
-        Raises:
-            OSError: If the disk is full.
-        """
-        return self._write(name, self._tables, self._shards)
-
-    def merge(self, name: str, segments: Sequence[Segment]) -> Mapping[str, FileEntry]:
-        """Write the rows of several segments as one.
+    def commit(self, manifest: Manifest) -> Manifest:
+        """Write what is not yet committed, all at once.
 
         Args:
-            name: Name of the new segment.
-            segments: Committed ones, in order.
+            manifest: The manifest so far.
 
         Returns:
-            Its file.
+            The one that is written with it.
 
         Raises:
-            OSError: If the disk is full.
+            sqlite3.Error: If it cannot be written.
         """
-        files = [self._files[segment.name] for segment in segments]
-        tables = (table for file in files for table in file.tables())
-        return self._write(name, tables, set().union(*(file.shards for file in files)))
+        count, start = len(self._pending), manifest.next_row
+        new = replace(manifest, people=manifest.people + count, next_row=start + count)
+        names = {text for values in self._pending for text in (values[0], values[8])}
+        with self._database.transaction() as connection:
+            connection.executemany(
+                'INSERT OR IGNORE INTO names (name) VALUES (?)', ((name,) for name in names)
+            )
+            ids = self._name_ids(names)
+            connection.executemany(
+                f'INSERT INTO people VALUES ({", ".join("?" * 12)})',
+                (
+                    (row, ids[values[0]], *values[1:8], ids[values[8]], *values[9:])
+                    for row, values in enumerate(self._pending, start)
+                ),
+            )
+            connection.executemany('INSERT INTO units VALUES (?)', ((u,) for u in self._units))
+            connection.execute('UPDATE manifest SET content = ?', (new.dump(),))
+        self.numbers = self.numbers.grown(count)
+        self._forget_pending()
+        return new
 
-    def build(self, segment: Segment) -> Mapping[str, FileEntry]:
-        """Write what lets the records of a large segment be mapped.
+    def publish(self, manifest: Manifest) -> None:
+        """Write the manifest alone.
 
         Args:
-            segment: A committed segment.
-
-        Returns:
-            The new file, if there is one.
+            manifest: The manifest.
 
         Raises:
-            OSError: If the disk is full.
+            sqlite3.Error: If it cannot be written.
         """
-        if segment.rows < _MAPPED_FROM or 'columns' in segment.files:
-            return {}
-        path = self._folder / f'columns-{segment.name}.arrow'
-        return {'columns': write_columns(path, self._files[segment.name].table())}
+        with self._database.transaction() as connection:
+            connection.execute('UPDATE manifest SET content = ?', (manifest.dump(),))
 
-    def take(self, rows: np.ndarray) -> pa.Table:
-        """Pick rows.
+    def delete(self, rows: np.ndarray, manifest: Manifest) -> None:
+        """Delete people, and note that the backend has still to do so.
 
         Args:
             rows: Shape (n,), row numbers that exist.
+            manifest: The manifest without them.
 
-        Returns:
-            Their records, same order.
+        Raises:
+            sqlite3.Error: If it cannot be written.
         """
-        arrow = import_optional('pyarrow', 'gallery')
-        picked, places = [], []
-        for table, here, numbers in self._spread(rows):
-            picked.append(table.take(arrow.array(numbers)))
-            places.append(here)
-        if len(picked) <= 1:
-            return picked[0] if picked else one_chunk([])
-        return one_chunk(picked).take(arrow.array(np.argsort(np.concatenate(places))))
+        numbers = [(row,) for row in rows.tolist()]
+        with self._database.transaction() as connection:
+            connection.executemany('DELETE FROM people WHERE row = ?', numbers)
+            connection.executemany('INSERT INTO doomed VALUES (?)', numbers)
+            connection.execute(
+                'DELETE FROM names WHERE id NOT IN '
+                '(SELECT source FROM people UNION SELECT camera FROM people)'
+            )
+            connection.execute('UPDATE manifest SET content = ?', (manifest.dump(),))
+        self.load(manifest)
 
-    def records(self, rows: np.ndarray) -> list[GalleryRecord]:
-        """Pick few rows, as records.
+    def doomed(self) -> np.ndarray:
+        """Give the rows that the backend has still to delete, shape (n,), int64."""
+        found = self._database.read('SELECT row FROM doomed')
+        return np.array([row for (row,) in found], np.int64)
+
+    def forget_doomed(self) -> None:
+        """Note that the backend has deleted them, and give their space back.
+
+        Raises:
+            sqlite3.Error: If it cannot be written.
+        """
+        with self._database.transaction() as connection:
+            connection.execute('DELETE FROM doomed')
+        self._database.shrink()
+
+    def get(self, rows: np.ndarray) -> dict[int, GalleryRecord]:
+        """Look up records.
 
         Args:
-            rows: Shape (n,), row numbers that exist.
+            rows: Shape (n,), row numbers.
 
         Returns:
-            Their records, same order.
+            The records by row number; a row that is not there is not in it.
+
+        Raises:
+            DataError: If the database is broken.
         """
-        arrow = import_optional('pyarrow', 'gallery')
         found: dict[int, GalleryRecord] = {}
-        for table, here, numbers in self._spread(rows):
-            found.update(zip(here.tolist(), decode_rows(table.take(arrow.array(numbers)))))
-        return [found[place] for place in range(len(rows))]
+        for start in range(0, len(rows), _BLOCK):
+            # Numbers, so they need no question marks, of which there is a limit.
+            wanted = ', '.join(map(str, rows[start : start + _BLOCK].tolist()))
+            for row, *values in self._select(f'row IN ({wanted})'):
+                found[row] = self._decode(values)
+        for row in rows[rows >= self.numbers.next_row].tolist():
+            found[row] = decode_record(self._pending[row - self.numbers.next_row][:-1])
+        return found
 
-    def all(self) -> pa.Table:
-        """Give all records as one table."""
-        return one_chunk(self._all_tables())
+    def all(self) -> list[GalleryRecord]:
+        """Give all records, in the order of their rows."""
+        found = [self._decode(values) for _, *values in self._select('TRUE ORDER BY row')]
+        return found + [decode_record(values[:-1]) for values in self._pending]
 
-    def mask(self, where: SearchFilter) -> np.ndarray:
-        """Tell which rows a filter lets through.
+    def contents(self) -> Contents:
+        """Sum up what is committed."""
+        ((sources, start, end),) = self._database.read(
+            'SELECT count(DISTINCT source), min(time), max(time) FROM people WHERE row < ?',
+            (self.numbers.next_row,),
+        )
+        cameras = self._database.read(
+            'SELECT name, count(*) FROM people JOIN names ON id = camera WHERE row < ? '
+            'GROUP BY camera ORDER BY name',
+            (self.numbers.next_row,),
+        )
+        known = {} if start is None else {'time_from': start, 'time_to': end}
+        return Contents(self.numbers.count, sources, dict(cameras), **known)
+
+    def rows_of(self, where: SearchFilter) -> np.ndarray:
+        """Find the committed rows that a filter lets through.
 
         Args:
             where: The filter.
 
         Returns:
-            Shape (rows,), bool.
+            Shape (n,), int64, ascending.
+        """
+        condition, parameters = filter_condition(where, self._name_ids)
+        found = self._database.read(
+            f'SELECT row FROM people WHERE row < ? AND {condition} ORDER BY row',
+            (self.numbers.next_row, *parameters),
+        )
+        return np.fromiter((row for (row,) in found), np.int64, len(found))
+
+    def mask(self, where: SearchFilter) -> np.ndarray:
+        """Tell which places a filter lets through.
+
+        Args:
+            where: The filter.
+
+        Returns:
+            Shape (len(self),), bool.
         """
         if where not in self._masks:
-            parts = [filter_mask(table, where) for table in self._all_tables()]
+            mask = np.zeros(len(self), bool)
+            places = self.numbers.places(self.rows_of(where))
+            mask[places[places >= 0]] = True
+            for place, values in enumerate(self._pending, self.numbers.count):
+                mask[place] = where.passes(values[0], values[8], values[2])
             while len(self._masks) >= _MASKS_KEPT:
                 del self._masks[next(iter(self._masks))]
-            self._masks[where] = np.concatenate(parts)
+            self._masks[where] = mask
         return self._masks[where]
 
-    def close(self) -> None:
-        """Let go of the files."""
-        self._files = {}
-        self._forget_pending()
+    def check(self, start: int, codes: np.ndarray) -> None:
+        """Compare people with what was written.
 
-    def _write(
-        self, name: str, tables: Iterator[pa.Table] | Sequence[pa.Table], shards: set[str]
-    ) -> Mapping[str, FileEntry]:
-        path = self._folder / f'records-{name}.parquet'
-        return {'records': write_records(path, tables, shards)}
+        Args:
+            start: Place of the first.
+            codes: Shape (n, bytes), uint8, the stored embeddings from there on.
 
-    def _all_tables(self) -> list[pa.Table]:
-        if self._joined is None:
-            self._joined = one_chunk(self._tables)
-        return [*(file.table() for file in self._files.values()), self._joined]
+        Raises:
+            DataError: If somebody is missing or differs.
+        """
+        rows = self.numbers.at(np.arange(start, start + len(codes))).tolist()
+        if not rows:
+            return
+        found = self._select(f'row BETWEEN {rows[0]} AND {rows[-1]} ORDER BY row', ', checksum')
+        for row, (number, *values, expected), code in zip_longest(
+            rows, found, codes, fillvalue=(None,) * 12
+        ):
+            if number != row or _checksum(values, code) != expected:
+                raise DataError(f'row {row} is not what was written')
 
-    def _spread(self, rows: np.ndarray) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
-        """Say where rows are: table, places in ``rows``, numbers in the table."""
-        tables = self._all_tables()
-        starts = np.cumsum([0, *(table.num_rows for table in tables)])
-        owners = np.searchsorted(starts, rows, side='right') - 1
-        for owner in np.unique(owners):
-            here = np.flatnonzero(owners == owner)
-            yield tables[owner], here, rows[here] - starts[owner]
+    def check_all(self, codes: Callable[[int, int], np.ndarray]) -> None:
+        """Read everything.
+
+        Args:
+            codes: Gives the stored embeddings from one place to another.
+
+        Raises:
+            DataError: If anything is broken.
+        """
+        self._database.check()
+        ((count,),) = self._database.read(
+            'SELECT count(*) FROM people WHERE row < ?', (self.numbers.next_row,)
+        )
+        if count != self.numbers.count:
+            raise DataError(f'{count} people instead of {self.numbers.count}')
+        for start in range(0, self.numbers.count, _BLOCK):
+            self.check(start, codes(start, min(start + _BLOCK, self.numbers.count)))
+
+    def _select(self, condition: str, more: str = '') -> list[tuple[Any, ...]]:
+        return self._database.read(
+            f'SELECT row, {_COLUMNS}{more} FROM records '
+            f'WHERE row < {self.numbers.next_row} AND {condition}'
+        )
+
+    def _decode(self, values: Sequence[Any]) -> GalleryRecord:
+        try:
+            return decode_record(values)
+        except DataError as error:
+            raise DataError(f'{self._database.path} is broken: {error}') from error
+
+    def _name_ids(self, names: Iterable[str]) -> dict[str, int]:
+        """Give the numbers of those names that are in the index."""
+        found = {}
+        for name in names:
+            for (number,) in self._database.read('SELECT id FROM names WHERE name = ?', (name,)):
+                found[name] = int(number)
+        return found
+
+
+def _checksum(values: Sequence[Any], code: Any) -> int:
+    """The checksum of what may be anybody's values; -1 if they are none."""
+    try:
+        return checksum(values, code)
+    except (TypeError, ValueError, struct.error):
+        return -1

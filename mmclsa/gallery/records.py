@@ -1,27 +1,19 @@
-"""The record of a person found: a plain dataclass, and its Parquet columns."""
+"""The record of a person found, and what the database keeps of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import struct
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from mmclsa.errors import DataError
-from mmclsa.utils.optional import import_optional
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ['GalleryRecord', 'Hit', 'checksum', 'decode_record', 'encode_record']
 
-__all__ = [
-    'GalleryRecord',
-    'Hit',
-    'as_table',
-    'conform_table',
-    'decode_rows',
-    'record_schema',
-    'records_to_table',
-    'table_to_records',
-]
+_NUMBERS = struct.Struct('<qd5dq')
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,8 @@ class Hit:
     """A record that a search found.
 
     Attributes:
-        row: Its number in the index, in the order of adding.
+        row: Its number in the index, in the order of adding. It stays the
+            same, and no other person ever has it.
         similarity: Cosine of the angle between query and embedding.
         record: The record.
     """
@@ -64,172 +57,83 @@ class Hit:
     record: GalleryRecord
 
 
-def record_schema() -> pa.Schema:
-    """Give the columns in which records are kept.
-
-    Returns:
-        ``source``, ``frame``, ``time``, ``x1``, ``y1``, ``x2``, ``y2``,
-        ``score``, ``camera``, ``track_id``; none of them may be null.
-
-    Raises:
-        UserError: If pyarrow is not installed.
-
-    Example:
-        >>> record_schema().names[:3]
-        ['source', 'frame', 'time']
-    """
-    pa = import_optional('pyarrow', 'gallery')
-    text = pa.dictionary(pa.int32(), pa.string())
-    columns = [('source', text), ('frame', pa.int64()), ('time', pa.float64())]
-    columns += [(name, pa.float64()) for name in ('x1', 'y1', 'x2', 'y2', 'score')]
-    columns += [('camera', text), ('track_id', pa.int64())]
-    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns])
-
-
-def records_to_table(records: Iterable[GalleryRecord]) -> pa.Table:
-    """Put records into columns.
+def encode_record(record: GalleryRecord) -> tuple[Any, ...]:
+    """Put a record into columns: source, frame, time, box, score, camera, track.
 
     Args:
-        records: Any number of records.
+        record: The record.
 
     Returns:
-        A table of :func:`record_schema`, one row per record, same order.
+        Ten values that SQLite knows; an unknown time is None.
 
     Raises:
-        UserError: If pyarrow is not installed.
+        DataError: If a value is of another type, or a box or score is not
+            finite.
 
     Example:
-        >>> table = records_to_table([GalleryRecord('a.jpg', 0, 3.0, (0, 0, 4, 9), 0.5)])
-        >>> table.num_rows, table['x2'].to_pylist()
-        (1, [4.0])
+        >>> encode_record(GalleryRecord('a.jpg', 0, float('nan'), (0, 0, 4, 9), 0.5))
+        ('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, '', -1)
     """
-    pa = import_optional('pyarrow', 'gallery')
-    records = list(records)
-    boxes = list(zip(*(record.box for record in records))) or [()] * 4
-    columns = {
-        'source': [record.source for record in records],
-        'frame': [record.frame for record in records],
-        'time': [record.time for record in records],
-        **dict(zip(('x1', 'y1', 'x2', 'y2'), boxes)),
-        'score': [record.score for record in records],
-        'camera': [record.camera for record in records],
-        'track_id': [record.track_id for record in records],
-    }
-    schema = record_schema()
-    return pa.table(
-        {name: pa.array(columns[name], schema.field(name).type) for name in schema.names},
-        schema=schema,
-    )
-
-
-def table_to_records(table: pa.Table) -> list[GalleryRecord]:
-    """Read records out of columns, the inverse of :func:`records_to_table`.
-
-    Args:
-        table: Columns of :func:`record_schema`, in any order.
-
-    Returns:
-        One record per row, same order.
-
-    Raises:
-        DataError: If a column is missing, has nulls or is of another type.
-
-    Example:
-        >>> record = GalleryRecord('a.jpg', 0, 3.0, (0.0, 0.0, 4.0, 9.0), 0.5, 'door', 7)
-        >>> table_to_records(records_to_table([record])) == [record]
-        True
-    """
-    return decode_rows(conform_table(table))
-
-
-def as_table(records: Sequence[GalleryRecord] | pa.Table) -> pa.Table:
-    """Bring records to a table of the schema, whatever they come as.
-
-    Args:
-        records: Records, or a table of them.
-
-    Returns:
-        A table of :func:`record_schema`.
-
-    Raises:
-        DataError: If a column is missing, has nulls or is of another type.
-
-    Example:
-        >>> as_table([GalleryRecord('a.jpg', 0, 3.0, (0, 0, 4, 9), 0.5)]).num_rows
-        1
-    """
-    arrow = import_optional('pyarrow', 'gallery')
-    is_table = isinstance(records, arrow.Table)
-    return conform_table(records if is_table else records_to_table(records))
-
-
-def decode_rows(table: pa.Table) -> list[GalleryRecord]:
-    """Read records out of a table that is known to fit the schema.
-
-    Args:
-        table: Exactly the columns of :func:`record_schema`.
-
-    Returns:
-        One record per row, same order.
-    """
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-    boxes = zip(*(columns.pop(name) for name in ('x1', 'y1', 'x2', 'y2')))
-    columns['box'] = list(boxes)
-    return [GalleryRecord(**dict(zip(columns, values))) for values in zip(*columns.values())]
-
-
-def conform_table(table: pa.Table, where: str = 'the table of records') -> pa.Table:
-    """Bring a table to the schema, or refuse it.
-
-    Args:
-        table: Any table.
-        where: What the table is, for the message.
-
-    Returns:
-        The same rows in the columns of :func:`record_schema`, in its order;
-        columns beyond the schema are dropped.
-
-    Raises:
-        DataError: If a column is missing, has nulls, is of another type, or
-            holds a box, score or frame that is none.
-
-    Example:
-        >>> conform_table(records_to_table([]).drop_columns(['score']))
-        Traceback (most recent call last):
-        mmclsa.errors.DataError: the table of records has no column ... "score"
-    """
-    pa = import_optional('pyarrow', 'gallery')
-    schema = record_schema()
-    for name in schema.names:
-        if table.schema.get_field_index(name) < 0:
-            raise DataError(f'{where} has no column (or more than one) of the name "{name}"')
-    table = table.select(schema.names)
-    for name in schema.names:
-        if table[name].null_count:
-            raise DataError(f'column "{name}" of {where} must not have empty values')
     try:
-        table = pa.table([_cast(table[field.name], field.type) for field in schema], schema=schema)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        expected = ', '.join(f'{field.name}: {field.type}' for field in schema)
-        raise DataError(f'{where} must have the columns {expected} ({error})') from error
-    for name in ('x1', 'y1', 'x2', 'y2', 'score'):
-        if not _all_finite(table[name]):
-            raise DataError(f'column "{name}" of {where} must be finite')
-    return table
+        return _encode(record)
+    except (TypeError, ValueError, struct.error, AttributeError) as error:
+        raise DataError(f'{record!r} is no record of a person: {error}') from error
 
 
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """Cast a column; text goes to its dictionary over plain text."""
-    pa = import_optional('pyarrow', 'gallery')
-    if column.type == kind:
-        return column
-    if pa.types.is_dictionary(kind):
-        # From one width of indices to another there is no direct way.
-        return column.cast(pa.string()).dictionary_encode().cast(kind)
-    return column.cast(kind)
+def _encode(record: GalleryRecord) -> tuple[Any, ...]:
+    for text in (record.source, record.camera):
+        if not isinstance(text, str):
+            raise TypeError(f'{text!r} is no text')
+        text.encode()
+    # Checks that the integers are such, and makes Python's numbers of NumPy's.
+    frame, time, *place, track = _NUMBERS.unpack(
+        _NUMBERS.pack(record.frame, record.time, *record.box, record.score, record.track_id)
+    )
+    if not all(map(math.isfinite, place)):
+        raise ValueError('box and score must be finite')
+    # SQLite has no NaN and no negative zero.
+    known = None if math.isnan(time) else time + 0.0
+    place = [value + 0.0 for value in place]
+    return (str(record.source), frame, known, *place, str(record.camera), track)
 
 
-def _all_finite(column: pa.ChunkedArray) -> bool:
-    """Whether no value is NaN or infinite."""
-    compute = import_optional('pyarrow.compute', 'gallery')
-    return bool(compute.all(compute.is_finite(column), min_count=0).as_py())
+def decode_record(values: Sequence[Any]) -> GalleryRecord:
+    """Read a record out of columns, the inverse of :func:`encode_record`.
+
+    Args:
+        values: Ten values, which may come from anybody's file.
+
+    Returns:
+        The record.
+
+    Raises:
+        DataError: If a value is of another type.
+
+    Example:
+        >>> decode_record(('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, 'door', -1)).camera
+        'door'
+    """
+    source, frame, time, x1, y1, x2, y2, score, camera, track = values
+    known = math.nan if time is None else time
+    record = GalleryRecord(source, frame, known, (x1, y1, x2, y2), score, camera, track)
+    encode_record(record)
+    return record
+
+
+def checksum(values: Sequence[Any], code: bytes | memoryview = b'') -> int:
+    """Compute a number that tells whether a person is as he was written.
+
+    Args:
+        values: What :func:`encode_record` gave.
+        code: The stored embedding.
+
+    Returns:
+        CRC-32 of both.
+
+    Example:
+        >>> checksum(('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, '', -1), b'12')
+        0
+    """
+    source, frame, time, *place, camera, track = values
+    numbers = _NUMBERS.pack(frame, math.nan if time is None else time, *place, track)
+    return zlib.crc32(f'{source}\0{camera}'.encode(), zlib.crc32(numbers, zlib.crc32(code)))

@@ -11,8 +11,6 @@ from mmclsa.gallery import (
     ModelFingerprint,
     ModelIdentity,
     SearchFilter,
-    records_to_table,
-    table_to_records,
 )
 from mmclsa.gallery.backends import faiss_structures
 from tests.test_gallery.people import (
@@ -87,7 +85,7 @@ def test_split_of_adds_does_not_matter(tmp_path, people, backend):
     for before, after, records in found[1:]:
         assert rows(before) == rows(found[0][0])
         assert rows(after) == rows(found[0][1])
-        assert same_records(table_to_records(records), people.records)
+        assert same_records(records, people.records)
 
 
 def test_rows_are_found_before_their_commit_but_not_kept(folder, people, backend):
@@ -97,7 +95,7 @@ def test_rows_are_found_before_their_commit_but_not_kept(folder, people, backend
         assert len(index) == 60
         assert rows(index.search(people.vectors[[50]], 1)) == [[50]]
         assert 'uncommitted' in index.shards()
-        assert index.records([50, 3])['frame'].to_pylist() == [50, 3]
+        assert [record.frame for record in index.records([50, 3])] == [50, 3]
         assert np.allclose(index.embeddings([50, 3]), people.vectors[[50, 3]], atol=0.03)
     with GalleryIndex.open(folder, writable=True) as index:
         assert len(index) == 40
@@ -131,13 +129,13 @@ def test_empty_index(folder, people, backend):
         index.commit()
         index.optimize()
         assert index.search(people.vectors[:2]) == [[], []]
-        assert index.records().num_rows == 0
+        assert index.records() == []
         assert index.embeddings([]).shape == (0, DIMS)
 
 
 def test_fewer_people_than_asked_for(folder, people, backend):
     with GalleryIndex.create(folder, MODEL, backend) as index:
-        index.add(people.vectors[:3], records_to_table(people.records[:3]))
+        index.add(people.vectors[:3], people.records[:3])
         index.commit()
         assert sorted(rows(index.search(people.vectors[[0]], 10))[0]) == [0, 1, 2]
         assert index.search(people.vectors[:0]) == []

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
-from mmclsa.utils.optional import import_optional
 from mmclsa.utils.resident import resident_gib
 
 
@@ -61,11 +60,12 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 import numpy as np
 
-from mmclsa.gallery import GalleryIndex, ModelFingerprint, SearchFilter, record_schema
+from mmclsa.gallery import GalleryIndex, GalleryRecord, ModelFingerprint, SearchFilter
 from mmclsa.gallery.backends import FaissBackend
+from mmclsa.gallery.manifest import MANIFEST
 
 BLOCK = 50_000
-COMMIT_EVERY = 20
+COMMIT_EVERY = 4
 CAMERAS = 8
 TOPK = 10
 TIMED_BY_NUMPY = 5
@@ -118,23 +118,15 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def records(start: int, stop: int) -> Any:
+def records(start: int, stop: int) -> list[GalleryRecord]:
     """Make records: one person a second, in one of eight cameras in turn."""
-    pa = import_optional('pyarrow', 'gallery')
-    rows = np.arange(start, stop)
-    zeros = np.zeros(len(rows))
-    sources = pa.array([f'videos/day_{number}.mp4' for number in range(1000)])
-    cameras = pa.array([f'camera {number}' for number in range(CAMERAS)])
-    columns = {
-        'source': pa.DictionaryArray.from_arrays(pa.array((rows // 10_000).astype('i4')), sources),
-        'frame': rows,
-        'time': rows.astype(float),
-        **{name: zeros + place for place, name in enumerate(('x1', 'y1', 'x2', 'y2'))},
-        'score': zeros + 0.9,
-        'camera': pa.DictionaryArray.from_arrays(pa.array((rows % CAMERAS).astype('i4')), cameras),
-        'track_id': rows // 50,
-    }
-    return pa.table(columns, schema=record_schema())
+    return [
+        GalleryRecord(
+            f'videos/day_{row // 10_000}.mp4', row, float(row), (0.0, 1.0, 2.0, 3.0), 0.9,
+            f'camera {row % CAMERAS}', row // 50,
+        )
+        for row in range(start, stop)
+    ]  # fmt: skip
 
 
 def search_with_numpy(crowd: Crowd, people: int, queries: np.ndarray) -> tuple[np.ndarray, Report]:
@@ -194,7 +186,7 @@ def build(folder: Path, crowd: Crowd, people: int, backend: dict[str, Any]) -> R
 
 def open_or_create(folder: Path, model: ModelFingerprint, backend: dict[str, Any]) -> GalleryIndex:
     """Open the index of a run that was stopped, or a new one."""
-    if (folder / 'manifest.json').is_file():
+    if (folder / MANIFEST).is_file():
         return GalleryIndex.open(folder, model, writable=True)
     return GalleryIndex.create(folder, model, backend)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mmclsa.gallery.filters import SearchFilter
-from mmclsa.gallery.manifest import FileEntry, Segment
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from mmclsa.gallery.manifest import FileEntry, Manifest
+from mmclsa.gallery.row_numbers import RowNumbers
 
 __all__ = ['VectorBackend']
 
@@ -24,13 +22,16 @@ class VectorBackend(ABC):
     :class:`~mmclsa.gallery.GalleryIndex` decides which rows exist. A backend
     writes files (or rows of a database) that are of no consequence until the
     index has written them into its manifest, and calls :meth:`load`.
+
+    Row numbers may have gaps, where somebody was deleted; a *place* is the
+    number of a vector among those that there are.
     """
 
     #: Options that leave what is stored as it is, and may differ at each opening.
     SEARCH_OPTIONS: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def create(self, folder: Path, dims: int) -> Mapping[str, FileEntry]:
+    def create(self, folder: Path, dims: int) -> tuple[str, Mapping[str, FileEntry]]:
         """Prepare a new, empty index.
 
         Args:
@@ -38,26 +39,18 @@ class VectorBackend(ABC):
             dims: Length of a vector.
 
         Returns:
-            Files that belong to the index as a whole, by role.
+            Name of the file of vectors, empty if there is none, and files
+            that belong to the index as a whole, by role.
         """
 
     @abstractmethod
-    def open(self, folder: Path, dims: int, files: Mapping[str, FileEntry], writable: bool) -> None:
-        """Get ready to read or write an index.
-
-        Args:
-            folder: Folder of the index.
-            dims: Length of a vector.
-            files: What :meth:`create` gave.
-            writable: Whether this process holds the lock of the writer.
-        """
-
-    @abstractmethod
-    def load(self, segments: Sequence[Segment]) -> None:
+    def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:
         """Take over a committed state: these rows, and no others.
 
         Args:
-            segments: The segments of the manifest, in order.
+            folder: Folder of the index.
+            manifest: The manifest.
+            numbers: Which rows there are.
 
         Raises:
             DataError: If a file is broken.
@@ -65,55 +58,74 @@ class VectorBackend(ABC):
         """
 
     @abstractmethod
-    def append(self, vectors: np.ndarray, records: pa.Table) -> None:
+    def append(self, vectors: np.ndarray, records: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """Take rows beyond the committed ones, searchable at once.
 
         Args:
             vectors: Shape (n, D), float32, of unit length.
-            records: Their n records.
+            records: Their n records, as
+                :func:`~mmclsa.gallery.records.encode_record` gives them.
+
+        Returns:
+            Shape (n, bytes), uint8: the vectors as they are stored; no bytes
+            if they are not stored in the folder.
         """
 
     @abstractmethod
-    def flush(self, name: str) -> Mapping[str, FileEntry]:
-        """Make the rows appended since :meth:`load` durable, as a segment.
-
-        Args:
-            name: Name of the segment.
-
-        Returns:
-            Its files by role.
+    def flush(self) -> None:
+        """Make the rows appended since :meth:`load` durable.
 
         Raises:
             OSError: If the disk is full. The rows are still there then.
         """
 
     @abstractmethod
-    def merge(self, name: str, segments: Sequence[Segment]) -> Mapping[str, FileEntry]:
-        """Join neighbouring segments into a new one.
+    def build(self, name: str) -> FileEntry | None:
+        """Build what makes the search of many rows fast.
 
         Args:
-            name: Name of the new segment.
-            segments: Committed ones, in order.
+            name: Number for the new file's name.
 
         Returns:
-            Its files by role.
+            The file, which covers all committed rows; None if none is needed.
 
         Raises:
             OSError: If the disk is full.
         """
 
     @abstractmethod
-    def build(self, segment: Segment) -> Mapping[str, FileEntry]:
-        """Build what makes the search of a large segment fast.
+    def without(self, rows: np.ndarray, name: str) -> str:
+        """Write the vectors that are left when some are deleted.
 
         Args:
-            segment: A committed segment.
+            rows: Shape (n,), int64, committed ones.
+            name: Number for the new file's name.
 
         Returns:
-            Files that it has now beside the old ones, by role.
+            Name of the file; empty if the vectors are elsewhere.
 
         Raises:
             OSError: If the disk is full.
+        """
+
+    @abstractmethod
+    def erase(self, rows: np.ndarray) -> None:
+        """Delete rows that the manifest no longer has; twice does no harm.
+
+        Args:
+            rows: Shape (n,), int64.
+        """
+
+    @abstractmethod
+    def codes(self, start: int, stop: int) -> np.ndarray:
+        """Give committed vectors as they are stored.
+
+        Args:
+            start: Place of the first.
+            stop: Place behind the last.
+
+        Returns:
+            Shape (stop - start, bytes), uint8.
         """
 
     @abstractmethod
@@ -130,7 +142,7 @@ class VectorBackend(ABC):
             queries: Shape (Q, D), float32, of unit length.
             topk: How many to find.
             where: Which rows may be found; None allows all.
-            mask: Gives ``where`` as shape (rows,), bool, for backends that
+            mask: Gives ``where`` as shape (places,), bool, for backends that
                 know no records.
 
         Returns:

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.faiss_segment import FaissSegment
-from mmclsa.gallery.backends.faiss_structures import StructureOptions, build_structure
-from mmclsa.gallery.backends.flat_files import STORAGES, codes_of, join_flat, new_flat, write_flat
-from mmclsa.gallery.backends.rotation import Rotation
+from mmclsa.gallery.backends.faiss_structures import (
+    StructureOptions,
+    build_structure,
+    open_structure,
+)
+from mmclsa.gallery.backends.rotation import read_rotation, write_rotation
+from mmclsa.gallery.backends.vector_file import (
+    STORAGES,
+    append_codes,
+    codes_of,
+    map_codes,
+    new_flat,
+    view_flat,
+    write_codes,
+)
+from mmclsa.gallery.files import check_file
 from mmclsa.gallery.filters import SearchFilter
-from mmclsa.gallery.manifest import FileEntry, Segment
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from mmclsa.gallery.manifest import FileEntry, Manifest
+from mmclsa.gallery.row_numbers import RowNumbers
 
 __all__ = ['FaissBackend']
 
+_BLOCK = 1 << 16
+
 
 class FaissBackend(VectorBackend):
-    """Vectors in files of FAISS, in the folder of the index.
+    """Vectors in the folder of the index, searched by FAISS.
 
-    Every segment has its vectors in a plain file, mapped into memory and
-    compared one by one. ``optimize()`` joins the segments and, from
-    ``structure_from`` rows on, builds the structure of ``kind`` over them;
-    segments that come later are compared one by one until the next time, when
-    they are added to it. Only an inverted file that should have more lists by
-    then is built anew.
+    The vectors are in one plain file, mapped into memory and compared one by
+    one. From ``structure_from`` rows on, ``optimize()`` builds the structure
+    of ``kind`` over them; those that come later are compared one by one until
+    the next time, when they are added to it. Only an inverted file that should
+    have more lists by then, or one after a deletion, is built anew.
 
     Args:
         kind: ``flat`` compares with every vector. ``hnsw`` walks a graph.
@@ -75,71 +87,77 @@ class FaissBackend(VectorBackend):
             raise ConfigError(f'structure_from must be a whole number, not {structure_from!r}')
         self._storage = storage
         self._structure_from = structure_from
-        self._segments: dict[str, FaissSegment] = {}
+        self._rotation: np.ndarray | None = None
+        self._structure: FileEntry | None = None
 
-    def create(self, folder: Path, dims: int) -> Mapping[str, FileEntry]:  # noqa: D102
+    def create(self, folder: Path, dims: int) -> tuple[str, Mapping[str, FileEntry]]:  # noqa: D102
         new_flat(dims, self._storage)
+        name = _vectors_name('0')
+        write_codes(folder / name, [])
         if self._storage != 'int8':
-            return {}
-        return {'rotation': Rotation.create(folder / 'rotation.faiss', dims)}
+            return name, {}
+        return name, {'rotation': write_rotation(folder / 'rotation.f32', dims)}
 
-    def open(  # noqa: D102
-        self, folder: Path, dims: int, files: Mapping[str, FileEntry], writable: bool
-    ) -> None:
-        self._folder = folder
-        self._empty = new_flat(dims, self._storage)
-        self._rotation = None
-        if self._storage == 'int8':
-            if 'rotation' not in files:
+    def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:  # noqa: D102
+        empty = new_flat(manifest.model.dims, self._storage)
+        if not manifest.vectors:
+            raise DataError(f'The index {folder} is broken: it has no vectors.')
+        path = folder / manifest.vectors
+        codes = map_codes(path, manifest.people, empty.sa_code_size())
+        structured = self._open_structure(folder, manifest, codes, empty)
+        if self._storage == 'int8' and self._rotation is None:
+            if 'rotation' not in manifest.files:
                 raise DataError(f'The index {folder} is broken: it has no rotation.')
-            self._rotation = Rotation.open(folder, files['rotation'], dims)
-        self._renew_pending()
+            self._rotation = read_rotation(folder, manifest.files['rotation'], empty.d)
+        self._empty, self._path, self._codes, self._numbers = empty, path, codes, numbers
+        self._structure, self._structured = manifest.files.get('structure'), structured
+        self._rest = FaissSegment(view_flat(empty, codes[manifest.structured :]))
+        self._pending = FaissSegment(new_flat(empty.d, self._storage))
 
-    def load(self, segments: Sequence[Segment]) -> None:  # noqa: D102
-        kept = {}
-        for segment in segments:
-            old = self._segments.get(segment.name)
-            if old is None:
-                old = FaissSegment.open(self._folder, segment, self._empty, self._options)
-            kept[segment.name] = old
-        self._segments = kept
-        self._renew_pending()
+    def _open_structure(
+        self, folder: Path, manifest: Manifest, codes: np.ndarray, empty: Any
+    ) -> FaissSegment:
+        """Open what the structure covers; nothing if there is none."""
+        flat = view_flat(empty, codes[: manifest.structured])
+        entry = manifest.files.get('structure')
+        if entry is None:
+            return FaissSegment(flat)
+        if entry == self._structure:
+            return self._structured
+        structure = open_structure(check_file(folder, entry), flat, self._options)
+        return FaissSegment(flat, structure, self._options)
 
-    def append(self, vectors: np.ndarray, records: pa.Table) -> None:  # noqa: D102
-        if self._rotation is not None:
-            vectors = self._rotation.apply(vectors)
-        self._pending.flat.add(vectors)
+    def append(self, vectors: np.ndarray, records: Sequence[tuple[Any, ...]]) -> np.ndarray:  # noqa: D102
+        self._pending.flat.add(self._turn(vectors))
+        return codes_of(self._pending.flat)[len(self._pending) - len(vectors) :]
 
-    def flush(self, name: str) -> Mapping[str, FileEntry]:  # noqa: D102
-        flat = self._pending.flat
-        if not flat.ntotal:
-            return {}
-        path = self._folder / f'vectors-{name}.faiss'
-        return {'vectors': write_flat(path, self._empty, [codes_of(flat)])}
+    def flush(self) -> None:  # noqa: D102
+        if len(self._pending):
+            append_codes(self._path, len(self._codes), codes_of(self._pending.flat))
 
-    def merge(self, name: str, segments: Sequence[Segment]) -> Mapping[str, FileEntry]:  # noqa: D102
-        parts = [
-            (self._folder / segment.files['vectors'].name, segment.rows)
-            for segment in segments
-            if 'vectors' in segment.files
-        ]
-        if not parts:
-            return {}
-        path = self._folder / f'vectors-{name}.faiss'
-        files = {'vectors': join_flat(path, self._empty, parts)}
-        # What is over the first rows need not be built again.
-        base = segments[0].files.get('structure') or segments[0].files.get('base')
-        return files if base is None else {**files, 'base': base}
+    def build(self, name: str) -> FileEntry | None:  # noqa: D102
+        rows = len(self._codes)
+        covered = self._structure is not None and not len(self._rest)
+        if self._options.kind == 'flat' or rows < self._structure_from or covered:
+            return None
+        flat = view_flat(self._empty, self._codes)
+        base = None if self._structure is None else self._path.with_name(self._structure.name)
+        path = self._path.with_name(f'structure-{name}.faiss')
+        return build_structure(path, flat, self._empty, self._options, base)
 
-    def build(self, segment: Segment) -> Mapping[str, FileEntry]:  # noqa: D102
-        wanted = self._options.kind != 'flat' and segment.rows >= self._structure_from
-        if segment.optimized or not wanted:
-            return {}
-        path = self._folder / f'structure-{segment.name}.faiss'
-        flat = self._segments[segment.name].flat
-        base = segment.files.get('base')
-        start = None if base is None else self._folder / base.name
-        return {'structure': build_structure(path, flat, self._empty, self._options, start)}
+    def without(self, rows: np.ndarray, name: str) -> str:  # noqa: D102
+        kept = np.ones(len(self._codes), bool)
+        kept[self._numbers.places(rows)] = False
+        blocks = range(0, len(kept), _BLOCK)
+        path = self._path.with_name(_vectors_name(name))
+        write_codes(path, (self._codes[n : n + _BLOCK][kept[n : n + _BLOCK]] for n in blocks))
+        return path.name
+
+    def erase(self, rows: np.ndarray) -> None:
+        """Nothing is left to do: the index drops the former file of vectors."""
+
+    def codes(self, start: int, stop: int) -> np.ndarray:  # noqa: D102
+        return self._codes[start:stop]
 
     def search(  # noqa: D102
         self,
@@ -148,37 +166,39 @@ class FaissBackend(VectorBackend):
         where: SearchFilter | None,
         mask: Callable[[], np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
-        if self._rotation is not None:
-            queries = self._rotation.apply(queries)
+        queries = self._turn(queries)
         allowed = None if where is None else mask()
         found = []
         start = 0
-        for segment in self._all():
-            part = None if allowed is None else allowed[start : start + len(segment)]
-            similarities, rows = segment.search(queries, topk, part)
-            found.append((similarities, np.where(rows >= 0, rows + start, -1)))
-            start += len(segment)
-        return _best(found, topk)
+        for part in (self._structured, self._rest, self._pending):
+            within = None if allowed is None else allowed[start : start + len(part)]
+            similarities, places = part.search(queries, topk, within)
+            found.append((similarities, np.where(places >= 0, places + start, -1)))
+            start += len(part)
+        similarities, places = _best(found, topk)
+        return similarities, self._numbers.at(places)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:  # noqa: D102
-        result = np.empty((len(rows), self._empty.d), np.float32)
-        start = 0
-        for segment in self._all():
-            here = (rows >= start) & (rows < start + len(segment))
-            if here.any():
-                result[here] = segment.flat.reconstruct_batch(rows[here] - start)
-            start += len(segment)
-        return result if self._rotation is None else self._rotation.undo(result)
+        places, committed = self._numbers.places(rows), len(self._codes)
+        codes = np.empty((len(rows), self._empty.sa_code_size()), np.uint8)
+        later = places >= committed
+        codes[~later] = self._codes[places[~later]]
+        if later.any():
+            codes[later] = codes_of(self._pending.flat)[places[later] - committed]
+        result = self._empty.sa_decode(codes)
+        return result if self._rotation is None else result @ self._rotation.T
 
     def close(self) -> None:  # noqa: D102
-        self._segments = {}
-        self._renew_pending()
+        self._structure = None
+        self._structured = self._rest = self._pending = FaissSegment(self._empty)
+        self._codes = self._codes[:0].copy()
 
-    def _all(self) -> list[FaissSegment]:
-        return [*self._segments.values(), self._pending]
+    def _turn(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors if self._rotation is None else vectors @ self._rotation
 
-    def _renew_pending(self) -> None:
-        self._pending = FaissSegment(new_flat(self._empty.d, self._storage))
+
+def _vectors_name(name: str) -> str:
+    return f'vectors-{name}.bin'
 
 
 def _best(

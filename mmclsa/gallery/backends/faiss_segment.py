@@ -1,21 +1,12 @@
-"""One segment of vectors in FAISS, and its search with a filter."""
+"""Neighbouring vectors in FAISS, and their search with a filter."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmclsa.errors import DataError
-from mmclsa.gallery.backends.faiss_structures import (
-    StructureOptions,
-    open_structure,
-    search_structure,
-)
-from mmclsa.gallery.backends.flat_files import read_flat
-from mmclsa.gallery.files import check_file
-from mmclsa.gallery.manifest import Segment
+from mmclsa.gallery.backends.faiss_structures import StructureOptions, search_structure
 from mmclsa.utils.optional import import_optional
 
 __all__ = ['FaissSegment']
@@ -27,7 +18,7 @@ _EXACT_ROWS = 2000
 
 
 class FaissSegment:
-    """Vectors in memory or mapped from a file, perhaps with a structure.
+    """Vectors in memory or mapped from a file, perhaps with a structure over them.
 
     Args:
         flat: FAISS index that compares with every vector.
@@ -43,36 +34,6 @@ class FaissSegment:
         self.flat = flat
         self._structure = structure
         self._options = options or StructureOptions()
-
-    @classmethod
-    def open(
-        cls, folder: Path, segment: Segment, empty: Any, options: StructureOptions
-    ) -> FaissSegment:
-        """Open the files of a segment.
-
-        Args:
-            folder: Folder of the index.
-            segment: What the manifest says.
-            empty: Empty FAISS index of the same storage.
-            options: How to search the structure.
-
-        Returns:
-            The segment.
-
-        Raises:
-            DataError: If a file is broken.
-            MissingFileError: If one is not there.
-        """
-        if not segment.rows:
-            return cls(empty)
-        if 'vectors' not in segment.files:
-            raise DataError(f'The index {folder} is broken: segment {segment.name} has no vectors.')
-        flat = read_flat(check_file(folder, segment.files['vectors']), empty, segment.rows)
-        structure = None
-        if 'structure' in segment.files:
-            path = check_file(folder, segment.files['structure'])
-            structure = open_structure(path, flat, options)
-        return cls(flat, structure, options)
 
     def __len__(self) -> int:
         return int(self.flat.ntotal)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,11 +14,9 @@ from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.milvus_client import close_client, open_client
 from mmclsa.gallery.filters import SearchFilter
-from mmclsa.gallery.manifest import FileEntry, Segment
+from mmclsa.gallery.manifest import FileEntry, Manifest
+from mmclsa.gallery.row_numbers import RowNumbers
 from mmclsa.utils.optional import import_optional
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ['MilvusBackend', 'filter_expression']
 
@@ -70,7 +69,7 @@ class MilvusBackend(VectorBackend):
         self._client: Any = None
         self._rows = 0
 
-    def create(self, folder: Path, dims: int) -> Mapping[str, FileEntry]:  # noqa: D102
+    def create(self, folder: Path, dims: int) -> tuple[str, Mapping[str, FileEntry]]:  # noqa: D102
         self._connect(folder)
         with self._reporting():
             if self._client.has_collection(self._collection):
@@ -87,53 +86,55 @@ class MilvusBackend(VectorBackend):
             self._client.create_collection(
                 self._collection, schema=schema, index_params=params, consistency_level=_STRONG
             )
-        return {}
+        return '', {}
 
-    def open(  # noqa: D102
-        self, folder: Path, dims: int, files: Mapping[str, FileEntry], writable: bool
-    ) -> None:
-        self._connect(folder)
-        self._dims = dims
-        self._leftovers = writable
-        with self._reporting():
-            if not self._client.has_collection(self._collection):
-                raise UserError(f'Milvus at {self._uri} has no collection {self._collection}.')
-            self._client.load_collection(self._collection)
-
-    def load(self, segments: Sequence[Segment]) -> None:  # noqa: D102
-        self._rows = sum(segment.rows for segment in segments)
-        if self._leftovers:
+    def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:  # noqa: D102
+        if self._client is None:
+            self._connect(folder)
             with self._reporting():
-                self._client.delete(self._collection, filter=f'row >= {self._rows}')
-            self._leftovers = False
+                if not self._client.has_collection(self._collection):
+                    raise UserError(f'Milvus at {self._uri} has no collection {self._collection}.')
+                self._client.load_collection(self._collection)
+        self._dims, self._rows = manifest.model.dims, numbers.next_row
 
-    def append(self, vectors: np.ndarray, records: pa.Table) -> None:  # noqa: D102
-        times = records['time'].to_numpy()
-        columns = zip(
-            range(self._rows, self._rows + len(vectors)),
-            vectors,
-            records['source'].to_pylist(),
-            records['camera'].to_pylist(),
-            np.where(np.isnan(times), _UNKNOWN_TIME, times).tolist(),
-        )
-        names = ('row', 'vector', 'source', 'camera', 'time')
-        rows = [dict(zip(names, row)) for row in columns]
+    def append(self, vectors: np.ndarray, records: Sequence[tuple[Any, ...]]) -> np.ndarray:  # noqa: D102
+        rows = [
+            {
+                'row': row,
+                'vector': vector,
+                'source': values[0],
+                'camera': values[8],
+                'time': _UNKNOWN_TIME if values[2] is None else values[2],
+            }
+            for row, vector, values in zip(count(self._rows), vectors, records)
+        ]
         with self._reporting():
             for start in range(0, len(rows), _BLOCK):
                 # What an attempt that failed half-way has left is replaced.
                 self._client.upsert(self._collection, rows[start : start + _BLOCK])
         self._rows += len(rows)
+        return np.empty((len(rows), 0), np.uint8)
 
-    def flush(self, name: str) -> Mapping[str, FileEntry]:  # noqa: D102
+    def flush(self) -> None:  # noqa: D102
         with self._reporting():
             self._client.flush(self._collection)
-        return {}
 
-    def merge(self, name: str, segments: Sequence[Segment]) -> Mapping[str, FileEntry]:  # noqa: D102
-        return {}
+    def build(self, name: str) -> FileEntry | None:
+        """Nothing to do: Milvus keeps its own index."""
 
-    def build(self, segment: Segment) -> Mapping[str, FileEntry]:  # noqa: D102
-        return {}
+    def without(self, rows: np.ndarray, name: str) -> str:
+        """Nothing to write: see :meth:`erase`."""
+        return ''
+
+    def erase(self, rows: np.ndarray) -> None:  # noqa: D102
+        with self._reporting():
+            # And what a killed process has left behind the last commit.
+            self._client.delete(self._collection, filter=f'row >= {self._rows}')
+            for start in range(0, len(rows), _BLOCK):
+                self._client.delete(self._collection, ids=rows[start : start + _BLOCK].tolist())
+
+    def codes(self, start: int, stop: int) -> np.ndarray:  # noqa: D102
+        return np.empty((stop - start, 0), np.uint8)
 
     def search(  # noqa: D102
         self,
