@@ -65,16 +65,35 @@ class Database:
             self._connection = sqlite3.connect(
                 uri, _PATIENCE, isolation_level=None, check_same_thread=False, uri=True
             )
-            # Nothing in the file is to be called; what is deleted is overwritten.
+        try:
+            self._prepare(writable)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, writable: bool) -> None:
+        """Let nothing in the file be called, and what is deleted be overwritten."""
+        with self.reading():
             self._connection.execute('PRAGMA trusted_schema = OFF')
             self._connection.execute('PRAGMA cell_size_check = ON')
             self._connection.execute('PRAGMA secure_delete = ON')
             self._connection.execute('PRAGMA synchronous = EXTRA')
             if not writable:
                 self._connection.execute('PRAGMA query_only = ON')
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        """Refuse a file that is cut short, or that has more or other things in it."""
+        with self.snapshot():
             found = self.read('SELECT sql FROM sqlite_master WHERE sql IS NOT NULL')
+            ((pages, size),) = self.read('SELECT * FROM pragma_page_count, pragma_page_size')
+            length = self.path.stat().st_size
         if [sql for (sql,) in found] != list(_SCHEMA):
             raise DataError(f'{self.path} is broken: it does not have the tables of an index.')
+        if length < pages * size:
+            raise DataError(
+                f'{self.path} is broken: it has {length} bytes instead of {pages * size}.'
+            )
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> None:

@@ -172,6 +172,10 @@ class GalleryIndex:
         """Give the finished units of work, those not yet committed included."""
         return self._records.shards()
 
+    def rows(self) -> np.ndarray:
+        """Give all row numbers, in the order of adding, shape (len(self),), int64."""
+        return self._records.numbers.at(np.arange(len(self)))
+
     def contents(self) -> Contents:
         """Sum up what is committed: how many people, files, cameras, and from when to when."""
         return self._records.contents()

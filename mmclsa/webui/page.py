@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,15 +102,13 @@ class GalleryPage:
         self._embedder = embedder
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
-        table = index.records()
-        self.cameras: list[str] = sorted(set(table['camera'].unique().to_pylist()))
-        times = table['time'].to_numpy()
-        known = times[np.isfinite(times)]
+        contents = index.contents()
+        self.cameras: list[str] = list(contents.cameras)
         span = ''
-        if len(known):
-            span = f', from {format_time(known.min())} to {format_time(known.max())}'
+        if math.isfinite(contents.time_from) and math.isfinite(contents.time_to):
+            span = f', from {format_time(contents.time_from)} to {format_time(contents.time_to)}'
         #: A line about the gallery.
-        self.summary = f'{len(index)} people in {len(table["source"].unique())} files{span}'
+        self.summary = f'{contents.people} people in {contents.sources} files{span}'
 
     def drop(self, path: str | Path) -> Drop:
         """Find the people of a picture.

@@ -10,19 +10,22 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from mmclsa.gallery import GalleryIndex, table_to_records
+from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.registry import INDEXES
-from tests.test_gallery.people import BACKENDS, MODEL, make_people, same_records
+from tests.test_gallery.people import BACKENDS, MODEL, make_people, passes, same_records
 
 PARTS, SIZE = 15, 10
 # The second time there is a structure to go on from.
 OPTIMIZE_AFTER = (11, 13)
-CHANGES = ('fsync', 'replace', 'unlink', 'open')
+DELETE_AFTER = 12
+DELETED = SearchFilter(sources=['été 3/clip.mp4'], time_to=99.0)
+CHANGES = ('fsync', 'replace', 'unlink', 'ftruncate', 'open')
 
 
 def in_fork(function: Callable[[], None]) -> int:
@@ -41,7 +44,7 @@ def in_fork(function: Callable[[], None]) -> int:
 def write(folder: Path, backend: dict) -> None:
     """Build an index, or go on with it, as anybody would."""
     people = make_people(PARTS * SIZE)
-    if (folder / 'manifest.json').exists():
+    if (folder / 'index.sqlite').exists():
         index = GalleryIndex.open(folder, MODEL, writable=True)
     else:
         index = GalleryIndex.create(folder, MODEL, backend)
@@ -52,55 +55,90 @@ def write(folder: Path, backend: dict) -> None:
             index.commit()
             if part in OPTIMIZE_AFTER:
                 index.optimize()
+            if part == DELETE_AFTER:
+                index.delete(DELETED)
 
 
-def die_at(point: int) -> None:
-    """Kill this process before its ``point``-th change of the file system."""
-    seen = 0
+class Deadly(sqlite3.Connection):
+    """Dies before a statement, with pages of a transaction on the disk already."""
 
-    def deadly(function: Callable) -> Callable:
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        super().execute('PRAGMA cache_size = 2')
+
+    def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+        if not sql.startswith(('SELECT', 'PRAGMA')):
+            deadly.step()
+        return super().execute(sql, *args)
+
+    def executemany(self, sql: str, rows: object) -> sqlite3.Cursor:
+        deadly.step()
+        cursor = super().executemany(sql, rows)
+        deadly.step()
+        return cursor
+
+
+class deadly:  # noqa: N801
+    """Counts the changes of the file system, and kills this process before one of them."""
+
+    seen, point = 0, 0
+
+    @classmethod
+    def step(cls) -> None:
+        cls.seen += 1
+        if cls.seen == cls.point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @classmethod
+    def at(cls, point: int) -> None:
+        cls.point = point
+        for name in CHANGES:
+            setattr(os, name, cls._stepping(getattr(os, name)))
+        connect = sqlite3.connect
+        sqlite3.connect = lambda *args, **kwargs: connect(*args, **kwargs, factory=Deadly)
+
+    @classmethod
+    def _stepping(cls, function: Callable) -> Callable:
         def call(*args: object, **kwargs: object) -> object:
-            nonlocal seen
-            seen += 1
-            if seen == point:
-                os.kill(os.getpid(), signal.SIGKILL)
+            cls.step()
             return function(*args, **kwargs)
 
         return call
 
-    for name in CHANGES:
-        setattr(os, name, deadly(getattr(os, name)))
-
 
 def check(folder: Path, complete: bool) -> None:
     """What is there is whole: the first parts, each once, all findable."""
-    if not complete and not (folder / 'manifest.json').exists():
+    if not complete and not (folder / 'index.sqlite').exists():
         return
     people = make_people(PARTS * SIZE)
     with GalleryIndex.open(folder, MODEL, writable=complete) as index:
         index.verify()
         parts = len(index.shards())
         assert index.shards() == {f'part {part}' for part in range(parts)}
-        assert len(index) == parts * SIZE
         assert parts == PARTS or not complete
-        assert same_records(table_to_records(index.records()), people.records[: len(index)])
-        for row, hits in enumerate(index.search(people.vectors[: len(index)], 1)):
+        rows = list(range(parts * SIZE))
+        if complete or len(index) < len(rows):
+            assert parts > DELETE_AFTER
+            rows = [row for row in rows if not passes(people.records[row], DELETED)]
+        assert index.rows().tolist() == rows
+        assert same_records(index.records(), [people.records[row] for row in rows])
+        for row, hits in zip(rows, index.search(people.vectors[rows], 1)):
             assert [hit.row for hit in hits] == [row]
         if complete:
-            files = {entry.name for entry in index._manifest.all_files()}
-            assert {path.name for path in folder.iterdir()} == files | {'manifest.json', 'lock'}
+            files = index._manifest.file_names()
+            assert {path.name for path in folder.iterdir()} == files | {'index.sqlite', 'lock'}
+            assert not len(index._records.doomed())
 
 
 def main(root: Path, backend: dict, step: int) -> int:
     # Imported once, not in every fork.
     INDEXES.build(backend)
-    importlib.import_module('pyarrow.parquet')
     importlib.import_module('faiss')
     for killed, point in enumerate(range(1, 10_000, step)):
         folder = root / str(point)
 
         def write_and_die(folder: Path = folder, point: int = point) -> None:
-            die_at(point)
+            deadly.at(point)
             write(folder, backend)
 
         status = in_fork(write_and_die)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.gallery import GalleryIndex, record_store
+from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.adopting import adopt_index
 from tests.test_gallery.people import BACKENDS, MODEL, fill
+from tests.test_gallery.stored import change_manifest, manifest_of
 
 
 @pytest.mark.parametrize('backend', ['hnsw-fp16', 'ivf_pq-int8', 'flat-fp32'])
-def test_structures_and_columns_are_built_anew(folder, people, backend, monkeypatch):
-    monkeypatch.setattr(record_store, '_MAPPED_FROM', 100)
+def test_structures_are_built_anew(folder, people, backend):
     with GalleryIndex.create(folder, MODEL, BACKENDS[backend]) as index:
         fill(index, people, [300])
         index.optimize()
         expected = index.search(people.vectors[:9], 5)
-        derived = {e.name for e in index._manifest.all_files() if e.name[0] in 'sc'}
-    assert len(derived) == (1 if backend == 'flat-fp32' else 2)
+    derived = {path.name for path in folder.glob('structure-*')}
+    assert len(derived) == (0 if backend == 'flat-fp32' else 1)
     for name in derived:  # whatever is in them is not looked at
         (folder / name).unlink()
         (folder / name).write_bytes(b'evil')
     assert adopt_index(folder) == len(derived)
     with GalleryIndex.open(folder, MODEL) as index:
-        names = {entry.name for entry in index._manifest.all_files()}
+        names = manifest_of(folder).file_names()
         assert len(names & derived) == 0
-        assert len(names) == len(list(folder.glob('*-*.*'))) + (folder / 'rotation.faiss').exists()
+        assert len(names) == len(list(folder.glob('*-*.*'))) + (folder / 'rotation.f32').exists()
         index.verify()
         found = index.search(people.vectors[:9], 5)
         assert [[hit.row for hit in hits] for hits in found] == [
@@ -46,10 +44,28 @@ def test_milvus_is_refused(folder, people):
     """A stranger's manifest would send the queries to the stranger's server."""
     with GalleryIndex.create(folder, MODEL) as index:
         fill(index, people, [10])
-    content = json.loads((folder / 'manifest.json').read_text())
-    content['backend'] = {'type': 'MilvusBackend', 'uri': 'http://127.0.0.1:1'}
-    (folder / 'manifest.json').write_text(json.dumps(content))
+    change_manifest(folder, backend={'type': 'MilvusBackend', 'uri': 'http://127.0.0.1:1'})
     with pytest.raises(ConfigError, match='is one of MilvusBackend'):
+        adopt_index(folder)
+
+
+def test_a_journal_is_refused(folder, people):
+    """It would be carried out, and may name files to delete."""
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [10])
+    journal = folder / 'index.sqlite-journal'
+    journal.write_bytes(b'evil')
+    with pytest.raises(DataError, match='interrupted commit'):
+        adopt_index(folder)
+    assert journal.read_bytes() == b'evil'
+
+
+def test_vectors_that_are_not_those_of_the_records(folder, people):
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [10])
+    path = folder / manifest_of(folder).vectors
+    path.write_bytes(path.read_bytes()[::-1])
+    with pytest.raises(DataError, match='not what was written'):
         adopt_index(folder)
 
 

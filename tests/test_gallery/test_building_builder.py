@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.gallery import GalleryIndex, table_to_records
+from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
     BuildCommand,
     BuildFile,
@@ -58,7 +58,7 @@ def content(path: Path) -> dict:
     with GalleryIndex.open(path) as index:
         records = [
             replace(r, time=None if np.isnan(r.time) else r.time)  # NaN is not equal to itself
-            for r in table_to_records(index.records())
+            for r in index.records()
         ]
         vectors = index.embeddings(range(len(index)))
     assert len(set(records)) == len(records)
@@ -67,7 +67,7 @@ def content(path: Path) -> dict:
 
 def build(path: Path, *sources: Path, **options) -> tuple:
     embedder = FakeEmbedder()
-    exists = (path / 'manifest.json').exists()
+    exists = (path / 'index.sqlite').exists()
     index = (
         GalleryIndex.open(path, embedder.fingerprint, writable=True)
         if exists

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
+import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.gallery import GalleryIndex, files, table_to_records
+from mmclsa.gallery import GalleryIndex, files
+from mmclsa.gallery import index as gallery_index
 from mmclsa.gallery.backends import faiss_structures
+from mmclsa.gallery.database import Database
 from mmclsa.gallery.manifest import Manifest
 from tests.helpers import REPO, run_python
-from tests.test_gallery.people import BACKENDS, MODEL, fill, needs_milvus, same_records
+from tests.test_gallery.people import BACKENDS, DIMS, MODEL, fill, needs_milvus, same_records
+from tests.test_gallery.stored import change_manifest, manifest_of, manifest_text, write_manifest
 
 IVF_PQ = BACKENDS['ivf_pq-int8']
 
@@ -90,17 +95,32 @@ def fail_after(monkeypatch, name: str, calls: int) -> None:
     monkeypatch.setattr(os, name, full)
 
 
-@pytest.mark.parametrize(('name', 'calls'), [('fsync', 0), ('fsync', 1), ('fsync', 2), ('fsync', 3),
-                                             ('replace', 0)])  # fmt: skip
-def test_full_disk_while_committing(folder, people, monkeypatch, name, calls):
+def fill_database(index: GalleryIndex) -> None:
+    """Let SQLite say that the disk is full, when its file should grow."""
+    index._database.read('PRAGMA max_page_count = 1')
+
+
+def empty_disk(index: GalleryIndex) -> None:
+    index._database.read('PRAGMA max_page_count = 1000000')
+
+
+@pytest.mark.parametrize('where', ['vectors', 'database'])
+def test_full_disk_while_committing(folder, people, monkeypatch, where):
     with GalleryIndex.create(folder, MODEL, IVF_PQ) as index:
         fill(index, people, [30])
         before = sorted(path.name for path in folder.iterdir())
-        index.add(people.vectors[30:50], people.records[30:50], 'next')
+        size = (folder / manifest_of(folder).vectors).stat().st_size
+        index.add(people.vectors[30:], people.records[30:], 'next')
         with monkeypatch.context() as patch:
-            fail_after(patch, name, calls)
+            if where == 'vectors':
+                fail_after(patch, 'fsync', 0)
+            else:
+                fill_database(index)
             with pytest.raises(UserError, match=r'disk is full.*as it was at its last commit'):
                 index.commit()
+        empty_disk(index)
+        if where == 'vectors':  # what was written of them is given back
+            assert (folder / manifest_of(folder).vectors).stat().st_size == size
         assert sorted(path.name for path in folder.iterdir()) == before
         with GalleryIndex.open(folder, MODEL) as reader:
             assert len(reader) == 30
@@ -108,11 +128,12 @@ def test_full_disk_while_committing(folder, people, monkeypatch, name, calls):
         # There is room again: nothing that was added is lost.
         index.commit()
     with GalleryIndex.open(folder, MODEL) as index:
-        assert same_records(table_to_records(index.records()), people.records[:50])
-        assert [hits[0].row for hits in index.search(people.vectors[:50], 1)] == list(range(50))
+        index.verify()
+        assert same_records(index.records(), people.records)
+        assert [hits[0].row for hits in index.search(people.vectors, 1)] == list(range(600))
 
 
-@pytest.mark.parametrize('calls', range(6))
+@pytest.mark.parametrize('calls', range(2))
 def test_full_disk_while_optimizing(folder, people, monkeypatch, calls):
     with GalleryIndex.create(folder, MODEL, IVF_PQ) as index:
         fill(index, people, [100, 200])
@@ -126,6 +147,31 @@ def test_full_disk_while_optimizing(folder, people, monkeypatch, calls):
         assert index.search(people.vectors[[150]], 1)[0][0].row == 150
         index.optimize()
         assert index.search(people.vectors[[150]], 1)[0][0].row == 150
+
+
+@pytest.mark.parametrize('calls', range(3))
+def test_full_disk_while_deleting(folder, people, monkeypatch, calls):
+    with GalleryIndex.create(folder, MODEL, IVF_PQ) as index:
+        fill(index, people, [200])
+        index.optimize()
+        before = sorted(path.name for path in folder.iterdir())
+        with monkeypatch.context() as patch:
+            if calls < 2:
+                fail_after(patch, 'fsync', calls)
+            else:
+                patch.setattr(Manifest, 'without', say_that_it_is_full)
+            with pytest.raises(UserError, match='disk is full'):
+                index.delete(rows=[7, 9])
+        assert sorted(path.name for path in folder.iterdir()) == before
+        with GalleryIndex.open(folder, MODEL) as reader:
+            reader.verify()
+            assert reader.rows().tolist() == list(range(200))
+        assert index.delete(rows=[7, 9]) == 2
+        assert len(index) == 198
+
+
+def say_that_it_is_full(*_):
+    raise sqlite3.OperationalError('database or disk is full')
 
 
 def test_full_disk_inside_faiss(folder, people, monkeypatch):
@@ -173,14 +219,25 @@ def test_really_full_disk(small_disk, people, backend):
                 message = str(error)
                 break
         assert 'disk is full' in message
-        kept = Manifest.read(folder).rows
     assert committed
-    # The commit itself may have come through, and only the joining not.
-    assert kept in (committed, committed + len(people.records))
     with GalleryIndex.open(folder, MODEL) as index:
-        assert len(index) == kept
+        assert len(index) == committed
         index.verify()
         assert index.search(people.vectors[[3]], 1)[0][0].similarity == pytest.approx(1, abs=0.01)
+
+
+def test_on_a_disk_that_is_read_only(small_disk, people):
+    folder = small_disk / 'index'
+    with GalleryIndex.create(folder, MODEL, IVF_PQ) as index:
+        fill(index, people, [200])
+        index.optimize()
+    remount = ['mount', '-o', 'remount,ro', small_disk]
+    subprocess.run(remount, check=True)
+    with GalleryIndex.open(folder, MODEL) as index:
+        index.verify()
+        assert index.search(people.vectors[[150]], 1)[0][0].row == 150
+    with pytest.raises(UserError, match='Cannot write into the index'):
+        GalleryIndex.open(folder, writable=True)
 
 
 @pytest.mark.parametrize('probe_only', [False, True])
@@ -189,15 +246,18 @@ def test_broken_files_name_themselves(folder, people, damage, probe_only, monkey
     with GalleryIndex.create(folder, MODEL, IVF_PQ) as index:
         fill(index, people, [300])
         index.optimize()
-        names = [entry.name for entry in index._manifest.all_files()]
+    names = {*manifest_of(folder).file_names(), 'index.sqlite'}
     assert len(names) == 4
     if probe_only:
         monkeypatch.setattr(files, '_CHECKED_WHOLE', 0)
+        monkeypatch.setattr(gallery_index, '_CHECKED', 10)
     for name in names:
         content = (folder / name).read_bytes()
         (folder / name).unlink()
         changed = bytearray(content)
-        changed[-3] ^= 64
+        # In the database, a byte of the last person's record.
+        last = content.rfind(struct.pack('>d', people.records[299].box[2]))
+        changed[last + 7 if name == 'index.sqlite' else -3] ^= 64
         if damage != 'missing':
             (folder / name).write_bytes(
                 {
@@ -207,51 +267,66 @@ def test_broken_files_name_themselves(folder, people, damage, probe_only, monkey
                     'changed': bytes(changed),
                 }[damage]
             )
-        with pytest.raises(DataError, match=f'broken.*{name}|{name} is broken'):
-            GalleryIndex.open(folder, MODEL)
+        if damage == 'longer' and not name.startswith(('structure', 'rotation')):
+            # What a writer leaves who was killed, or nothing that SQLite reads.
+            with GalleryIndex.open(folder, MODEL) as index:
+                index.verify()
+        else:
+            with pytest.raises(DataError, match=f'(broken|no index).*{name}|{name} is broken'):
+                GalleryIndex.open(folder, MODEL)
         (folder / name).write_bytes(content)
     GalleryIndex.open(folder, MODEL).close()
 
 
-@pytest.mark.parametrize('at', [4, 8, 40, -1])
-@pytest.mark.parametrize('role', ['vectors', 'rotation'])
-def test_faiss_reads_no_header_that_it_did_not_write(folder, people, role, at, monkeypatch):
-    """It believes what a header says; who sends an index also writes its digests."""
+def test_faiss_reads_no_file_of_vectors(folder, people, monkeypatch):
+    """It believes what a header says, so there is none, and lengths are checked before."""
+    monkeypatch.delattr('faiss.read_index')
+    monkeypatch.delattr('faiss.read_VectorTransform')
     with GalleryIndex.create(folder, MODEL, {'type': 'FaissBackend', 'storage': 'int8'}) as index:
         fill(index, people, [50])
-    manifest = json.loads((folder / 'manifest.json').read_text())
-    entries = manifest['segments'][0]['files'] if role == 'vectors' else manifest['files']
-    path = folder / entries[role]['name']
-    content = bytearray(path.read_bytes())
-    if at == 40 and role == 'rotation':
-        at = len(content) - 6  # a dimension
-    content = content + b'\0' if at < 0 else content
-    content[at] ^= 1
-    path.unlink()
-    path.write_bytes(content)
-    entries[role] = asdict(files.describe_file(path))
-    (folder / 'manifest.json').write_text(json.dumps(manifest))
-    monkeypatch.delattr('faiss.read_index')
-    if role == 'rotation':
-        monkeypatch.delattr('faiss.read_VectorTransform')
-    with pytest.raises(DataError, match=f'{path.name} is broken'):
-        GalleryIndex.open(folder, MODEL)
+    with GalleryIndex.open(folder, MODEL) as index:
+        assert index.search(people.vectors[[7]], 1)[0][0].row == 7
+    text, genuine = manifest_text(folder), manifest_of(folder)
+    for people_said in (51, 2**40):
+        change_manifest(folder, people=people_said, next_row=people_said)
+        with pytest.raises(DataError, match=f'{genuine.vectors} is broken'):
+            GalleryIndex.open(folder, MODEL)
+    write_manifest(folder, text)
+    for content in (b'', np.full(DIMS * DIMS, np.nan, np.float32).tobytes()):
+        (folder / 'rotation.f32').write_bytes(content)
+        entry = asdict(files.describe_file(folder / 'rotation.f32'))
+        change_manifest(folder, files={'rotation': entry})
+        with pytest.raises(DataError, match=r'rotation\.f32 is broken'):
+            GalleryIndex.open(folder, MODEL)
 
 
-def test_verify_reads_what_opening_does_not(folder, people, monkeypatch):
+@pytest.mark.parametrize('kind', ['vectors', 'records', 'structure'])
+def test_verify_reads_what_opening_does_not(folder, people, monkeypatch, kind):
+    monkeypatch.setattr(gallery_index, '_CHECKED', 10)
     monkeypatch.setattr(files, '_CHECKED_WHOLE', 0)
     monkeypatch.setattr(files, '_PROBE', 64)
-    with GalleryIndex.create(folder, MODEL) as index:
+    with GalleryIndex.create(folder, MODEL, IVF_PQ) as index:
         fill(index, people, [300])
-        path = folder / index._manifest.segments[0].files['vectors'].name
+        index.optimize()
+    manifest = manifest_of(folder)
+    path = (
+        folder
+        / {
+            'vectors': manifest.vectors,
+            'records': 'index.sqlite',
+            'structure': manifest.files['structure'].name,
+        }[kind]
+    )
+    content = path.read_bytes()
+    middle = content.find(struct.pack('>d', people.records[150].box[2])) + 6
     with open(path, 'r+b') as stream:
-        stream.seek(1000)
-        stream.write(b'???')
+        stream.seek(middle if kind == 'records' else 1000)
+        stream.write(b'?')
     with GalleryIndex.open(folder) as index, pytest.raises(DataError, match=path.name):
         index.verify()
 
 
-def test_readers_go_on_while_a_writer_joins(folder, people):
+def test_readers_go_on_while_a_writer_builds(folder, people):
     with GalleryIndex.create(folder, MODEL, IVF_PQ) as writer:
         fill(writer, people, [100, 200])
         with GalleryIndex.open(folder, MODEL) as reader:
@@ -261,21 +336,22 @@ def test_readers_go_on_while_a_writer_joins(folder, people):
             assert [hits[0].row for hits in reader.search(people.vectors[:200], 1)] == list(
                 range(200)
             )
-            assert same_records(table_to_records(reader.records()), people.records[:200])
+            assert same_records(reader.records(), people.records[:200])
+            reader.refresh()
+            assert len(reader) == 600
+            assert reader.search(people.vectors[[550]], 1)[0][0].row == 550
 
 
-def test_opening_while_a_writer_joins(folder, people, monkeypatch):
+def test_opening_while_a_writer_replaces_files(folder, people, monkeypatch):
     """The manifest is read again when its files are gone in the meantime."""
     with GalleryIndex.create(folder, MODEL) as writer:
         fill(writer, people, [100, 200])
-        old = Manifest.read(folder)
-        writer.optimize()
-        genuine, answers = Manifest.read.__func__, [old, old]
+        old = manifest_of(folder)
+        writer.delete(rows=[0])
+        genuine, answers = Database.manifest, [old, old, old]
         monkeypatch.setattr(
-            Manifest,
-            'read',
-            classmethod(lambda cls, path: answers.pop() if answers else genuine(cls, path)),
+            Database, 'manifest', lambda self: answers.pop() if answers else genuine(self)
         )
         with GalleryIndex.open(folder, MODEL) as reader:
-            assert len(reader) == 200
+            assert len(reader) == 199
         assert not answers

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter, records_to_table
-from mmclsa.gallery.filters import filter_mask
+from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
 from tests.test_gallery.people import MODEL, needs_milvus, passes
 
 ODD = [
@@ -47,11 +46,20 @@ def odd_records() -> list[GalleryRecord]:
     ]
 
 
-def test_mask_is_what_the_conditions_say(odd_records):
-    table = records_to_table(odd_records)
-    for where in FILTERS:
-        expected = [passes(record, where) for record in odd_records]
-        assert filter_mask(table, where).tolist() == expected, where
+@pytest.mark.parametrize('committed', [0, 25, 60])
+def test_mask_is_what_the_conditions_say(folder, people, odd_records, committed):
+    """Of people in the database and of those who are not yet there, each once deleted or not."""
+    with GalleryIndex.create(folder, MODEL) as index:
+        index.add(people.vectors[:committed], odd_records[:committed])
+        gone = [3, 4, 20][: committed // 20]
+        if gone:
+            index.delete(rows=gone)
+        index.add(people.vectors[committed:60], odd_records[committed:])
+        for where in FILTERS:
+            expected = [
+                passes(record, where) for row, record in enumerate(odd_records) if row not in gone
+            ]
+            assert index._records.mask(where).tolist() == expected, where
 
 
 @needs_milvus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.gallery import GalleryIndex, GalleryRecord, records_to_table, table_to_records
-from mmclsa.gallery.files import describe_file
-from mmclsa.gallery.manifest import VERSION, Manifest, Segment, parse_manifest
-from mmclsa.gallery.record_files import RecordFile, write_records
-from tests.test_gallery.people import MODEL, fill, make_people, same_records
+from mmclsa.gallery import GalleryIndex, GalleryRecord
+from mmclsa.gallery.manifest import VERSION, parse_manifest, read_manifest
+from tests.test_gallery.people import DIMS, MODEL, fill, make_people, same_records
+from tests.test_gallery.stored import database, manifest_text, write_manifest
 
 FEW = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -25,14 +25,15 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
 )
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+# SQLite has no negative zero.
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0)
 RECORDS = st.builds(
     GalleryRecord,
     source=st.text(),
     frame=st.integers(0, 2**40),
     time=NUMBERS | st.just(float('nan')),
     box=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS),
-    score=st.floats(0, 1),
+    score=st.floats(0, 1).map(abs),
     camera=st.text(),
     track_id=st.integers(-1, 2**40),
 )
@@ -40,7 +41,7 @@ RECORDS = st.builds(
 
 @pytest.fixture(scope='module')
 def small(tmp_path_factory) -> Path:
-    """An index of two segments."""
+    """An index of two commits."""
     folder = tmp_path_factory.mktemp('small') / 'index'
     with GalleryIndex.create(folder, MODEL, {'type': 'FaissBackend', 'storage': 'int8'}) as index:
         fill(index, make_people(40), [15, 40])
@@ -57,8 +58,8 @@ def outcome(function: Callable) -> tuple[Any, str]:
 
 def open_and_read(folder: Path) -> int:
     with GalleryIndex.open(folder) as index:
-        assert index.records().num_rows == len(index)
-        assert len(index.embeddings(range(len(index)))) == len(index)
+        assert len(index.records()) == len(index)
+        assert len(index.embeddings(index.rows())) == len(index)
         return len(index)
 
 
@@ -78,16 +79,15 @@ def paths_in(content: object, prefix: tuple = ()) -> list[tuple]:
 @FEW
 @given(content=JSON)
 def test_arbitrary_json_is_no_manifest(content):
-    with pytest.raises(DataError, match=r'manifest\.json'):
-        parse_manifest(content, 'manifest.json')
+    with pytest.raises(DataError, match=r'index\.sqlite'):
+        parse_manifest(content, 'index.sqlite')
 
 
 @settings(FEW, max_examples=300)
 @given(data=st.data())
 def test_manifest_with_another_value_somewhere(small, data):
     """It is refused, or the index that it then describes can be read."""
-    path = small / 'manifest.json'
-    whole = path.read_text()
+    whole = manifest_text(small)
     content = json.loads(whole)
     *way, last = data.draw(st.sampled_from(paths_in(content)))
     place = content
@@ -98,75 +98,126 @@ def test_manifest_with_another_value_somewhere(small, data):
     else:
         place[last] = data.draw(JSON)
     try:
-        path.write_text(json.dumps(content))
+        write_manifest(small, json.dumps(content))
         outcome(lambda: open_and_read(small))
     finally:
-        path.write_text(whole)
+        write_manifest(small, whole)
 
 
 @FEW
 @given(data=st.data())
 def test_index_with_a_broken_manifest(small, data):
     """Opening it gives one sentence, whatever bytes there are."""
-    path = small / 'manifest.json'
-    whole = path.read_bytes()
-    spoilt = bytearray(whole)
+    whole = manifest_text(small)
+    spoilt = bytearray(whole.encode())
     for _ in range(data.draw(st.integers(1, 3))):
         spoilt[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(whole)))
     try:
-        path.write_bytes(bytes(spoilt[:cut]) if data.draw(st.booleans()) else bytes(spoilt))
+        write_manifest(small, bytes(spoilt[:cut]) if data.draw(st.booleans()) else bytes(spoilt))
+        rows, problem = outcome(lambda: open_and_read(small))
+        assert rows == 40 or problem
+    finally:
+        write_manifest(small, whole)
+
+
+@settings(FEW, max_examples=300)
+@given(data=st.data())
+def test_spoilt_database(small, data):
+    """Whatever bytes there are in its file, it is refused or read whole."""
+    path = small / 'index.sqlite'
+    whole = path.read_bytes()
+    spoilt = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        # The first page says what is where.
+        place = data.draw(st.integers(0, len(whole) - 1) | st.integers(0, 4000))
+        spoilt[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(whole))) if data.draw(st.booleans()) else None
+    try:
+        path.write_bytes(bytes(spoilt[:cut]))
         rows, problem = outcome(lambda: open_and_read(small))
         assert rows == 40 or problem
     finally:
         path.write_bytes(whole)
 
 
-def test_newer_version(small):
-    path = small / 'manifest.json'
-    whole = path.read_text()
+VALUES = st.none() | st.integers(-(2**40), 2**40) | st.floats() | st.text() | st.binary(max_size=9)
+
+
+@FEW
+@given(value=VALUES, column=st.sampled_from(['source', 'frame', 'time', 'x1', 'camera', 'row']))
+def test_another_value_in_a_record(small, value, column):
+    """SQLite keeps anything in any column; whoever reads it does not."""
+    path = small / 'index.sqlite'
+    whole = path.read_bytes()
     try:
-        path.write_text(whole.replace(f'"version": {VERSION}', '"version": 99'))
+        with database(small) as connection:
+            try:
+                connection.execute(f'UPDATE people SET {column} = ? WHERE row = 17', (value,))
+            except sqlite3.Error:
+                return
+        rows, problem = outcome(lambda: open_and_read(small))
+        assert rows == 40 or problem
+    finally:
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    'statement',
+    [
+        'CREATE TABLE more (a)',
+        'CREATE VIEW more AS SELECT load_extension("evil.so")',
+        'CREATE TRIGGER more AFTER INSERT ON people BEGIN DELETE FROM people; END',
+        'DROP VIEW records',
+        'ALTER TABLE people ADD COLUMN more AS (hex(row))',
+        'CREATE INDEX more ON people (abs(frame))',
+    ],
+)
+def test_a_database_with_other_things_in_it(small, statement):
+    """Nothing that a stranger has defined is ever looked at."""
+    path = small / 'index.sqlite'
+    whole = path.read_bytes()
+    try:
+        with database(small) as connection:
+            connection.execute(statement)
+        with pytest.raises(DataError, match='does not have the tables of an index'):
+            GalleryIndex.open(small)
+    finally:
+        path.write_bytes(whole)
+
+
+def test_newer_version(small):
+    whole = manifest_text(small)
+    try:
+        write_manifest(small, whole.replace(f'"version": {VERSION}', '"version": 99'))
         with pytest.raises(DataError, match='newer mmclsa: its version is 99'):
             GalleryIndex.open(small)
     finally:
-        path.write_text(whole)
+        write_manifest(small, whole)
 
 
 def test_no_index(tmp_path):
     for folder in (tmp_path, tmp_path / 'nowhere'):
         with pytest.raises(DataError, match='no index in'):
             GalleryIndex.open(folder)
-    (tmp_path / 'manifest.json').write_text('[' * 100_000)
+    (tmp_path / 'index.sqlite').write_text('[' * 100_000)
+    with pytest.raises(DataError, match='broken'):
+        GalleryIndex.open(tmp_path)
     with pytest.raises(DataError, match='no JSON'):
-        Manifest.read(tmp_path)
+        read_manifest('[' * 100_000, 'index.sqlite')
 
 
 @FEW
 @given(records=st.lists(RECORDS, max_size=8))
-def test_records_come_back_from_parquet(tmp_path, records):
-    path = tmp_path / 'records-1.parquet'
-    entry = write_records(path, [records_to_table(records)], ['a', 'ü'])
-    file = RecordFile(tmp_path, Segment('1', len(records), {'records': entry}))
-    assert same_records(table_to_records(file.table()), records)
-    assert file.shards == {'a', 'ü'}
-
-
-@settings(FEW, max_examples=200)
-@given(data=st.data())
-def test_spoilt_parquet(tmp_path, data):
-    """Read past the digest, it is refused or has as many rows as it should."""
-    path = tmp_path / 'records-1.parquet'
-    write_records(path, [records_to_table(make_people(50).records)], ['shard'])
-    spoilt = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        # Most of it is data; the end, where the structure is, must get its share.
-        place = data.draw(st.integers(0, len(spoilt) - 1) | st.integers(-900, -1))
-        spoilt[place] = data.draw(st.integers(0, 255))
-    path.write_bytes(spoilt[: data.draw(st.integers(0, len(spoilt)))])
-    segment = Segment('1', 50, {'records': describe_file(path)})
-    table, problem = outcome(lambda: RecordFile(tmp_path, segment).table())
-    if problem:
-        assert 'records-1.parquet' in problem
-    else:
-        assert len(table_to_records(table)) == 50
+def test_records_come_back(tmp_path_factory, records):
+    folder = tmp_path_factory.mktemp('records')
+    vectors = make_people(8).vectors[: len(records)]
+    with GalleryIndex.create(folder, MODEL) as index:
+        index.add(vectors.reshape(-1, DIMS), records, 'ü')
+        assert same_records(index.records(), records)
+        index.commit()
+    with GalleryIndex.open(folder) as index:
+        index.verify()
+        assert same_records(index.records(), records)
+        assert same_records([index.records([row])[0] for row in index.rows()], records)
+        assert index.shards() == {'ü'}

@@ -1,57 +1,93 @@
-"""Records and tables of them."""
+"""Records, and the columns in which they are kept."""
 
 from __future__ import annotations
 
-import pyarrow as pa
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from mmclsa.errors import DataError
-from mmclsa.gallery import record_schema, records_to_table, table_to_records
-from mmclsa.gallery.records import conform_table
-from tests.test_gallery.people import same_records
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.records import checksum, decode_record, encode_record
+from tests.test_gallery.people import MODEL, same_records
+from tests.test_gallery.stored import database
 
 
-def test_schema_is_the_one_of_the_files_out_there():
-    """Whoever changes it changes the format and must raise its version."""
-    assert str(record_schema()).splitlines() == [
-        'source: dictionary<values=string, indices=int32, ordered=0> not null',
-        'frame: int64 not null',
-        'time: double not null',
-        'x1: double not null',
-        'y1: double not null',
-        'x2: double not null',
-        'y2: double not null',
-        'score: double not null',
-        'camera: dictionary<values=string, indices=int32, ordered=0> not null',
-        'track_id: int64 not null',
-    ]
+def test_tables_are_those_of_the_files_out_there(folder):
+    """Whoever changes them changes the format and must raise its version."""
+    GalleryIndex.create(folder, MODEL).close()
+    with database(folder) as connection:
+        columns = connection.execute(
+            'SELECT name, type, "notnull" FROM pragma_table_info(?)', ('people',)
+        )
+        assert columns.fetchall() == [
+            ('row', 'INTEGER', 0),
+            ('source', 'INTEGER', 1),
+            ('frame', 'INTEGER', 1),
+            ('time', 'REAL', 0),
+            *((name, 'REAL', 1) for name in ('x1', 'y1', 'x2', 'y2', 'score')),
+            ('camera', 'INTEGER', 1),
+            ('track_id', 'INTEGER', 1),
+            ('checksum', 'INTEGER', 1),
+        ]
+        tables = connection.execute('SELECT name FROM sqlite_master WHERE sql IS NOT NULL')
+        assert [name for (name,) in tables] == [
+            'manifest', 'names', 'people', 'units', 'doomed', 'records',
+        ]  # fmt: skip
 
 
-def test_foreign_tables_are_brought_to_the_schema(people):
-    table = records_to_table(people.records[:30])
-    plain = pa.table(
-        {name: table[name].to_pylist() for name in reversed(table.column_names)}
-    ).append_column('note', pa.array(['x'] * 30))
-    assert same_records(table_to_records(plain), people.records[:30])
-    assert conform_table(plain).schema.equals(record_schema())
+def test_the_view_is_readable_by_anybody(folder, people):
+    with GalleryIndex.create(folder, MODEL) as index:
+        index.add(people.vectors[:3], people.records[:3])
+        index.commit()
+    with database(folder) as connection:
+        found = connection.execute('SELECT source, frame, camera FROM records ORDER BY row')
+        assert found.fetchall() == [(r.source, r.frame, r.camera) for r in people.records[:3]]
+
+
+def test_numbers_of_numpy_are_taken(people):
+    record = people.records[3]
+    other = replace(
+        record,
+        source=np.str_(record.source),
+        frame=np.int32(record.frame),
+        time=np.float64(record.time),
+        box=np.array(record.box),
+        track_id=np.int64(record.track_id),
+    )
+    assert same_records([decode_record(encode_record(other))], [record])
+    kinds = {type(value) for value in encode_record(other)}
+    assert kinds == {str, int, float}
+
+
+def test_the_checksum_sees_every_value(people):
+    values = encode_record(people.records[3])
+    seen = {checksum(values, b'code'), checksum(values, b'code.'), checksum(values)}
+    for place, value in enumerate(values):
+        changed = f'{value}.' if isinstance(value, str) else value + 1
+        seen.add(checksum([*values[:place], changed, *values[place + 1 :]], b'code'))
+    assert len(seen) == 13
 
 
 @pytest.mark.parametrize(
-    ('column', 'values', 'word'),
+    ('column', 'value', 'word'),
     [
-        ('score', None, 'no column'),
-        ('score', [None], 'empty values'),
-        ('x1', [float('nan')], 'finite'),
-        ('frame', ['one'], 'must have the columns'),
-        ('frame', [1.5], 'must have the columns'),
-        ('camera', [b'\xff\xfe'], 'must have the columns'),
+        ('score', None, 'float'),
+        ('score', float('inf'), 'finite'),
+        ('box', (float('nan'), 0.0, 1.0, 2.0), 'finite'),
+        ('box', (0.0, 1.0, 2.0), 'expected'),
+        ('frame', 'one', 'integer'),
+        ('frame', 1.5, 'integer'),
+        ('track_id', 2**63, ': '),
+        ('camera', b'\xff\xfe', 'no text'),
+        ('source', None, 'no text'),
+        ('source', '\udcff', 'surrogates'),
     ],
 )
-def test_tables_without_meaning(people, column, values, word):
-    table = records_to_table(people.records[:1])
-    place = table.column_names.index(column)
-    table = table.remove_column(place)
-    if values is not None:
-        table = table.append_column(column, pa.array(values))
-    with pytest.raises(DataError, match=f'{word}'):
-        table_to_records(table)
+def test_records_without_meaning(folder, people, column, value, word):
+    record = replace(people.records[0], **{column: value})
+    with GalleryIndex.create(folder, MODEL) as index:
+        with pytest.raises(DataError, match=f'no record of a person.*{word}'):
+            index.add(people.vectors[:2], [people.records[1], record])
+        assert len(index) == 0

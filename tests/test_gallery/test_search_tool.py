@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmclsa.gallery import GalleryIndex, table_to_records
+from mmclsa.gallery import GalleryIndex
 from mmclsa.media import VideoReader
 from tests.fakes.footage import write, write_video
 from tests.helpers import REPO
@@ -144,7 +144,7 @@ def test_evaluation_of_an_index(tool, tmp_path, pictures):
     shutil.copy(pictures / '0.png', pictures / '9.png')
     assert tool.build(pictures, '--out', tmp_path / 'index')[0] == 0
     with GalleryIndex.open(tmp_path / 'index') as index:
-        records = table_to_records(index.records())
+        records = index.records()
     images, annotations = [], []
     for number, person in ((0, 5), (1, 6), (9, 5)):
         path = str(pictures / f'{number}.png')
@@ -183,7 +183,7 @@ def test_exported_graphs_build_the_same_index(tool, tmp_path, pictures, checkpoi
     found = []
     for name in ('torch', 'onnx'):
         with GalleryIndex.open(tmp_path / name) as index:
-            records = table_to_records(index.records())
+            records = index.records()
             vectors = index.embeddings(range(len(index)))
         order = sorted(range(len(records)), key=lambda n: (records[n].source, records[n].box))
         found.append([(records[n], vectors[n]) for n in order])

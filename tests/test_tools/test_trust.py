@@ -21,6 +21,7 @@ from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
 from mmclsa.inference import PersonSearchInferencer, embedder_of_index
 from tests.evil import evil_text, write_evil
 from tests.helpers import REPO
+from tests.test_gallery.stored import change_manifest
 from tests.test_inference.conftest import checkpoints  # noqa: F401 (a fixture)
 from tests.test_tools.test_tiny_config import CONFIG, ENV, OPTIONS, gloo
 
@@ -189,8 +190,8 @@ def test_two_processes(names):
 class TestIndex:
     """What an index says of its model, when a stranger says it."""
 
-    def rewrite(self, names, file='build.json', drop=(), **content) -> None:
-        rewrite(names['index'] / file, drop, **content)
+    def rewrite(self, names, drop=(), **content) -> None:
+        rewrite(names['index'] / 'build.json', drop, **content)
 
     def search(self, run, names) -> str:
         words = search('tools/search_gallery.py', *QUERY)
@@ -233,10 +234,9 @@ class TestIndex:
     def test_backend(self, run_tool_to_its_error, names, kind):
         """The manifest names a class, which is built with what the manifest says."""
         evil = dict(type=kind, args=['touch', str(names['mark'])])
-        self.rewrite(names, file='manifest.json', backend=evil)
         if kind is None:
             evil.pop('type')
-            self.rewrite(names, file='manifest.json', backend=evil)
+        change_manifest(names['index'], backend=evil)
         self.search(run_tool_to_its_error, names)
         assert not names['mark'].exists()
 

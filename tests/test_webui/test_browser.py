@@ -68,7 +68,7 @@ class TestServing:
         """Not of the machine, not of the repository, not even of the index or its sources."""
         footage = index_dir.parent / 'yard' / '0000.png'
         targets = ['/etc/passwd', str(REPO / 'README.md'), 'README.md', str(footage)]
-        targets += [str(index_dir / 'manifest.json'), '../../../../../../etc/passwd']
+        targets += [str(index_dir / 'index.sqlite'), '../../../../../../etc/passwd']
         targets += [urllib.parse.quote('../../../../../../etc/passwd', safe='')]
         for target in targets:
             for prefix in ('gradio_api/', ''):

@@ -62,7 +62,7 @@ import numpy as np
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.evaluation.functional.geometry import pairwise_iou
-from mmclsa.gallery import GalleryIndex, GalleryRecord, table_to_records
+from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.gallery.building import QueryEmbedder
 from mmclsa.inference import embedder_of_index, load_record_pictures, rank_people
 from mmclsa.structures import Scene
@@ -170,7 +170,7 @@ def main() -> None:
     args = parse_args()
     truth, order = read_truth(args)
     with GalleryIndex.open(args.index) as index:
-        records = table_to_records(index.records())
+        records = index.records()
         found = [recognise(record, truth) for record in records]
         moments = np.array([order.get(place_of(record), _ELSEWHERE) for record in records])
         if args.annotated_boxes:
@@ -184,7 +184,7 @@ def main() -> None:
             people, times, features = annotated_people(truth, order, embedder)
         else:
             people, times = found, moments.tolist()
-            features = index.embeddings(range(len(index)))
+            features = index.embeddings(index.rows())
         seen = frames_of(found, moments.tolist())
         queries = [
             n
@@ -195,10 +195,12 @@ def main() -> None:
             raise ConfigError('nobody in the annotations is in the index at another time')
         chosen = np.random.default_rng(args.seed).permutation(queries)[: args.num or None]
         right = np.zeros(2, int)
+        places = {row: place for place, row in enumerate(index.rows().tolist())}
         for number in chosen.tolist():
             hits = rank_people(index, features[number], len(index))
-            away = [h.row for h in hits if abs(moments[h.row] - times[number]) >= args.min_gap]
-            right += first_are_right([found[row].person for row in away], people[number].person)
+            ranked = [places[hit.row] for hit in hits]
+            away = [n for n in ranked if abs(moments[n] - times[number]) >= args.min_gap]
+            right += first_are_right([found[n].person for n in away], people[number].person)
     print(f'{len(records)} people in the index, {sum(who.person >= 0 for who in found)} known')
     for count, where in zip(right.tolist(), ('', ' among those who are annotated')):
         print(
