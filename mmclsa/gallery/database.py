@@ -16,24 +16,25 @@ __all__ = ['Database']
 
 # ``people`` has the place of a person's embedding in its order; ``doomed`` are
 # rows that a backend has still to delete; ``records`` is for whoever looks in.
-_SCHEMA = (
-    'CREATE TABLE manifest (content TEXT NOT NULL)',
-    'CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)',
-    (
-        'CREATE TABLE people (row INTEGER PRIMARY KEY, source INTEGER NOT NULL, '
-        'frame INTEGER NOT NULL, time REAL, x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, '
-        'y2 REAL NOT NULL, score REAL NOT NULL, camera INTEGER NOT NULL, track_id INTEGER NOT NULL, '
-        'checksum INTEGER NOT NULL)'
-    ),
-    'CREATE TABLE units (name TEXT PRIMARY KEY) WITHOUT ROWID',
-    'CREATE TABLE doomed (row INTEGER PRIMARY KEY)',
-    (
-        'CREATE VIEW records AS SELECT row, sources.name AS source, frame, time, x1, y1, x2, y2, '
-        'score, cameras.name AS camera, track_id, checksum FROM people '
-        'JOIN names AS sources ON sources.id = people.source '
-        'JOIN names AS cameras ON cameras.id = people.camera'
-    ),
-)
+_SCHEMA = """
+CREATE TABLE manifest (content TEXT NOT NULL);
+CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE people (
+    row INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL, frame INTEGER NOT NULL, time REAL,
+    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+    score REAL NOT NULL, camera INTEGER NOT NULL, track_id INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE TABLE units (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE doomed (row INTEGER PRIMARY KEY);
+CREATE VIEW records AS
+    SELECT row, sources.name AS source, frame, time, x1, y1, x2, y2, score,
+        cameras.name AS camera, track_id, checksum
+    FROM people
+    JOIN names AS sources ON sources.id = people.source
+    JOIN names AS cameras ON cameras.id = people.camera
+""".strip().split(';\n')
 # Seconds to wait for another process, which holds its lock while it commits.
 _PATIENCE = 60.0
 
@@ -88,7 +89,7 @@ class Database:
             found = self.read('SELECT sql FROM sqlite_master WHERE sql IS NOT NULL')
             ((pages, size),) = self.read('SELECT * FROM pragma_page_count, pragma_page_size')
             length = self.path.stat().st_size
-        if [sql for (sql,) in found] != list(_SCHEMA):
+        if [sql for (sql,) in found] != _SCHEMA:
             raise DataError(f'{self.path} is broken: it does not have the tables of an index.')
         if length < pages * size:
             raise DataError(

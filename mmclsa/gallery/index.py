@@ -386,6 +386,31 @@ class GalleryIndex:
         found = self._records.get(numbers)
         return [found[row] for row in numbers.tolist()]
 
+    def find(self, where: SearchFilter) -> np.ndarray:
+        """Find everybody committed whom a filter lets through.
+
+        Args:
+            where: The filter.
+
+        Returns:
+            Shape (n,), int64: their row numbers, ascending.
+        """
+        return self._records.rows_of(where)
+
+    def same_tracks(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Find everybody committed who is of the same tracks as some.
+
+        Args:
+            rows: Shape (n,), row numbers.
+
+        Returns:
+            Shape (m,), int64, ascending: these rows, and those of their tracks.
+
+        Raises:
+            DataError: If there is no such row.
+        """
+        return self._records.same_tracks(self._check_rows(rows))
+
     def verify(self) -> None:
         """Read all of the index and compare it with what was written.
 

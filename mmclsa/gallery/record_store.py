@@ -263,6 +263,23 @@ class RecordStore:
         )
         return np.fromiter((row for (row,) in found), np.int64, len(found))
 
+    def same_tracks(self, rows: np.ndarray) -> np.ndarray:
+        """Find the committed rows of the tracks of some, and these.
+
+        Args:
+            rows: Shape (n,), row numbers.
+
+        Returns:
+            Shape (m,), int64, ascending.
+        """
+        wanted = ', '.join(map(str, rows.tolist()))
+        found = self._database.read(
+            f'SELECT row FROM people WHERE row IN ({wanted}) OR (source, track_id) IN '
+            f'(SELECT source, track_id FROM people WHERE track_id >= 0 AND row IN ({wanted})) '
+            'ORDER BY row'
+        )
+        return np.array([row for (row,) in found if row < self.numbers.next_row], np.int64)
+
     def mask(self, where: SearchFilter) -> np.ndarray:
         """Tell which places a filter lets through.
 

@@ -130,6 +130,7 @@ def _as_dict(rank: int, hit: Hit) -> dict[str, Any]:
     record = hit.record
     return dict(
         rank=rank,
+        row=hit.row,
         similarity=round(hit.similarity, 6),
         source=record.source,
         frame=record.frame,

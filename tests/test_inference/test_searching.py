@@ -184,6 +184,7 @@ class TestResults:
         assert content['query'] == [{'image': 'q.png', 'box': [0, 0, 48, 32]}]
         assert content['hits'][0] == {
             'rank': 1,
+            'row': 0,
             'similarity': 0.9,
             'source': str(tmp_path / 'v.avi'),
             'frame': 17,

@@ -1,0 +1,253 @@
+"""Deleting people: by source, camera, time and person, for good."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.gallery import GalleryIndex, SearchFilter
+from tests.test_gallery.people import (
+    BACKENDS,
+    MODEL,
+    fill,
+    literal_search,
+    make_people,
+    needs_milvus,
+    passes,
+    same_records,
+)
+from tests.test_gallery.stored import manifest_of
+
+TOOL = 'tools/prune_gallery.py'
+WHERE = [
+    SearchFilter(sources=['été 2/clip.mp4', 'no such source']),
+    SearchFilter(cameras=['cam 1']),
+    SearchFilter(time_from=100.0, time_to=201.0),
+    SearchFilter(cameras=['cam 0', ''], time_to=400.0),
+]
+
+
+@pytest.mark.parametrize(('where', 'optimized'), zip(WHERE, [True, False, True, False]))
+def test_nobody_else_goes(folder, people, backend, where, optimized):
+    kept = [row for row, record in enumerate(people.records) if not passes(record, where)]
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [250, 600])
+        if optimized:
+            index.optimize()
+        assert index.find(where).tolist() == sorted(set(range(600)) - set(kept))
+        assert index.delete(where) == 600 - len(kept)
+        assert index.delete(where) == 0
+        check_rows(index, people, kept)
+        if optimized:
+            index.optimize()
+            check_rows(index, people, kept)
+    with GalleryIndex.open(folder, MODEL) as index:
+        check_rows(index, people, kept)
+        assert index.shards() == {'part 0', 'part 250'}
+
+
+def check_rows(index, people, kept):
+    """These rows are in the index, found as a literal search finds them, and no others."""
+    index.verify()
+    assert len(index) == len(kept)
+    assert index.rows().tolist() == kept
+    assert same_records(index.records(), [people.records[row] for row in kept])
+    assert same_records(index.records(kept[5:9]), [people.records[row] for row in kept[5:9]])
+    assert np.allclose(index.embeddings(kept), people.vectors[kept], atol=0.03)
+    for row, hits in zip(kept[::40], index.search(people.vectors[kept[::40]], 8)):
+        exact = [n for n in literal_search(people, people.vectors[row], 600) if n in set(kept)]
+        assert hits[0].row == row
+        assert len({hit.row for hit in hits} & set(exact[:8])) >= 6
+        assert all(same_records([hit.record], [people.records[hit.row]]) for hit in hits)
+    where = SearchFilter(cameras=['cam 2'])
+    (hits,) = index.search(people.vectors[:1], 600, where)
+    allowed = [row for row in kept if passes(people.records[row], where)]
+    assert sorted(hit.row for hit in hits) == allowed
+
+
+def test_those_who_come_later_have_numbers_of_their_own(folder, people, backend):
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [100])
+        index.add(people.vectors[100:110], people.records[100:110])  # not yet committed
+        assert index.delete(rows=[109, 3, 3, 50]) == 3
+        kept = [row for row in range(110) if row not in (3, 50, 109)]
+        index.add(people.vectors[110:130], people.records[110:130], 'more')
+        assert index.rows().tolist() == [*kept, *range(110, 130)]
+        assert index.search(people.vectors[[120]], 1)[0][0].row == 120
+        index.commit()
+        assert index.rows().tolist() == [*kept, *range(110, 130)]
+        assert index.delete(rows=[120]) == 1
+        for wrong in (3, 109, 120, 130, -1):
+            with pytest.raises(DataError, match=f'no row {wrong}'):
+                index.embeddings([wrong])
+            with pytest.raises(DataError, match=f'no row {wrong}'):
+                index.delete(rows=[0, wrong])
+        fill(index, people, [600], start=130)
+        index.optimize()
+    with GalleryIndex.open(folder, MODEL) as index:
+        check_rows(index, people, [*kept, *range(110, 120), *range(121, 600)])
+
+
+def test_everybody_may_go(folder, people, backend):
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [200])
+        index.optimize()
+        assert index.delete(SearchFilter(sources=[f'été {n}/clip.mp4' for n in range(5)])) == 200
+        assert len(index) == 0
+        assert index.search(people.vectors[:2]) == [[], []]
+        index.add(people.vectors[:9], people.records[:9], 'part 0')  # is a finished unit
+        assert len(index) == 0
+        index.add(people.vectors[:9], people.records[:9], 'again')
+        index.commit()
+    with GalleryIndex.open(folder, MODEL) as index:
+        assert index.rows().tolist() == list(range(200, 209))
+
+
+@pytest.mark.parametrize('backend', ['flat-fp32', 'hnsw-fp16', 'ivf_pq-fp32'], indirect=True)
+def test_nothing_of_them_is_left_in_the_folder(folder, backend):
+    """Neither embedding nor name, in any file; and their space is given back."""
+    people = make_people(3000)
+    kind = np.float16 if 'storage' in backend else np.float32
+    codes = {row: people.vectors[row].astype(kind) for row in (3, 4)}
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [3000])
+        index.optimize()
+        before = {path.name: path.stat().st_size for path in folder.iterdir()}
+        assert present(folder, codes[3].tobytes())
+        assert present(folder, 'été 3/'.encode())
+        index.delete(SearchFilter(sources=['été 3/clip.mp4', 'été 0/clip.mp4']))
+        assert not list(folder.glob('structure-*'))
+        index.optimize()
+    assert not present(folder, codes[3].tobytes())
+    assert not present(folder, 'été 3/'.encode())
+    assert present(folder, codes[4].tobytes())
+    after = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert after['index.sqlite'] < 0.7 * before['index.sqlite']
+    assert sum(after.values()) < 0.75 * sum(before.values())
+
+
+def present(folder, content: bytes) -> bool:
+    return any(content in path.read_bytes() for path in folder.iterdir())
+
+
+def test_a_reader_finds_nobody_who_was_deleted(folder, people):
+    with GalleryIndex.create(folder, MODEL, BACKENDS['hnsw-fp16']) as writer:
+        fill(writer, people, [300])
+        writer.optimize()
+        with GalleryIndex.open(folder, MODEL) as reader:
+            assert reader.search(people.vectors[[7]], 1)[0][0].row == 7
+            writer.delete(rows=[7])
+            assert len(reader) == 300
+            (hits,) = reader.search(people.vectors[[7]], 10)
+            assert len(reader) == 299
+            assert 7 not in [hit.row for hit in hits]
+            assert len(hits) == 10
+            assert reader.records([8, 299])[0] == people.records[8]
+
+
+@pytest.mark.parametrize('backend', ['flat-fp32', 'milvus'])
+def test_the_next_writer_ends_what_a_killed_one_has_begun(folder, people, backend, monkeypatch):
+    """Between the commit and the backend's own deletion nobody is found who is deleted."""
+    if backend == 'milvus':
+        pytest.importorskip('milvus_lite')
+    with GalleryIndex.create(folder, MODEL, BACKENDS[backend]) as index:
+        fill(index, people, [60])
+        with monkeypatch.context() as patch:
+            patch.setattr(GalleryIndex, '_finish_deletion', lambda self: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                index.delete(rows=[7])
+    with GalleryIndex.open(folder, MODEL) as index:
+        (hits,) = index.search(people.vectors[[7]], 60)
+        assert 7 not in [hit.row for hit in hits]
+        assert len(hits) >= 58  # Milvus may have found him still
+    with GalleryIndex.open(folder, MODEL, writable=True) as index:
+        assert not len(index._records.doomed())
+        (hits,) = index.search(people.vectors[[7]], 60)
+        assert sorted(hit.row for hit in hits) == [*range(7), *range(8, 60)]
+
+
+def test_what_must_be_said(folder, people):
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [10])
+        for wrong in ({}, {'where': SearchFilter(cameras=['a']), 'rows': [1]}):
+            with pytest.raises(ConfigError, match='either where or rows'):
+                index.delete(**wrong)
+        with pytest.raises(ConfigError, match='delete the index'):
+            index.delete(SearchFilter())
+        assert index.delete(rows=[]) == 0
+    with GalleryIndex.open(folder) as index, pytest.raises(ConfigError, match='for writing'):
+        index.delete(rows=[1])
+
+
+@needs_milvus
+def test_milvus_that_does_not_answer(folder, people, monkeypatch):
+    """What is deleted is deleted; the rest is done by the next one."""
+    with GalleryIndex.create(folder, MODEL, BACKENDS['milvus']) as index:
+        fill(index, people, [10])
+        index._backend.erase = lambda rows: (_ for _ in ()).throw(UserError('Milvus is gone'))
+        with pytest.raises(UserError, match='is gone'):
+            index.delete(rows=[7])
+        assert len(index) == 9
+    with GalleryIndex.open(folder, MODEL, writable=True) as index:
+        assert index.rows().tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+
+
+class TestTool:
+    @pytest.fixture
+    def index(self, folder, people):
+        with GalleryIndex.create(folder, MODEL, BACKENDS['ivf_pq-fp32']) as index:
+            fill(index, people, [600])
+            index.optimize()
+        return folder
+
+    @pytest.mark.parametrize(
+        ('options', 'goes'),
+        [
+            (['--source', 'été 2/clip.mp4'], lambda row, r: row % 5 == 2),
+            (
+                ['--camera', 'cam 1', '', '--before', '301'],
+                lambda row, r: r.camera in ('cam 1', '') and r.time < 301,
+            ),
+            (['--from', '0:05:01'], lambda row, r: r.time >= 301),
+            (['--rows', '5', '9', '5'], lambda row, r: row in (5, 9)),
+            (  # tracks are numbered within their source
+                ['--rows', '4', '5', '--tracks'],
+                lambda row, r: (row % 11, row % 5) in ((4, 4), (5, 0)),
+            ),
+            (['--rows', '11', '--tracks'], lambda row, r: row == 11),  # of no track
+        ],
+    )
+    def test_conditions(self, run_tool_here, index, people, options, goes):
+        gone = [row for row, record in enumerate(people.records) if goes(row, record)]
+        said = run_tool_here(TOOL, index, *options, '--dry-run')
+        assert f'{len(gone)} of 600 people would be deleted' in said
+        assert manifest_of(index).people == 600
+        said = run_tool_here(TOOL, index, *options)
+        assert f'{len(gone)} people were deleted, {600 - len(gone)} are left' in said
+        assert 'structure' in manifest_of(index).files
+        with GalleryIndex.open(index) as opened:
+            assert opened.rows().tolist() == sorted(set(range(600)) - set(gone))
+
+    def test_a_person(self, run_tool_here, index, tmp_path):
+        results = tmp_path / 'results.json'
+        results.write_text(json.dumps({'hits': [{'row': 8}, {'row': 2}]}))
+        run_tool_here(TOOL, index, '--person', results)
+        with GalleryIndex.open(index) as opened:
+            assert opened.rows().tolist() == sorted(set(range(600)) - {2, 8})
+
+    @pytest.mark.parametrize(
+        ('options', 'word'),
+        [
+            ([], 'either'),
+            (['--rows', '1', '--camera', 'cam 1'], 'either'),
+            (['--rows', '600'], 'no row 600'),
+            (['--person', 'nowhere.json'], 'nowhere.json'),
+            (['--before', 'noon'], 'noon'),
+        ],
+    )
+    def test_mistakes(self, run_tool_to_its_error, index, options, word):
+        assert word in run_tool_to_its_error(TOOL, index, *options)
+        assert manifest_of(index).people == 600
