@@ -87,7 +87,7 @@ def main() -> None:
         if args.dry_run:
             print(f'{args.index}: {len(rows)} of {len(index)} people would be deleted')
             return
-        deleted = index.delete(rows=rows)
+        deleted = index.delete(rows)
         index.optimize()
         print(f'{args.index}: {deleted} people were deleted, {len(index)} are left')
 

@@ -14,7 +14,7 @@ from mmclsa.utils.io import check_writable
 __all__ = ['claim_new_folder', 'drop_unused']
 
 # What a writer may leave behind when it is killed, and nothing else.
-_OURS = re.compile(r'vectors-\d+\.bin|structure-\d+\.faiss|rotation\.f32')
+_OURS = re.compile(r'vectors-\d+\.bin|structure-\d+\.faiss')
 
 
 def claim_new_folder(folder: Path) -> WriterLock:
@@ -56,7 +56,7 @@ def drop_unused(folder: Path, manifest: Manifest) -> None:
         folder: Folder of the index, locked by the caller.
         manifest: What belongs to it.
     """
-    kept = manifest.file_names()
+    kept = manifest.file_names
     for path in folder.iterdir():
         if _OURS.fullmatch(path.name) and path.name not in kept:
             with suppress(OSError):

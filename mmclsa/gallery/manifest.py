@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
@@ -16,6 +16,7 @@ __all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelFingerprint', '
 MANIFEST = 'index.sqlite'
 VERSION = 2
 _COUNTS = ('people', 'next_row', 'structured', 'generation')
+_MOST_DIMS = 1 << 20
 _DIGEST = re.compile(r'[0-9a-f]{64}')
 _FILE_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]*')
 
@@ -30,7 +31,8 @@ class ModelFingerprint:
         dims: Length of an embedding.
 
     Raises:
-        ConfigError: If a digest is no SHA-256 or ``dims`` is not positive.
+        ConfigError: If a digest is no SHA-256 or ``dims`` is not
+            positive or more than a million.
     """
 
     config: str
@@ -45,8 +47,11 @@ class ModelFingerprint:
                     f'{name} of a ModelFingerprint must be a SHA-256 (64 hexadecimal digits), '
                     f'not {value!r}'
                 )
-        if type(self.dims) is not int or self.dims < 1:
-            raise ConfigError(f'dims of a ModelFingerprint must be positive, not {self.dims!r}')
+        if type(self.dims) is not int or not 1 <= self.dims <= _MOST_DIMS:
+            raise ConfigError(
+                f'dims of a ModelFingerprint must be positive and at most {_MOST_DIMS}, '
+                f'not {self.dims!r}'
+            )
 
     def difference(self, other: ModelFingerprint) -> str:
         """Say in words in what another model differs; empty if in nothing."""
@@ -87,8 +92,8 @@ class Manifest:
         next_row: Row number of the next person. It is larger than ``people``
             once somebody was deleted: a number is never used twice.
         vectors: File of the backend's vectors; empty if they are elsewhere.
-        files: Other files of the backend, by role.
-        structured: How many of the first vectors the file ``structure`` covers.
+        structure: What the backend has built to search fast.
+        structured: How many of the first vectors it covers.
         generation: Counts the files written and the deletions.
     """
 
@@ -97,40 +102,14 @@ class Manifest:
     people: int = 0
     next_row: int = 0
     vectors: str = ''
-    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    structure: FileEntry | None = None
     structured: int = 0
     generation: int = 1
 
+    @property
     def file_names(self) -> set[str]:
         """Names of the backend's files."""
-        return {entry.name for entry in self.files.values()} | ({self.vectors} - {''})
-
-    def with_structure(self, entry: FileEntry) -> Manifest:
-        """The same with a structure over everybody."""
-        files = {**self.files, 'structure': entry}
-        return replace(self, files=files, structured=self.people, generation=self.generation + 1)
-
-    def without_structure(self) -> Manifest:
-        """The same without a structure."""
-        files = {role: entry for role, entry in self.files.items() if role != 'structure'}
-        return replace(self, files=files, structured=0)
-
-    def without(self, people: int, vectors: str) -> Manifest:
-        """What is left when some are deleted: a new file of vectors, and no structure.
-
-        Args:
-            people: How many are deleted.
-            vectors: Name of the file.
-
-        Returns:
-            The manifest.
-        """
-        return replace(
-            self.without_structure(),
-            people=self.people - people,
-            vectors=vectors,
-            generation=self.generation + 1,
-        )
+        return {self.vectors, self.structure.name if self.structure else ''} - {''}
 
     def dump(self) -> str:
         """Write it as JSON."""
@@ -204,13 +183,9 @@ def _parse(content: dict[str, Any]) -> Manifest:
         model=ModelFingerprint(**content['model']),
         backend=backend,
         vectors=_name(content['vectors']) if content['vectors'] != '' else '',
-        files=_parse_files(content['files']),
+        structure=None if content['structure'] is None else _parse_file(content['structure']),
         **counts,
     )
-
-
-def _parse_files(content: dict[str, Any]) -> dict[str, FileEntry]:
-    return {role: _parse_file(entry) for role, entry in content.items()}
 
 
 def _parse_file(content: dict[str, Any]) -> FileEntry:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from mmclsa.errors import DataError
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.filters import SearchFilter, filter_condition
 from mmclsa.gallery.manifest import Manifest
-from mmclsa.gallery.records import GalleryRecord, checksum, decode_record
+from mmclsa.gallery.records import GalleryRecord, checksum, decode_record, encode_record
 from mmclsa.gallery.row_numbers import RowNumbers
 
 __all__ = ['Contents', 'RecordStore']
@@ -99,14 +98,7 @@ class RecordStore:
         return self._units.union(name for (name,) in self._database.read('SELECT name FROM units'))
 
     def has_shard(self, shard: str) -> bool:
-        """Tell whether a unit of work is finished.
-
-        Args:
-            shard: Its key.
-
-        Returns:
-            Whether it is there, committed or not.
-        """
+        """Tell whether a unit of work is finished, committed or not."""
         found = self._database.read('SELECT 1 FROM units WHERE name = ?', (shard,))
         return shard in self._units or bool(found)
 
@@ -234,7 +226,7 @@ class RecordStore:
         return found + [decode_record(values[:-1]) for values in self._pending]
 
     def contents(self) -> Contents:
-        """Sum up what is committed."""
+        """See :meth:`IndexReader.contents`."""
         ((sources, start, end),) = self._database.read(
             'SELECT count(DISTINCT source), min(time), max(time) FROM people WHERE row < ?',
             (self.numbers.next_row,),
@@ -248,14 +240,7 @@ class RecordStore:
         return Contents(self.numbers.count, sources, dict(cameras), **known)
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
-        """Find the committed rows that a filter lets through.
-
-        Args:
-            where: The filter.
-
-        Returns:
-            Shape (n,), int64, ascending.
-        """
+        """See :meth:`IndexReader.find`."""
         condition, parameters = filter_condition(where, self._name_ids)
         found = self._database.read(
             f'SELECT row FROM people WHERE row < ? AND {condition} ORDER BY row',
@@ -264,14 +249,7 @@ class RecordStore:
         return np.fromiter((row for (row,) in found), np.int64, len(found))
 
     def same_tracks(self, rows: np.ndarray) -> np.ndarray:
-        """Find the committed rows of the tracks of some, and these.
-
-        Args:
-            rows: Shape (n,), row numbers.
-
-        Returns:
-            Shape (m,), int64, ascending.
-        """
+        """See :meth:`IndexReader.same_tracks`."""
         wanted = ', '.join(map(str, rows.tolist()))
         found = self._database.read(
             f'SELECT row FROM people WHERE row IN ({wanted}) OR (source, track_id) IN '
@@ -315,9 +293,9 @@ class RecordStore:
             return
         found = self._select(f'row BETWEEN {rows[0]} AND {rows[-1]} ORDER BY row', ', checksum')
         for row, (number, *values, expected), code in zip_longest(
-            rows, found, codes, fillvalue=(None,) * 12
+            rows, found, codes, fillvalue=cast(Any, (None,) * 12)
         ):
-            if number != row or _checksum(values, code) != expected:
+            if number != row or checksum(encode_record(decode_record(values)), code) != expected:
                 raise DataError(f'row {row} is not what was written')
 
     def check_all(self, codes: Callable[[int, int], np.ndarray]) -> None:
@@ -357,11 +335,3 @@ class RecordStore:
             for (number,) in self._database.read('SELECT id FROM names WHERE name = ?', (name,)):
                 found[name] = int(number)
         return found
-
-
-def _checksum(values: Sequence[Any], code: Any) -> int:
-    """The checksum of what may be anybody's values; -1 if they are none."""
-    try:
-        return checksum(values, code)
-    except (TypeError, ValueError, struct.error):
-        return -1

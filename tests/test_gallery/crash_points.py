@@ -56,7 +56,7 @@ def write(folder: Path, backend: dict) -> None:
             if part in OPTIMIZE_AFTER:
                 index.optimize()
             if part == DELETE_AFTER:
-                index.delete(DELETED)
+                index.delete(index.find(DELETED))
 
 
 class Deadly(sqlite3.Connection):
@@ -125,7 +125,7 @@ def check(folder: Path, complete: bool) -> None:
         for row, hits in zip(rows, index.search(people.vectors[rows], 1)):
             assert [hit.row for hit in hits] == [row]
         if complete:
-            files = index._manifest.file_names()
+            files = index._manifest.file_names
             assert {path.name for path in folder.iterdir()} == files | {'index.sqlite', 'lock'}
             assert not len(index._records.doomed())
 

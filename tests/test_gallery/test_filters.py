@@ -53,7 +53,7 @@ def test_mask_is_what_the_conditions_say(folder, people, odd_records, committed)
         index.add(people.vectors[:committed], odd_records[:committed])
         gone = [3, 4, 20][: committed // 20]
         if gone:
-            index.delete(rows=gone)
+            index.delete(gone)
         index.add(people.vectors[committed:60], odd_records[committed:])
         for where in FILTERS:
             expected = [

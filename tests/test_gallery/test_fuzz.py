@@ -16,7 +16,7 @@ from mmclsa.errors import DataError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.gallery.manifest import VERSION, parse_manifest, read_manifest
 from tests.test_gallery.people import DIMS, MODEL, fill, make_people, same_records
-from tests.test_gallery.stored import database, manifest_text, write_manifest
+from tests.test_gallery.stored import change_manifest, database, manifest_text, write_manifest
 
 FEW = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -221,3 +221,15 @@ def test_records_come_back(tmp_path_factory, records):
         assert same_records(index.records(), records)
         assert same_records([index.records([row])[0] for row in index.rows()], records)
         assert index.shards() == {'ü'}
+
+
+@pytest.mark.parametrize('dims', [0, -1, 2**31, 2**62, 24.0, True])
+def test_embeddings_of_a_length_that_is_none(small, dims):
+    """FAISS would be asked for as much."""
+    whole = json.loads(manifest_text(small))
+    try:
+        change_manifest(small, model={**whole['model'], 'dims': dims})
+        with pytest.raises(UserError, match='dims'):
+            GalleryIndex.open(small)
+    finally:
+        write_manifest(small, json.dumps(whole))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ class VectorBackend(ABC):
     SEARCH_OPTIONS: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def create(self, folder: Path, dims: int) -> tuple[str, Mapping[str, FileEntry]]:
+    def create(self, folder: Path, dims: int) -> str:
         """Prepare a new, empty index.
 
         Args:
@@ -39,8 +39,7 @@ class VectorBackend(ABC):
             dims: Length of a vector.
 
         Returns:
-            Name of the file of vectors, empty if there is none, and files
-            that belong to the index as a whole, by role.
+            Name of the file of vectors; empty if they are elsewhere.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from mmclsa.gallery.backends.faiss_structures import (
     build_structure,
     open_structure,
 )
-from mmclsa.gallery.backends.rotation import read_rotation, write_rotation
+from mmclsa.gallery.backends.rotation import rotation_matrix
 from mmclsa.gallery.backends.vector_file import (
     STORAGES,
     append_codes,
@@ -87,16 +87,12 @@ class FaissBackend(VectorBackend):
             raise ConfigError(f'structure_from must be a whole number, not {structure_from!r}')
         self._storage = storage
         self._structure_from = structure_from
-        self._rotation: np.ndarray | None = None
         self._structure: FileEntry | None = None
 
-    def create(self, folder: Path, dims: int) -> tuple[str, Mapping[str, FileEntry]]:  # noqa: D102
+    def create(self, folder: Path, dims: int) -> str:  # noqa: D102
         new_flat(dims, self._storage)
-        name = _vectors_name('0')
-        write_codes(folder / name, [])
-        if self._storage != 'int8':
-            return name, {}
-        return name, {'rotation': write_rotation(folder / 'rotation.f32', dims)}
+        write_codes(folder / 'vectors-0.bin', [])
+        return 'vectors-0.bin'
 
     def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:  # noqa: D102
         empty = new_flat(manifest.model.dims, self._storage)
@@ -105,12 +101,8 @@ class FaissBackend(VectorBackend):
         path = folder / manifest.vectors
         codes = map_codes(path, manifest.people, empty.sa_code_size())
         structured = self._open_structure(folder, manifest, codes, empty)
-        if self._storage == 'int8' and self._rotation is None:
-            if 'rotation' not in manifest.files:
-                raise DataError(f'The index {folder} is broken: it has no rotation.')
-            self._rotation = read_rotation(folder, manifest.files['rotation'], empty.d)
         self._empty, self._path, self._codes, self._numbers = empty, path, codes, numbers
-        self._structure, self._structured = manifest.files.get('structure'), structured
+        self._structure, self._structured = manifest.structure, structured
         self._rest = FaissSegment(view_flat(empty, codes[manifest.structured :]))
         self._pending = FaissSegment(new_flat(empty.d, self._storage))
 
@@ -119,7 +111,7 @@ class FaissBackend(VectorBackend):
     ) -> FaissSegment:
         """Open what the structure covers; nothing if there is none."""
         flat = view_flat(empty, codes[: manifest.structured])
-        entry = manifest.files.get('structure')
+        entry = manifest.structure
         if entry is None:
             return FaissSegment(flat)
         if entry == self._structure:
@@ -149,7 +141,7 @@ class FaissBackend(VectorBackend):
         kept = np.ones(len(self._codes), bool)
         kept[self._numbers.places(rows)] = False
         blocks = range(0, len(kept), _BLOCK)
-        path = self._path.with_name(_vectors_name(name))
+        path = self._path.with_name(f'vectors-{name}.bin')
         write_codes(path, (self._codes[n : n + _BLOCK][kept[n : n + _BLOCK]] for n in blocks))
         return path.name
 
@@ -186,7 +178,7 @@ class FaissBackend(VectorBackend):
         if later.any():
             codes[later] = codes_of(self._pending.flat)[places[later] - committed]
         result = self._empty.sa_decode(codes)
-        return result if self._rotation is None else result @ self._rotation.T
+        return result @ rotation_matrix(self._empty.d).T if self._storage == 'int8' else result
 
     def close(self) -> None:  # noqa: D102
         self._structure = None
@@ -194,11 +186,7 @@ class FaissBackend(VectorBackend):
         self._codes = self._codes[:0].copy()
 
     def _turn(self, vectors: np.ndarray) -> np.ndarray:
-        return vectors if self._rotation is None else vectors @ self._rotation
-
-
-def _vectors_name(name: str) -> str:
-    return f'vectors-{name}.bin'
+        return vectors @ rotation_matrix(self._empty.d) if self._storage == 'int8' else vectors
 
 
 def _best(

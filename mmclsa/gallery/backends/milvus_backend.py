@@ -69,7 +69,7 @@ class MilvusBackend(VectorBackend):
         self._client: Any = None
         self._rows = 0
 
-    def create(self, folder: Path, dims: int) -> tuple[str, Mapping[str, FileEntry]]:  # noqa: D102
+    def create(self, folder: Path, dims: int) -> str:  # noqa: D102
         self._connect(folder)
         with self._reporting():
             if self._client.has_collection(self._collection):
@@ -86,10 +86,11 @@ class MilvusBackend(VectorBackend):
             self._client.create_collection(
                 self._collection, schema=schema, index_params=params, consistency_level=_STRONG
             )
-        return '', {}
+        return ''
 
     def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:  # noqa: D102
-        if self._client is None:
+        connected = self._client is not None
+        if not connected:
             self._connect(folder)
             with self._reporting():
                 if not self._client.has_collection(self._collection):

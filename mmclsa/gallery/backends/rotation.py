@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 
-from mmclsa.errors import DataError
-from mmclsa.gallery.files import check_file, describe_file, new_file
-from mmclsa.gallery.manifest import FileEntry
-from mmclsa.utils.optional import import_optional
+__all__ = ['rotation_matrix']
 
-__all__ = ['read_rotation', 'write_rotation']
+_SEED = 5
 
 
-def write_rotation(path: Path, dims: int) -> FileEntry:
-    """Draw a random rotation and write it.
+@lru_cache(maxsize=1)
+def rotation_matrix(dims: int) -> np.ndarray:
+    """Draw a random rotation, the same one for every index.
 
     It leaves every inner product as it is. One scale then fits the
     components of all vectors, whatever model they are of.
 
     Args:
-        path: The file, which is new: dims * dims numbers, float32.
-        dims: Length of a vector.
-
-    Returns:
-        What the manifest keeps about the file.
-    """
-    faiss = import_optional('faiss', 'gallery')
-    transform = faiss.RandomRotationMatrix(dims, dims)
-    transform.init(5)
-    with new_file(path):
-        path.write_bytes(faiss.vector_to_array(transform.A).tobytes())
-    return describe_file(path)
-
-
-def read_rotation(folder: Path, entry: FileEntry, dims: int) -> np.ndarray:
-    """Read a rotation.
-
-    Args:
-        folder: Folder of the index.
-        entry: What the manifest says.
         dims: Length of a vector.
 
     Returns:
         Shape (dims, dims), float32; vectors are multiplied by it from the left.
 
-    Raises:
-        DataError: If the file is broken.
+    Example:
+        >>> rotated = np.eye(3, dtype=np.float32) @ rotation_matrix(3)
+        >>> np.allclose(rotated @ rotated.T, np.eye(3), atol=1e-6)
+        True
     """
-    path = check_file(folder, entry)
-    if entry.size != dims * dims * 4:
-        raise DataError(f'{path} is broken: it is no rotation of vectors of {dims} numbers.')
-    matrix = np.frombuffer(path.read_bytes(), np.float32).reshape(dims, dims).T
-    if not np.isfinite(matrix).all():
-        raise DataError(f'{path} is broken: not all of its numbers are finite.')
-    return matrix
+    # NumPy promises that this one's numbers stay as they are. Factors whose
+    # diagonal is positive are unique, so any LAPACK gives them, to 1e-12.
+    normal = np.random.RandomState(_SEED).standard_normal((dims, dims))
+    rotation, triangle = np.linalg.qr(normal)
+    return np.ascontiguousarray(rotation * np.sign(np.diag(triangle)), np.float32)
