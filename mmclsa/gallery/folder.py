@@ -14,7 +14,7 @@ from mmclsa.utils.io import check_writable
 __all__ = ['claim_new_folder', 'drop_unused']
 
 # What a writer may leave behind when it is killed, and nothing else.
-_OURS = re.compile(r'vectors-\d+\.bin|structure-\d+\.faiss')
+_OURS = re.compile(r'vectors-\d+\.bin|structure-\d+\.faiss|\.index\.\w+\.tmp\.sqlite')
 
 
 def claim_new_folder(folder: Path) -> WriterLock:

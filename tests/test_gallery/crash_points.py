@@ -134,7 +134,8 @@ def main(root: Path, backend: dict, step: int) -> int:
     # Imported once, not in every fork.
     INDEXES.build(backend)
     importlib.import_module('faiss')
-    for killed, point in enumerate(range(1, 10_000, step)):
+    # The first are those at which the index is made.
+    for killed, point in enumerate([*range(1, 11, 3), *range(11, 10_000, step)]):
         folder = root / str(point)
 
         def write_and_die(folder: Path = folder, point: int = point) -> None:
