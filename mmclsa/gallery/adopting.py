@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
@@ -10,6 +11,7 @@ from mmclsa.gallery.database import Database
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import MANIFEST
+from mmclsa.gallery.record_store import RecordStore
 
 __all__ = ['adopt_index']
 
@@ -30,28 +32,27 @@ def adopt_index(path: str | Path) -> int:
         UserError: If it cannot be written to.
     """
     folder = Path(path)
-    journal = folder / f'{MANIFEST}-journal'
-    if journal.exists():
+    for journal in folder.glob(f'{MANIFEST}-*'):
         # Whoever opens the database carries out what it says.
         raise DataError(
             f'{journal} is of an interrupted commit: it must go before the index is read'
         )
-    with closing(Database(folder, writable=False)) as database:
-        database.check()
-        kind = database.manifest().backend['type'].removeprefix('mmclsa.')
-    if kind != 'FaissBackend':
-        raise ConfigError(
-            f'The index {folder} is one of {kind}, and only one of FaissBackend can be taken from '
-            'somebody else'
-        )
-    structures = list(folder.glob('structure-*'))
     lock = WriterLock(folder)
     try:
-        for structure in structures:
-            structure.unlink()
+        with closing(Database(folder, writable=True)) as database:
+            database.check()
+            manifest = database.manifest()
+            kind = manifest.backend['type'].removeprefix('mmclsa.')
+            if kind != 'FaissBackend':
+                raise ConfigError(
+                    f'The index {folder} is one of {kind}, and only one of FaissBackend can be '
+                    'taken from somebody else'
+                )
+            # Whatever its name is.
+            RecordStore(database).publish(replace(manifest, structure=None, structured=0))
     finally:
         lock.release()
     with GalleryIndex.open(folder, writable=True) as index:
         index.verify()
         index.optimize()
-    return len(structures)
+    return int(manifest.structure is not None)

@@ -68,10 +68,7 @@ class RecordStore:
         """
         rows = None
         if manifest.next_row > manifest.people:
-            found = self._database.read(
-                'SELECT row FROM people WHERE row < ? ORDER BY row', (manifest.next_row,)
-            )
-            rows = np.fromiter((row for (row,) in found), np.int64, len(found))
+            rows = self._rows(manifest.next_row)
             if len(rows) != manifest.people:
                 raise DataError(
                     f'{self._database.path} is broken: {len(rows)} people instead of '
@@ -241,22 +238,28 @@ class RecordStore:
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
         """See :meth:`IndexReader.find`."""
-        condition, parameters = filter_condition(where, self._name_ids)
-        found = self._database.read(
-            f'SELECT row FROM people WHERE row < ? AND {condition} ORDER BY row',
-            (self.numbers.next_row, *parameters),
-        )
-        return np.fromiter((row for (row,) in found), np.int64, len(found))
+        return self._rows(self.numbers.next_row, *filter_condition(where, self._name_ids))
 
     def same_tracks(self, rows: np.ndarray) -> np.ndarray:
         """See :meth:`IndexReader.same_tracks`."""
         wanted = ', '.join(map(str, rows.tolist()))
-        found = self._database.read(
-            f'SELECT row FROM people WHERE row IN ({wanted}) OR (source, track_id) IN '
-            f'(SELECT source, track_id FROM people WHERE track_id >= 0 AND row IN ({wanted})) '
-            'ORDER BY row'
+        return self._rows(
+            self.numbers.next_row,
+            f'(row IN ({wanted}) OR (source, track_id) IN '
+            f'(SELECT source, track_id FROM people WHERE track_id >= 0 AND row IN ({wanted})))',
         )
-        return np.array([row for (row,) in found if row < self.numbers.next_row], np.int64)
+
+    def _rows(
+        self, next_row: int, condition: str = 'TRUE', parameters: Sequence[Any] = ()
+    ) -> np.ndarray:
+        """Find committed rows, shape (n,), int64, ascending."""
+        # As one text, which takes a third of the time of as many tuples.
+        ((text,),) = self._database.read(
+            'SELECT group_concat(row) FROM '
+            f'(SELECT row FROM people WHERE row < ? AND {condition} ORDER BY row)',
+            (next_row, *parameters),
+        )
+        return np.fromstring(text, np.int64, sep=',') if text else np.empty(0, np.int64)
 
     def mask(self, where: SearchFilter) -> np.ndarray:
         """Tell which places a filter lets through.

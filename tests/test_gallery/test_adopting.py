@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
+import faiss
 import numpy as np
 import pytest
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.adopting import adopt_index
+from mmclsa.gallery.files import describe_file
 from tests.test_gallery.people import BACKENDS, MODEL, fill
 from tests.test_gallery.stored import change_manifest, manifest_of
 
@@ -49,11 +54,28 @@ def test_milvus_is_refused(folder, people):
         adopt_index(folder)
 
 
-def test_a_journal_is_refused(folder, people):
+def test_a_structure_of_another_name(folder, people, monkeypatch):
+    """FAISS never reads it."""
+    with GalleryIndex.create(folder, MODEL, BACKENDS['hnsw-fp16']) as index:
+        fill(index, people, [300])
+        index.optimize()
+    (structure,) = folder.glob('structure-*')
+    evil = structure.rename(folder / 'vectors-9.bin')
+    change_manifest(folder, structure=asdict(describe_file(evil)))
+    read = []
+    genuine = faiss.read_index
+    monkeypatch.setattr(faiss, 'read_index', lambda *args: [read.append(args), genuine(*args)][1])
+    assert adopt_index(folder) == 1
+    assert [Path(path).name for path, *_ in read] == [manifest_of(folder).structure.name]
+    assert not evil.exists()
+
+
+@pytest.mark.parametrize('suffix', ['journal', 'wal'])
+def test_a_journal_is_refused(folder, people, suffix):
     """It would be carried out, and may name files to delete."""
     with GalleryIndex.create(folder, MODEL) as index:
         fill(index, people, [10])
-    journal = folder / 'index.sqlite-journal'
+    journal = folder / f'index.sqlite-{suffix}'
     journal.write_bytes(b'evil')
     with pytest.raises(DataError, match='interrupted commit'):
         adopt_index(folder)

@@ -29,6 +29,7 @@ def test_gallery_that_is_empty_or_without_times(tmp_path, query, people):
     with GalleryIndex.create(tmp_path / 'index', embedder.fingerprint) as index:
         record = GalleryRecord(str(query), 0, math.nan, (0.0, 0.0, 48.0, 32.0), 0.9)
         index.add(np.eye(DIMS)[:people], [record] * people)
+        index.commit()
         page = GalleryPage(index, embedder)
         assert page.summary == f'{people} people in {people} files'
         answer = page.search(page.drop(query), 0)
