@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -202,8 +201,7 @@ class IndexReader:
         self._database.check()
         if self._manifest.structure is not None:
             check_file(self._folder, self._manifest.structure, whole=True)
-        with self._naming_files():
-            self._records.check_all(self._backend.codes)
+        self._check_people(range(0, self._records.numbers.count, _CHECKED))
 
     def close(self) -> None:
         """Let go of the files and of the lock; what is not committed is lost."""
@@ -229,22 +227,19 @@ class IndexReader:
             )
         return numbers
 
-    @contextmanager
-    def _naming_files(self) -> Iterator[None]:
-        """Say in which files somebody is not who was written."""
+    def _check_ends(self) -> None:
+        """Compare the first and the last people with what was written."""
+        self._check_people({0, max(0, self._records.numbers.count - _CHECKED)})
+
+    def _check_people(self, starts: Iterable[int]) -> None:
+        """Compare so many people from each place on with what was written."""
         try:
-            yield
+            for start in starts:
+                stop = min(start + _CHECKED, self._records.numbers.count)
+                self._records.check(start, self._backend.codes(start, stop))
         except DataError as error:
             files = ' or '.join(filter(None, (self._database.path.name, self._manifest.vectors)))
             raise DataError(f'The index {self._folder} is broken: {error} in {files}') from error
-
-    def _check_ends(self) -> None:
-        """Compare the first and the last people with what was written."""
-        count = self._records.numbers.count
-        with self._naming_files():
-            for start in {0, max(0, count - _CHECKED)}:
-                stop = min(start + _CHECKED, count)
-                self._records.check(start, self._backend.codes(start, stop))
 
     def _usable_structure(self, manifest: Manifest) -> bool:
         """Whether what only makes searching fast is there and whole; else it is built anew."""

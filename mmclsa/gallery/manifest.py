@@ -116,32 +116,12 @@ class Manifest:
         return json.dumps({'format': 'mmclsa-gallery', 'version': VERSION, **asdict(self)})
 
 
-def read_manifest(text: object, where: str) -> Manifest:
-    """Read what :meth:`Manifest.dump` wrote.
+def read_manifest(text: str | bytes, where: str) -> Manifest:
+    """Read what :meth:`Manifest.dump` wrote, and check it.
 
     Args:
-        text: JSON; anything.
+        text: JSON; may be anything.
         where: Name of the file that it is in, for messages.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        DataError: If it is not a manifest, or one of a newer version.
-    """
-    try:
-        content = json.loads(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f'{where} is broken: its manifest is no JSON ({error})') from error
-    return parse_manifest(content, where)
-
-
-def parse_manifest(content: object, where: str) -> Manifest:
-    """Check what a manifest says and put it into dataclasses.
-
-    Args:
-        content: Parsed JSON, anything.
-        where: Name of the file, for messages.
 
     Returns:
         The manifest.
@@ -150,10 +130,14 @@ def parse_manifest(content: object, where: str) -> Manifest:
         DataError: If it is not a manifest, or one of a newer version.
 
     Example:
-        >>> parse_manifest({'format': 'mmclsa-gallery', 'version': 9}, 'index.sqlite')
+        >>> read_manifest('{"format": "mmclsa-gallery", "version": 9}', 'index.sqlite')
         Traceback (most recent call last):
         mmclsa.errors.DataError: index.sqlite was written by a newer mmclsa: ...
     """
+    try:
+        content = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f'{where} is broken: its manifest is no JSON ({error})') from error
     if not isinstance(content, dict) or content.get('format') != 'mmclsa-gallery':
         raise DataError(f'{where} is no manifest of an index: it has no format "mmclsa-gallery".')
     version = content.get('version')

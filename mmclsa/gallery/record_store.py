@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, cast
@@ -300,24 +300,6 @@ class RecordStore:
         ):
             if number != row or checksum(encode_record(decode_record(values)), code) != expected:
                 raise DataError(f'row {row} is not what was written')
-
-    def check_all(self, codes: Callable[[int, int], np.ndarray]) -> None:
-        """Read everything.
-
-        Args:
-            codes: Gives the stored embeddings from one place to another.
-
-        Raises:
-            DataError: If anything is broken.
-        """
-        self._database.check()
-        ((count,),) = self._database.read(
-            'SELECT count(*) FROM people WHERE row < ?', (self.numbers.next_row,)
-        )
-        if count != self.numbers.count:
-            raise DataError(f'{count} people instead of {self.numbers.count}')
-        for start in range(0, self.numbers.count, _BLOCK):
-            self.check(start, codes(start, min(start + _BLOCK, self.numbers.count)))
 
     def _select(self, condition: str, more: str = '') -> list[tuple[Any, ...]]:
         return self._database.read(

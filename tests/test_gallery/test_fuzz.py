@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mmclsa.errors import DataError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord
-from mmclsa.gallery.manifest import VERSION, parse_manifest, read_manifest
+from mmclsa.gallery.manifest import VERSION, read_manifest
 from tests.test_gallery.people import DIMS, MODEL, fill, make_people, same_records
 from tests.test_gallery.stored import change_manifest, database, manifest_text, write_manifest
 
@@ -80,7 +80,7 @@ def paths_in(content: object, prefix: tuple = ()) -> list[tuple]:
 @given(content=JSON)
 def test_arbitrary_json_is_no_manifest(content):
     with pytest.raises(DataError, match=r'index\.sqlite'):
-        parse_manifest(content, 'index.sqlite')
+        read_manifest(json.dumps(content), 'index.sqlite')
 
 
 @settings(FEW, max_examples=300)

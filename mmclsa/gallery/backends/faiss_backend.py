@@ -91,7 +91,7 @@ class FaissBackend(VectorBackend):
 
     def create(self, folder: Path, dims: int) -> str:  # noqa: D102
         new_flat(dims, self._storage)
-        write_codes(folder / 'vectors-0.bin', [])
+        (folder / 'vectors-0.bin').write_bytes(b'')
         return 'vectors-0.bin'
 
     def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:  # noqa: D102
@@ -144,9 +144,6 @@ class FaissBackend(VectorBackend):
         path = self._path.with_name(f'vectors-{name}.bin')
         write_codes(path, (self._codes[n : n + _BLOCK][kept[n : n + _BLOCK]] for n in blocks))
         return path.name
-
-    def erase(self, rows: np.ndarray) -> None:
-        """Nothing is left to do: the index drops the former file of vectors."""
 
     def codes(self, start: int, stop: int) -> np.ndarray:  # noqa: D102
         return self._codes[start:stop]

@@ -14,7 +14,7 @@ from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.milvus_client import close_client, open_client
 from mmclsa.gallery.filters import SearchFilter
-from mmclsa.gallery.manifest import FileEntry, Manifest
+from mmclsa.gallery.manifest import Manifest
 from mmclsa.gallery.row_numbers import RowNumbers
 from mmclsa.utils.optional import import_optional
 
@@ -120,22 +120,12 @@ class MilvusBackend(VectorBackend):
         with self._reporting():
             self._client.flush(self._collection)
 
-    def build(self, name: str) -> FileEntry | None:
-        """Nothing to do: Milvus keeps its own index."""
-
-    def without(self, rows: np.ndarray, name: str) -> str:
-        """Nothing to write: see :meth:`erase`."""
-        return ''
-
     def erase(self, rows: np.ndarray) -> None:  # noqa: D102
         with self._reporting():
             # And what a killed process has left behind the last commit.
             self._client.delete(self._collection, filter=f'row >= {self._rows}')
             for start in range(0, len(rows), _BLOCK):
                 self._client.delete(self._collection, ids=rows[start : start + _BLOCK].tolist())
-
-    def codes(self, start: int, stop: int) -> np.ndarray:  # noqa: D102
-        return np.empty((stop - start, 0), np.uint8)
 
     def search(  # noqa: D102
         self,
