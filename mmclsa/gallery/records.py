@@ -132,7 +132,7 @@ def checksum(values: Sequence[Any], code: bytes | memoryview = b'') -> int:
 
     Example:
         >>> checksum(('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, '', -1), b'12')
-        0
+        951280936
     """
     source, frame, time, *place, camera, track = values
     numbers = _NUMBERS.pack(frame, math.nan if time is None else time, *place, track)
