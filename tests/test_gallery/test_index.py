@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.gallery import (
+    Contents,
     GalleryIndex,
     ModelFingerprint,
     ModelIdentity,
@@ -266,3 +271,43 @@ def test_embeddings_without_meaning(folder, people):
             index.search(people.vectors[:1], 0)
     with GalleryIndex.open(folder) as index, pytest.raises(ConfigError, match='for writing'):
         index.add(people.vectors[:1], people.records[:1])
+
+
+def test_contents_are_what_is_committed(folder, people, backend):
+    def expected(records):
+        times = [record.time for record in records if not math.isnan(record.time)]
+        cameras = Counter(record.camera for record in records)
+        sources = {record.source for record in records}
+        return Contents(len(records), len(sources), dict(cameras), min(times), max(times))
+
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        assert repr(index.contents()) == repr(Contents(0, 0, {}))
+        fill(index, people, [100])
+        assert index.contents() == expected(people.records[:100])
+        with GalleryIndex.open(folder) if backend['type'] != 'MilvusBackend' else index as reader:
+            index.add(people.vectors[100:], people.records[100:])
+            assert reader.contents() == expected(people.records[:100])
+            index.commit()
+            if reader is not index:
+                assert reader.contents() == expected(people.records[:100])
+                reader.refresh()
+                assert len(reader) == 600
+            assert reader.contents() == expected(people.records)
+
+
+def test_contents_of_unknown_times(folder, people):
+    unknown = [replace(record, time=math.nan) for record in people.records[:3]]
+    with GalleryIndex.create(folder, MODEL) as index:
+        index.add(people.vectors[:3], unknown)
+        index.commit()
+        assert math.isnan(index.contents().time_from)
+        assert index.contents().people == 3
+
+
+def test_filters_of_search_and_find_agree(folder, people):
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [600])
+        for where in FILTERS[1:]:
+            (hits,) = index.search(people.vectors[:1], 600, where)
+            assert sorted(hit.row for hit in hits) == index.find(where).tolist()
+        assert index.find(SearchFilter()).tolist() == list(range(600))

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
-from mmclsa.gallery.backends.faiss_segment import FaissSegment
+from mmclsa.gallery.backends.faiss_part import FaissPart
 from mmclsa.gallery.backends.faiss_structures import (
     StructureOptions,
     build_structure,
@@ -103,21 +103,21 @@ class FaissBackend(VectorBackend):
         structured = self._open_structure(folder, manifest, codes, empty)
         self._empty, self._path, self._codes, self._numbers = empty, path, codes, numbers
         self._structure, self._structured = manifest.structure, structured
-        self._rest = FaissSegment(view_flat(empty, codes[manifest.structured :]))
-        self._pending = FaissSegment(new_flat(empty.d, self._storage))
+        self._rest = FaissPart(view_flat(empty, codes[manifest.structured :]))
+        self._pending = FaissPart(new_flat(empty.d, self._storage))
 
     def _open_structure(
         self, folder: Path, manifest: Manifest, codes: np.ndarray, empty: Any
-    ) -> FaissSegment:
+    ) -> FaissPart:
         """Open what the structure covers; nothing if there is none."""
         flat = view_flat(empty, codes[: manifest.structured])
         entry = manifest.structure
         if entry is None:
-            return FaissSegment(flat)
+            return FaissPart(flat)
         if entry == self._structure:
             return self._structured
         structure = open_structure(check_file(folder, entry), flat, self._options)
-        return FaissSegment(flat, structure, self._options)
+        return FaissPart(flat, structure, self._options)
 
     def append(self, vectors: np.ndarray, records: Sequence[tuple[Any, ...]]) -> np.ndarray:  # noqa: D102
         self._pending.flat.add(self._turn(vectors))
@@ -179,7 +179,7 @@ class FaissBackend(VectorBackend):
 
     def close(self) -> None:  # noqa: D102
         self._structure = None
-        self._structured = self._rest = self._pending = FaissSegment(self._empty)
+        self._structured = self._rest = self._pending = FaissPart(self._empty)
         self._codes = self._codes[:0].copy()
 
     def _turn(self, vectors: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What makes FAISS fast on a large segment: a graph, or an inverted file."""
+"""What makes FAISS fast on many vectors: a graph, or an inverted file."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def _check_positive(name: str, value: object) -> None:
 def build_structure(
     path: Path, flat: Any, empty: Any, options: StructureOptions, base: Path | None = None
 ) -> FileEntry:
-    """Build the structure of a segment and write it.
+    """Build a structure and write it.
 
     Args:
         path: The file, which is new.
-        flat: The segment's vectors.
+        flat: The vectors.
         empty: Empty FAISS index of the same storage.
         options: Which structure.
         base: What this wrote for the first of these vectors, to go on from.
@@ -83,11 +83,11 @@ def build_structure(
 
 
 def open_structure(path: Path, flat: Any, options: StructureOptions) -> Any:
-    """Open the structure of a segment.
+    """Open a structure.
 
     Args:
         path: What :func:`build_structure` wrote.
-        flat: The segment's vectors, which must outlive the result.
+        flat: The vectors that it was built over, which must outlive the result.
         options: Which structure.
 
     Returns:
@@ -177,7 +177,7 @@ def _train_inverted_file(flat: Any, options: StructureOptions, lists: int) -> An
         quantizer, flat.d, lists, _parts(flat.d, options.code_bytes), bits,
         faiss.METRIC_INNER_PRODUCT,
     )  # fmt: skip
-    # Whoever asks for lists in a small segment gets them without a warning.
+    # Whoever asks for lists over few vectors gets them without a warning.
     index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
     index.cp.spherical = True
     index.cp.niter = index.pq.cp.niter = 10
@@ -203,7 +203,7 @@ def _read_base(base: Path | None, flags: int, flat: Any) -> Any:
 def _usual_lists(rows: int) -> int:
     """About 4 sqrt(rows) lists, with enough rows in each to train it.
 
-    Comparing every row with every list is what takes long in a large segment,
+    Comparing every row with every list is what takes long with many rows,
     so there it is sqrt(rows) from ``_MANY_LISTS`` on.
     """
     root = 2 ** round(math.log2(rows) / 2)

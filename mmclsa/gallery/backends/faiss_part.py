@@ -9,7 +9,7 @@ import numpy as np
 from mmclsa.gallery.backends.faiss_structures import StructureOptions, search_structure
 from mmclsa.utils.optional import import_optional
 
-__all__ = ['FaissSegment']
+__all__ = ['FaissPart']
 
 # Comparing with this share of the rows, or this many, takes no longer than a
 # search through the structure that has to step over all the others.
@@ -17,7 +17,7 @@ _EXACT_SHARE = 0.01
 _EXACT_ROWS = 2000
 
 
-class FaissSegment:
+class FaissPart:
     """Vectors in memory or mapped from a file, perhaps with a structure over them.
 
     Args:
