@@ -145,12 +145,16 @@ def _build_graph(flat: Any, empty: Any, options: StructureOptions, base: Path | 
     storage = faiss.clone_index(empty)
     graph = _read_base(base, faiss.IO_FLAG_SKIP_STORAGE, flat)
     if graph is None:
-        graph = faiss.IndexHNSW(storage, options.links)
-    else:
-        for block in _blocks(flat, 0, graph.ntotal):
-            storage.add(block)
-        storage.this.disown()  # the graph frees it
-        graph.storage, graph.own_fields = storage, True
+        # FAISS before 1.15 writes no graph of the class that takes any storage.
+        is_flat = isinstance(empty, faiss.IndexFlat)
+        kind = () if is_flat else (empty.sq.qtype,)
+        graph_of = faiss.IndexHNSWFlat if is_flat else faiss.IndexHNSWSQ
+        graph = graph_of(flat.d, *kind, options.links, faiss.METRIC_INNER_PRODUCT)
+        graph.is_trained = True
+    for block in _blocks(flat, 0, graph.ntotal):
+        storage.add(block)
+    storage.this.disown()  # the graph frees it
+    graph.storage, graph.own_fields = storage, True
     graph.hnsw.efConstruction = options.ef_construction
     for block in _blocks(flat, graph.ntotal, flat.ntotal):
         graph.add(block)
