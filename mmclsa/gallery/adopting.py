@@ -32,11 +32,14 @@ def adopt_index(path: str | Path) -> int:
         UserError: If it cannot be written to.
     """
     folder = Path(path)
-    for journal in folder.glob(f'{MANIFEST}-*'):
-        # Whoever opens the database carries out what it says.
-        raise DataError(
-            f'{journal} is of an interrupted commit: it must go before the index is read'
-        )
+    for path in folder.glob('*'):
+        if path.is_symlink():
+            raise DataError(f'{path} is a link to elsewhere, which an index does not have')
+        if path.name.startswith(f'{MANIFEST}-'):
+            # Whoever opens the database carries out what it says.
+            raise DataError(
+                f'{path} is of an interrupted commit: it must go before the index is read'
+            )
     lock = WriterLock(folder)
     try:
         with closing(Database(folder, writable=True)) as database:

@@ -106,7 +106,7 @@ class IndexReader:
             raise ConfigError(f'topk must be positive, not {topk}')
         vectors = check_unit_vectors(queries, self.model.dims, 'queries')
         found = self._search(vectors, topk, where)
-        if found is None:  # somebody was deleted since this was opened
+        if found is None and self._lock is None:  # somebody was deleted since this was opened
             self.refresh()
             found = self._search(vectors, topk, where)
         if found is None:

@@ -82,6 +82,19 @@ def test_a_journal_is_refused(folder, people, suffix):
     assert journal.read_bytes() == b'evil'
 
 
+@pytest.mark.parametrize('name', ['vectors-0.bin', 'index.sqlite', 'lock'])
+def test_a_link_is_refused(folder, people, tmp_path, name):
+    """Whoever adds to the index would write to where it leads."""
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [10])
+    moved = (folder / name).rename(tmp_path / 'elsewhere')
+    (folder / name).symlink_to(moved)
+    before = moved.read_bytes()
+    with pytest.raises(DataError, match=f'{name} is a link'):
+        adopt_index(folder)
+    assert moved.read_bytes() == before
+
+
 def test_vectors_that_are_not_those_of_the_records(folder, people):
     with GalleryIndex.create(folder, MODEL) as index:
         fill(index, people, [10])
