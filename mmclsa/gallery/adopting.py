@@ -32,14 +32,7 @@ def adopt_index(path: str | Path) -> int:
         UserError: If it cannot be written to.
     """
     folder = Path(path)
-    for path in folder.glob('*'):
-        if path.is_symlink():
-            raise DataError(f'{path} is a link to elsewhere, which an index does not have')
-        if path.name.startswith(f'{MANIFEST}-'):
-            # Whoever opens the database carries out what it says.
-            raise DataError(
-                f'{path} is of an interrupted commit: it must go before the index is read'
-            )
+    _refuse_links_and_journals(folder)
     lock = WriterLock(folder)
     try:
         with closing(Database(folder, writable=True)) as database:
@@ -59,3 +52,15 @@ def adopt_index(path: str | Path) -> int:
         index.verify()
         index.optimize()
     return int(manifest.structure is not None)
+
+
+def _refuse_links_and_journals(folder: Path) -> None:
+    """Refuse what would lead out of the folder as soon as the index is opened."""
+    for path in folder.glob('*'):
+        if path.is_symlink():
+            raise DataError(f'{path} is a link to elsewhere, which an index does not have')
+        if path.name.startswith(f'{MANIFEST}-'):
+            # Whoever opens the database carries out what it says.
+            raise DataError(
+                f'{path} is of an interrupted commit: it must go before the index is read'
+            )
