@@ -33,21 +33,21 @@ def adopt_index(path: str | Path) -> int:
     """
     folder = Path(path)
     _refuse_links_and_journals(folder)
-    lock = WriterLock(folder)
-    try:
-        with closing(Database(folder, writable=True)) as database:
-            database.check()
-            manifest = database.manifest()
-            kind = manifest.backend['type'].removeprefix('mmclsa.')
-            if kind != 'FaissBackend':
-                raise ConfigError(
-                    f'The index {folder} is one of {kind}, and only one of FaissBackend can be '
-                    'taken from somebody else'
-                )
+    with closing(Database(folder, writable=True)) as database:
+        database.check()
+        manifest = database.manifest()
+        kind = manifest.backend['type'].removeprefix('mmclsa.')
+        if kind != 'FaissBackend':
+            raise ConfigError(
+                f'The index {folder} is one of {kind}, and only one of FaissBackend can be taken '
+                'from somebody else'
+            )
+        lock = WriterLock(folder)
+        try:
             # Whatever its name is.
             RecordStore(database).publish(replace(manifest, structure=None, structured=0))
-    finally:
-        lock.release()
+        finally:
+            lock.release()
     with GalleryIndex.open(folder, writable=True) as index:
         index.verify()
         index.optimize()
