@@ -39,7 +39,7 @@ def adopt_index(path: str | Path) -> int:
         kind = manifest.backend['type'].removeprefix('mmclsa.')
         if kind != 'FaissBackend':
             raise ConfigError(
-                f'The index {folder} is one of {kind}, and only one of FaissBackend can be taken '
+                f'the index {folder} is one of {kind}, and only one of FaissBackend can be taken '
                 'from somebody else'
             )
         lock = WriterLock(folder)

@@ -59,7 +59,7 @@ class Database:
         if not self.path.is_file():
             old = (folder / 'manifest.json').is_file()
             hint = ': it is of an older mmclsa, see tools/misc/convert_gallery.py' if old else ''
-            raise DataError(f'There is no index in {folder}: no file {MANIFEST}{hint}.')
+            raise DataError(f'there is no index in {folder}: no file {MANIFEST}{hint}')
         # Also who only reads ends what a killed writer has begun, if he may.
         uri = f'{self.path.resolve().as_uri()}?mode=rw'
         with self.reading():
@@ -90,10 +90,10 @@ class Database:
             ((pages, size),) = self.read('SELECT * FROM pragma_page_count, pragma_page_size')
             length = self.path.stat().st_size
         if [sql for (sql,) in found] != _SCHEMA:
-            raise DataError(f'{self.path} is broken: it does not have the tables of an index.')
+            raise DataError(f'{self.path} is broken: it does not have the tables of an index')
         if length < pages * size:
             raise DataError(
-                f'{self.path} is broken: it has {length} bytes instead of {pages * size}.'
+                f'{self.path} is broken: it has {length} bytes instead of {pages * size}'
             )
 
     @classmethod
@@ -128,7 +128,7 @@ class Database:
         """
         found = self.read('SELECT content FROM manifest')
         if len(found) != 1:
-            raise DataError(f'{self.path} is broken: it has {len(found)} manifests.')
+            raise DataError(f'{self.path} is broken: it has {len(found)} manifests')
         return read_manifest(found[0][0], str(self.path))
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -160,8 +160,8 @@ class Database:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if 'locked' in str(error):
-                raise UserError(f'{self.path} is locked by another process.') from error
-            raise DataError(f'{self.path} is broken or cannot be read: {error}.') from error
+                raise UserError(f'{self.path} is locked by another process') from error
+            raise DataError(f'{self.path} is broken or cannot be read: {error}') from error
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -208,7 +208,7 @@ class Database:
         """
         ((found, *_), *_) = self.read('PRAGMA integrity_check')
         if found != 'ok':
-            raise DataError(f'{self.path} is broken: {found}.')
+            raise DataError(f'{self.path} is broken: {found}')
 
     def close(self) -> None:
         """Let go of the file."""

@@ -88,12 +88,12 @@ def check_file(folder: Path, entry: FileEntry, whole: bool = False) -> Path:
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
-        raise MissingFileError(f'The index {folder} is broken: {path} is missing.') from error
+        raise MissingFileError(f'the index {folder} is broken: {path} is missing') from error
     if size != entry.size:
-        raise DataError(f'{path} is broken: it has {size} bytes instead of {entry.size}.')
+        raise DataError(f'{path} is broken: it has {size} bytes instead of {entry.size}')
     whole = whole or size <= _CHECKED_WHOLE
     if (_digest(path) != entry.digest) if whole else (_probe(path) != entry.probe):
-        raise DataError(f'{path} is broken: its content is not what was written.')
+        raise DataError(f'{path} is broken: its content is not what was written')
     return path
 
 
@@ -132,7 +132,7 @@ def reporting_write_errors(folder: Path) -> Iterator[None]:
         full = full or 'is full' in str(error)
         what = 'the disk is full' if full else (getattr(error, 'strerror', None) or str(error))
         raise UserError(
-            f'Cannot write the index {folder}: {what}. It is as it was at its last commit.'
+            f'cannot write the index {folder}: {what}; it is as it was at its last commit'
         ) from error
 
 

@@ -31,17 +31,17 @@ def claim_new_folder(folder: Path) -> WriterLock:
         UserError: If it cannot be written to, or is being written to.
     """
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f'The index {folder} must be a folder, and that is a file.')
+        raise ConfigError(f'the index {folder} must be a folder, and that is a file')
     check_writable(folder)
     lock = WriterLock(folder)
     try:
         if (folder / MANIFEST).exists():
-            raise ConfigError(f'There is an index in {folder} already; open it to add to it.')
+            raise ConfigError(f'there is an index in {folder} already; open it to add to it')
         known = ('lock', f'{MANIFEST}-journal')
         for path in folder.iterdir():
             if not (path.name in known or path.suffix == '.db' or _OURS.fullmatch(path.name)):
                 raise ConfigError(
-                    f'The folder {folder} must be new or empty, but it has {path.name}.'
+                    f'the folder {folder} must be new or empty, but it has {path.name}'
                 )
     except BaseException:
         lock.release()

@@ -109,8 +109,8 @@ class GalleryIndex(IndexReader):
             manifest = database.manifest()
             if model is not None and (difference := manifest.model.difference(model)):
                 raise ConfigError(
-                    f'The index {folder} holds embeddings of another model: {difference}. Search '
-                    'and extend it with the model it was built with, or build a new one.'
+                    f'the index {folder} holds embeddings of another model: {difference}; search '
+                    'and extend it with the model it was built with, or build a new one'
                 )
             lock = WriterLock(folder) if writable else None
             return cls._open(folder, database, build_backend(manifest.backend, options), lock)
@@ -164,7 +164,7 @@ class GalleryIndex(IndexReader):
             return
         vectors = check_unit_vectors(embeddings, self.model.dims, 'embeddings')
         if len(records) != len(vectors):
-            raise DataError(f'{len(vectors)} embeddings came with {len(records)} records.')
+            raise DataError(f'{len(vectors)} embeddings came with {len(records)} records')
         rows = [encode_record(record) for record in records]
         self._records.append(rows, self._backend.append(vectors, rows), shard)
 
@@ -242,7 +242,7 @@ class GalleryIndex(IndexReader):
 
     def _require_writable(self) -> None:
         if self._lock is None or not self._lock.held:
-            raise ConfigError(f'The index {self._folder} was not opened for writing.')
+            raise ConfigError(f'the index {self._folder} was not opened for writing')
 
     def _next_name(self) -> str:
         return f'{self._manifest.generation:06d}'

@@ -110,7 +110,7 @@ class IndexReader:
             self.refresh()
             found = self._search(vectors, topk, where)
         if found is None:
-            raise DataError(f'The index {self._folder} is broken: records are missing.')
+            raise DataError(f'the index {self._folder} is broken: records are missing')
         return found
 
     def _search(
@@ -222,9 +222,7 @@ class IndexReader:
         places = self._records.numbers.places(numbers)
         wrong = numbers[(places < 0) | (places >= len(self))]
         if len(wrong):
-            raise DataError(
-                f'The index {self._folder} has {len(self)} rows, and no row {wrong[0]}.'
-            )
+            raise DataError(f'the index {self._folder} has {len(self)} rows, and no row {wrong[0]}')
         return numbers
 
     def _check_ends(self) -> None:
@@ -239,7 +237,7 @@ class IndexReader:
                 self._records.check(start, self._backend.codes(start, stop))
         except DataError as error:
             files = ' or '.join(filter(None, (self._database.path.name, self._manifest.vectors)))
-            raise DataError(f'The index {self._folder} is broken: {error} in {files}') from error
+            raise DataError(f'the index {self._folder} is broken: {error} in {files}') from error
 
     def _usable_structure(self, manifest: Manifest) -> bool:
         """Whether what only makes searching fast is there and whole; else it is built anew."""

@@ -32,15 +32,15 @@ class WriterLock:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise UserError(f'Cannot write into the index {folder}: {error.strerror}.') from error
+            raise UserError(f'cannot write into the index {folder}: {error.strerror}') from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = os.pread(self._descriptor, 200, 0).decode(errors='replace').strip()
             os.close(self._descriptor)
             raise UserError(
-                f'The index {folder} is being written by another process'
-                f'{f" ({holder})" if holder else ""}; wait until it has ended.'
+                f'the index {folder} is being written by another process'
+                f'{f" ({holder})" if holder else ""}; wait until it has ended'
             ) from error
         self._note_holder()
 

@@ -139,12 +139,12 @@ def read_manifest(text: str | bytes, where: str) -> Manifest:
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f'{where} is broken: its manifest is no JSON ({error})') from error
     if not isinstance(content, dict) or content.get('format') != 'mmclsa-gallery':
-        raise DataError(f'{where} is no manifest of an index: it has no format "mmclsa-gallery".')
+        raise DataError(f'{where} is no manifest of an index: it has no format "mmclsa-gallery"')
     version = content.get('version')
     if type(version) is int and version > VERSION:
         raise DataError(
             f'{where} was written by a newer mmclsa: its version is {version}, and this '
-            f'mmclsa reads versions up to {VERSION}.'
+            f'mmclsa reads versions up to {VERSION}'
         )
     try:
         if version != VERSION:
@@ -152,7 +152,7 @@ def read_manifest(text: str | bytes, where: str) -> Manifest:
         return _parse(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f'no field {error}' if isinstance(error, KeyError) else str(error)
-        raise DataError(f'{where} is broken: {what}.') from error
+        raise DataError(f'{where} is broken: {what}') from error
 
 
 def _parse(content: dict[str, Any]) -> Manifest:

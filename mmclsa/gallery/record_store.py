@@ -72,7 +72,7 @@ class RecordStore:
             if len(rows) != manifest.people:
                 raise DataError(
                     f'{self._database.path} is broken: {len(rows)} people instead of '
-                    f'{manifest.people}.'
+                    f'{manifest.people}'
                 )
         self.numbers = RowNumbers(manifest.people, manifest.next_row, rows)
         self._forget_pending()

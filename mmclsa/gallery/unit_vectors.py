@@ -32,16 +32,16 @@ def check_unit_vectors(vectors: np.ndarray, dims: int, what: str) -> np.ndarray:
         dtype('float32')
         >>> check_unit_vectors([[3.0, 4.0]], 2, 'queries')
         Traceback (most recent call last):
-        mmclsa.errors.DataError: queries must be of unit length, but row 0 has the length 5.
+        mmclsa.errors.DataError: queries must be of unit length, but row 0 has the length 5
     """
     array = np.ascontiguousarray(vectors, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != dims:
-        raise DataError(f'{what} must have the shape (n, {dims}), not {array.shape}.')
+        raise DataError(f'{what} must have the shape (n, {dims}), not {array.shape}')
     lengths = np.linalg.norm(array, axis=1, keepdims=True)
     wrong = np.flatnonzero(~(np.abs(lengths[:, 0] - 1) <= _TOLERANCE))
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f'{what} must be of unit length, but row {row} has the length {lengths[row, 0]:.4g}.'
+            f'{what} must be of unit length, but row {row} has the length {lengths[row, 0]:.4g}'
         )
     return array / lengths

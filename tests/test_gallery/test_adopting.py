@@ -105,6 +105,6 @@ def test_vectors_that_are_not_those_of_the_records(folder, people):
 
 
 def test_no_index(tmp_path, run_tool_to_its_error):
-    with pytest.raises(DataError, match='There is no index'):
+    with pytest.raises(DataError, match='there is no index'):
         adopt_index(tmp_path)
-    assert 'There is no index' in run_tool_to_its_error('tools/misc/adopt_index.py', tmp_path)
+    assert 'there is no index' in run_tool_to_its_error('tools/misc/adopt_index.py', tmp_path)

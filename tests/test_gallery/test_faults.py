@@ -233,7 +233,7 @@ def test_on_a_disk_that_is_read_only(small_disk, people):
     with GalleryIndex.open(folder, MODEL) as index:
         index.verify()
         assert index.search(people.vectors[[150]], 1)[0][0].row == 150
-    with pytest.raises(UserError, match='Cannot write into the index'):
+    with pytest.raises(UserError, match='cannot write into the index'):
         GalleryIndex.open(folder, writable=True)
 
 

@@ -73,5 +73,5 @@ def test_a_fork_cannot_write(folder, people):
 
 
 def test_folder_that_cannot_be_written_to(tmp_path):
-    with pytest.raises(UserError, match='Cannot write into the index'):
+    with pytest.raises(UserError, match='cannot write into the index'):
         WriterLock(tmp_path / 'nowhere')

@@ -229,4 +229,4 @@ def test_former_name_of_the_runtime(tool, option):
 def test_no_index(tool, tmp_path):
     code, _, error = tool('search_gallery', tmp_path, '--query', 'a.png')
     assert code == 2
-    assert 'There is no index in' in error
+    assert 'there is no index in' in error

@@ -82,7 +82,7 @@ class FaissBackend(VectorBackend):
         try:
             self._options = StructureOptions(kind=kind, **options)
         except TypeError as error:
-            raise ConfigError(f'The FaissBackend has no such option: {error}') from error
+            raise ConfigError(f'the FaissBackend has no such option: {error}') from error
         if type(structure_from) is not int:
             raise ConfigError(f'structure_from must be a whole number, not {structure_from!r}')
         self._storage = storage
@@ -97,7 +97,7 @@ class FaissBackend(VectorBackend):
     def load(self, folder: Path, manifest: Manifest, numbers: RowNumbers) -> None:  # noqa: D102
         empty = new_flat(manifest.model.dims, self._storage)
         if not manifest.vectors:
-            raise DataError(f'The index {folder} is broken: it has no vectors.')
+            raise DataError(f'the index {folder} is broken: it has no vectors')
         path = folder / manifest.vectors
         codes = map_codes(path, manifest.people, empty.sa_code_size())
         structured = self._open_structure(folder, manifest, codes, empty)

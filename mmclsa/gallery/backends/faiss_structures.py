@@ -103,9 +103,9 @@ def open_structure(path: Path, flat: Any, options: StructureOptions) -> Any:
     try:
         index = faiss.read_index(str(path), flags)
     except RuntimeError as error:
-        raise DataError(f'{path} is broken: FAISS cannot read it ({error}).') from error
+        raise DataError(f'{path} is broken: FAISS cannot read it ({error})') from error
     if index.ntotal != flat.ntotal or index.d != flat.d:
-        raise DataError(f'{path} is broken: it does not belong to these {flat.ntotal} vectors.')
+        raise DataError(f'{path} is broken: it does not belong to these {flat.ntotal} vectors')
     if options.kind == 'hnsw':
         index.storage = flat
         index.own_fields = False

@@ -94,7 +94,7 @@ class MilvusBackend(VectorBackend):
             self._connect(folder)
             with self._reporting():
                 if not self._client.has_collection(self._collection):
-                    raise UserError(f'Milvus at {self._uri} has no collection {self._collection}.')
+                    raise UserError(f'Milvus at {self._uri} has no collection {self._collection}')
                 self._client.load_collection(self._collection)
         self._dims, self._rows = manifest.model.dims, numbers.next_row
 
@@ -165,7 +165,7 @@ class MilvusBackend(VectorBackend):
                 )
                 found.update((answer['row'], answer['vector']) for answer in answers)
         if len(found) < len(unique):
-            raise UserError(f'Milvus at {self._uri} has lost rows of {self._collection}.')
+            raise UserError(f'Milvus at {self._uri} has lost rows of {self._collection}')
         if len(rows):
             result[:] = np.array([found[row] for row in unique.tolist()], np.float32)[places]
         return result
@@ -187,7 +187,7 @@ class MilvusBackend(VectorBackend):
         if self._client.query(self._collection, filter='row >= 0', limit=1):
             raise ConfigError(
                 f'collection {self._collection} of Milvus at {self._uri} must be new for a new '
-                'index, but it has rows.'
+                'index, but it has rows'
             )
         self._client.drop_collection(self._collection)
 

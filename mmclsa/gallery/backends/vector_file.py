@@ -127,9 +127,9 @@ def map_codes(path: Path, count: int, size: int) -> np.ndarray:
     try:
         length = path.stat().st_size
     except FileNotFoundError as error:
-        raise MissingFileError(f'The index {path.parent} is broken: {path} is missing.') from error
+        raise MissingFileError(f'the index {path.parent} is broken: {path} is missing') from error
     if length < count * size:
-        raise DataError(f'{path} is broken: it has {length} bytes instead of {count * size}.')
+        raise DataError(f'{path} is broken: it has {length} bytes instead of {count * size}')
     if not count:
         return np.empty((0, size), np.uint8)
     # A plain array: np.memmap's slices cost microseconds.
