@@ -90,7 +90,7 @@ def check_versions(requirements: Mapping[str, Requirement] = REQUIREMENTS) -> No
         >>> check_versions()
         >>> check_versions({'packaging': Requirement(('packaging',), '9999', '9999')})
         Traceback (most recent call last):
-        ImportError: mmclsa needs packaging >= 9999, but packaging ... is installed.
+        ImportError: mmclsa needs packaging >= 9999, but packaging ... is installed
     """
     for name, requirement in requirements.items():
         found = installed_version(requirement)
