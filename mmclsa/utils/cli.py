@@ -17,6 +17,8 @@ before that call (``tests/test_tools/test_help.py`` looks at them) stay light.
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
 import re
 import signal
 import sys
@@ -109,8 +111,26 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
             # srun and torchrun end those that leave later than the first: let the code stand.
             with suppress(ValueError):  # in a thread
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if isinstance(ended.code, int):
+            _end_with_others(ended.code)
         raise
+    _end_with_others(code or 0)
     sys.exit(code or 0)
+
+
+def _end_with_others(code: int) -> None:
+    """End one of several processes, without what the system does after Python has ended.
+
+    A process that ends while its group is there dies of SIGABRT now and then, of
+    threads of gloo that are still at work, and a model holds on to its group.
+    """
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return
+    atexit._run_exitfuncs()  # logs, workers, the group: all but the threads' end
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def user_message(error: BaseException) -> str:

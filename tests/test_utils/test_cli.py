@@ -12,6 +12,7 @@ from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import MODELS
 from mmclsa.utils import run_tool
 from mmclsa.utils.cli import DictAction
+from tests.helpers import run_python
 
 
 class Broken(Dataset):
@@ -102,3 +103,27 @@ def test_dict_action_tells_of_mistakes(word, told, capsys):
         options(DictAction, '--cfg-options', 'b=1', word)
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('end', ['sys.exit(75)', 'pass', "raise ConfigError('no')"])
+def test_one_of_several_keeps_its_code_whatever_its_threads_do(end):
+    """What aborts after Python has ended, as threads of gloo do now and then, is not reached."""
+    code = f"""
+import atexit, ctypes, sys
+import torch.distributed as dist
+from mmclsa.errors import ConfigError
+from mmclsa.utils import run_tool
+
+libc = ctypes.CDLL(None)
+libc.__cxa_atexit(ctypes.cast(libc.abort, ctypes.c_void_p), None, None)
+atexit.register(print, 'left in order')
+dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+
+def main():
+    {end}
+
+run_tool(main)
+"""
+    result = run_python('-c', code)
+    assert result.returncode == {'sys.exit(75)': 75, 'pass': 0}.get(end, 2), result.stderr
+    assert 'left in order' in result.stdout
