@@ -21,11 +21,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from rich.progress import track
 from torch import nn
 
-from mmclsa.engine.inference_pipeline import (
-    configured_flags,
-    inference_pipeline,
-    limit_scores,
-)
+from mmclsa.engine.inference_pipeline import configured_flags, inference_pipeline, limit_scores
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelFingerprint, SearchFilter
 from mmclsa.inference.boxes import check_boxes
