@@ -27,7 +27,7 @@ from mmclsa.visualization.differences import (
 
 __all__ = ['collect_runs', 'write_results']
 
-_FACTS = ('config', 'commit', 'train_seconds', 'test_seconds')
+_FACTS = ('config', 'commit', 'device', 'train_seconds', 'test_seconds')
 CSV, TABLES, DIFFERENCES, HEIGHTS = 'runs.csv', 'tables.md', 'differences.png', 'heights.png'
 
 
@@ -50,7 +50,7 @@ def collect_runs(grid: Grid, out: str | Path) -> list[Trained]:
             result = finished(out, row, seed)
             if result is None:
                 continue
-            facts = {name: str(result[name]) for name in _FACTS}
+            facts = {name: str(result.get(name, '')) for name in _FACTS}
             facts['options'] = json.dumps(result['options'], sort_keys=True)
             queries = load_query_figures(run_folder(out, row.name, seed) / QUERIES)
             run = Trained(row.name, seed, result['figures'], queries, facts, grid.task)

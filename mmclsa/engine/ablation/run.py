@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from mmclsa.datasets.readers.json_file import load_json
@@ -100,7 +101,7 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
     """Do a run in this process, or the rest of one that was killed.
 
     Writes ``queries.npz`` and, last, ``result.json``: figures, fingerprint of
-    the config, commit, machine and seconds.
+    the config, commit, machine, device and seconds.
 
     Args:
         folder: Of the run, with its config; see :func:`write_run`.
@@ -140,6 +141,7 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
         figures=figures,
         **made_with,
         machine=platform.node(),
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU',
         train_seconds=round(trained - begun, 1),
         test_seconds=round(time.time() - trained, 1),
     )
