@@ -38,13 +38,14 @@ class SavedTensors:
         self._seen: dict[int, Any] = {}
 
     def take(self, tensor: Tensor) -> Tensor:
-        """Note a tensor that autograd saves; give it back as it is."""
+        """Note a tensor that autograd saves; give back what it is to keep."""
         storage = tensor.untyped_storage()
         address = storage.data_ptr()
         if address and address not in self._ignored and address not in self._seen:
             self._seen[address] = storage
             self.nbytes += storage.nbytes()
-        return tensor
+        # An operation's own output would hold the operation that holds it, for ever.
+        return tensor.detach()
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -50,6 +52,21 @@ class TestSavedTensors:
         assert plain == 5 * ONE
         fewer = saved_bytes(lambda: checkpoint(layers, rows, use_reentrant=False), layers)
         assert fewer == ONE
+
+    def test_what_was_counted_is_freed(self, rows):
+        """A GPU kept every graph that was counted: each model's peak had those before it."""
+
+        class Hook:
+            def __call__(self, grad):
+                return grad
+
+        hook = Hook()
+        with record_saved_tensors():
+            output = rows.requires_grad_().exp()  # exp saves its own output
+            output.register_hook(hook)
+        alive = weakref.ref(hook)
+        del hook, output
+        assert alive() is None
 
     def test_bfloat16_halves_them(self, rows):
         model = nn.Sequential(nn.Linear(DIMS, DIMS), nn.Linear(DIMS, DIMS))
