@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -263,6 +264,8 @@ class PersonSearchInferencer(BaseInferencer):
         """The digests of config and weights, and the length of an embedding."""
         dims = self.embed_boxes(_PROBE, [[0, 0, 32, 64]]).shape[1]
         return ModelFingerprint(self._config_digest, weights_digest(self.model), dims)
+
+    identity = property(attrgetter('fingerprint'))  # its former name
 
     def prepare(self, picture: np.ndarray, boxes: np.ndarray | None = None) -> dict[str, Any]:
         """Make a picture ready for the network; safe in several threads at once.

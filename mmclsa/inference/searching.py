@@ -15,7 +15,6 @@ from mmclsa.evaluation.functional import k_reciprocal_distances
 from mmclsa.gallery import GalleryIndex, Hit, SearchFilter
 from mmclsa.gallery.building import (
     Embedder,
-    InProcess,
     QueryEmbedder,
     build_gallery,
     plan_units,
@@ -153,5 +152,5 @@ def open_gallery(
             folder = Path(stack.enter_context(TemporaryDirectory()))
             index = GalleryIndex.create(folder / 'index', embedder.fingerprint)
             stack.enter_context(index)
-            build_gallery(index, InProcess(embedder, batch_size=batch_size), plan)
+            build_gallery(index, embedder, plan, batch_size=batch_size)
             yield index

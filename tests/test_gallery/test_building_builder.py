@@ -36,7 +36,7 @@ from tests.test_gallery.fakes import FakeEmbedder
 CHILD = """
 import sys
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import InProcess, build_gallery, plan_units, sink, units
+from mmclsa.gallery.building import build_gallery, plan_units, sink, units
 from tests.test_gallery.fakes import FakeEmbedder
 
 units.FRAMES_PER_UNIT = 10
@@ -48,8 +48,7 @@ except Exception:
     index = GalleryIndex.create(path, embedder.fingerprint)
 with index:
     print('started', flush=True)
-    own = InProcess(embedder, batch_size=2)
-    build_gallery(index, own, plan_units(sys.argv[2:]))
+    build_gallery(index, embedder, plan_units(sys.argv[2:]), batch_size=2)
 """
 
 
@@ -74,7 +73,7 @@ def build(path: Path, *sources: Path, **options) -> tuple:
         else GalleryIndex.create(path, embedder.fingerprint)
     )
     with index:
-        report = build_gallery(index, InProcess(embedder, **options), plan_units(sources))
+        report = build_gallery(index, embedder, plan_units(sources), **options)
     return report, embedder
 
 
@@ -161,7 +160,7 @@ def test_interrupted_build_keeps_its_work(tmp_path, footage):
 
     index = GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint)
     with index, pytest.raises(KeyboardInterrupt):
-        build_gallery(index, InProcess(Impatient(), batch_size=2), plan_units(footage))
+        build_gallery(index, Impatient(), plan_units(footage), batch_size=2)
     with GalleryIndex.open(tmp_path / 'index') as index:
         assert len(index.shards()) == 10
 

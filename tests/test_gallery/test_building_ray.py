@@ -13,7 +13,13 @@ import pytest
 
 from mmclsa.errors import UserError
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import InProcess, RayActors, build_gallery, plan_units
+from mmclsa.gallery.building import (
+    InProcess,
+    RayActors,
+    build_gallery,
+    fill_index,
+    plan_units,
+)
 from tests.fakes.footage import write_scenes
 from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
@@ -63,12 +69,12 @@ def test_ray_survives_a_lost_worker(tmp_path, monkeypatch):
     try:
         with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint) as index:
             actors = RayActors(partial(mortal_worker, mark), num_actors=2)
-            report = build_gallery(index, actors, plan)
+            report = fill_index(index, actors, plan)
     finally:
         ray.shutdown()
     assert mark.exists()  # somebody was killed
     assert report.pictures == 24
     assert len(report.skipped) == 1
     with GalleryIndex.create(tmp_path / 'whole', FakeEmbedder().fingerprint) as index:
-        build_gallery(index, InProcess(FakeEmbedder()), plan)
+        build_gallery(index, FakeEmbedder(), plan)
     assert content(tmp_path / 'index') == content(tmp_path / 'whole')

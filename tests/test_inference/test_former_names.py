@@ -1,4 +1,4 @@
-"""What users import from ``mmclsa.apis`` and ``mmclsa.deploy`` is still there."""
+"""What users' scripts imported before modules were moved is still there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 import mmclsa.inference
+import mmclsa.media
 from tests.helpers import run_python
 
 #: As version 1 of these packages had them.
@@ -18,6 +19,8 @@ APIS = (
 MEDIA = ('Picture', 'iterate_pictures', 'load_picture')
 ONNX = ('Detection', 'Graph', 'Letterbox', 'OnnxSearcher', 'Sidecar')
 EXPORT = ('OPSET', 'TOLERANCE', 'export_searcher', 'letterbox_of')
+READING = ('MAX_PIXELS', 'as_bgr', 'read_header', 'read_picture')
+PLANS = ('Plan', 'SourceOptions', 'Unit', 'plan_units')
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,10 @@ EXPORT = ('OPSET', 'TOLERANCE', 'export_searcher', 'letterbox_of')
     [
         ('mmclsa.apis', 'mmclsa.inference', APIS),
         ('mmclsa.apis', 'mmclsa.media', MEDIA),
+        ('mmclsa.apis.inputs', 'mmclsa.media', MEDIA),
+        ('mmclsa.gallery.building.pictures', 'mmclsa.media', READING),
+        ('mmclsa.gallery.building.sources', 'mmclsa.gallery.building', PLANS),
+        ('mmclsa.gallery.building.video', 'mmclsa.media', ('Sampling',)),
         ('mmclsa.deploy', 'mmclsa.inference.onnx', ONNX),
         ('mmclsa.deploy.export', 'mmclsa.inference.export', EXPORT),
     ],
@@ -33,6 +40,13 @@ def test_former_names_are_those_of_today(former, present, names):
     for name in names:
         assert getattr(import_module(former), name) is getattr(import_module(present), name)
         assert name in import_module(former).__all__
+
+
+def test_a_video_and_an_inferencer_answer_to_what_they_were_called():
+    assert import_module('mmclsa.gallery.building.video').VideoStream is mmclsa.media.VideoReader
+    model = mmclsa.inference.PersonSearchInferencer.__new__(mmclsa.inference.PersonSearchInferencer)
+    model.__dict__['fingerprint'] = 'digests'
+    assert model.identity == 'digests'
 
 
 def test_every_name_is_imported_when_it_is_asked_for():

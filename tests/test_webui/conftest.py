@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import InProcess, Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.webui import GalleryPage
 from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.test_gallery.fakes import FakeEmbedder
@@ -26,7 +26,7 @@ def index_dir(tmp_path_factory) -> Path:
         for source, camera in (('footage', 'door'), ('yard', 'yard')):
             options = SourceOptions(Sampling(every=5), camera)
             plan = plan_units([folder / source], options.sampling)
-            build_gallery(index, InProcess(embedder, options, batch_size=4), plan)
+            build_gallery(index, embedder, plan, options, batch_size=4)
     return folder / 'index'
 
 

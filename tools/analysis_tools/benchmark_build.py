@@ -46,7 +46,7 @@ import torch
 from terminaltables import AsciiTable
 
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building import InProcess, Sampling, SourceOptions, build_gallery, plan_units
+from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.inference import PersonSearchInferencer
 from mmclsa.media import iterate_pictures
 from mmclsa.models import CropReID
@@ -109,8 +109,7 @@ def run_build(inferencer: PersonSearchInferencer, args: argparse.Namespace) -> N
         index = GalleryIndex.create(Path(folder) / 'index', inferencer.fingerprint)
         with index:
             plan = plan_units(args.sources, sampling)
-            own = InProcess(inferencer, SourceOptions(sampling), args.batch_size)
-            build_gallery(index, own, plan)
+            build_gallery(index, inferencer, plan, SourceOptions(sampling), args.batch_size)
 
 
 def clock(job: Callable[[], None]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Building a gallery: sources, decoding, the network, and what becomes of it."""
 
 from mmclsa.gallery.building.build_file import BuildCommand, BuildFile, open_for_build
-from mmclsa.gallery.building.builder import Workers, build_gallery, run_build
+from mmclsa.gallery.building.builder import Workers, build_gallery, fill_index, run_build
 from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder
 from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.prefetch import run_ahead
@@ -29,6 +29,7 @@ __all__ = [
     'Workers',
     'build_gallery',
     'build_in_ranks',
+    'fill_index',
     'link_tracks',
     'open_for_build',
     'plan_units',

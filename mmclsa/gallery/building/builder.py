@@ -8,13 +8,14 @@ from contextlib import closing
 from typing import Protocol
 
 from mmclsa.gallery import GalleryIndex
-from mmclsa.gallery.building.pipeline import UnitResult
+from mmclsa.gallery.building.embedder import Embedder
+from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
 from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.sink import IndexSink
-from mmclsa.gallery.building.units import Plan
+from mmclsa.gallery.building.units import Plan, SourceOptions
 
-__all__ = ['Workers', 'build_gallery', 'run_build']
+__all__ = ['Workers', 'build_gallery', 'fill_index', 'run_build']
 
 
 class Workers(Protocol):
@@ -49,19 +50,46 @@ def run_build(
         plan_sources: Makes the plan; called once, and first, so that a wrong
             source leaves no empty index behind.
         workers: Find the people.
-        progress: See :func:`build_gallery`.
+        progress: See :func:`fill_index`.
 
     Returns:
         What was done, and how many people there are in the index now.
     """
     plan = plan_sources()
     with open_index() as index:
-        report = build_gallery(index, workers, plan, progress)
+        report = fill_index(index, workers, plan, progress)
         index.optimize()
         return report, len(index)
 
 
 def build_gallery(
+    index: GalleryIndex,
+    embedder: Embedder,
+    plan: Plan,
+    options: SourceOptions | None = None,
+    batch_size: int = 8,
+    threads: int = 2,
+    progress: ShowProgress = no_progress,
+) -> BuildReport:
+    """Find and describe everybody in some sources and put them into an index, in this process.
+
+    Args:
+        index: Opened for writing, with the embedder's model.
+        embedder: The model, such as a ``PersonSearchInferencer``.
+        plan: Of :func:`plan_units`.
+        options: What to take of the sources; None for all of them.
+        batch_size: Pictures that go through the network at once, at most.
+        threads: That decode pictures and prepare them.
+        progress: See :func:`fill_index`.
+
+    Returns:
+        What was done; see :func:`fill_index`.
+    """
+    own = InProcess(embedder, options or SourceOptions(), batch_size, threads)
+    return fill_index(index, own, plan, progress)
+
+
+def fill_index(
     index: GalleryIndex,
     workers: Workers,
     plan: Plan,

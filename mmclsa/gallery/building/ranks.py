@@ -40,7 +40,7 @@ def build_in_ranks(
         own: Finds people in this process.
         index_path: Folder of the index, which all processes must see: there
             the others leave their results for the first.
-        progress: See :func:`build_gallery`; shown by the first process, for all.
+        progress: See :func:`fill_index`; shown by the first process, for all.
 
     Returns:
         In the first process what :func:`run_build` gives; in the others None.
