@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from mmengine.logging import print_log
 
 from mmclsa.errors import DataError, UserError
 from mmclsa.media import picture_size
+from mmclsa.utils.cache import cache_folder
 from mmclsa.utils.io import write_json
 
 __all__ = ['picture_sizes']
@@ -30,9 +30,9 @@ _VERSION = 1
 def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> list[Size]:
     """Read the sizes of many pictures of a folder, or look them up.
 
-    What was read is kept in ``$MMCLSA_CACHE``, or ``$XDG_CACHE_HOME/mmclsa``, or
-    ``~/.cache/mmclsa``, a file for each folder; a picture whose length or time
-    has changed is read again. Several processes may do so at once.
+    What was read is kept in :func:`mmclsa.utils.cache.cache_folder`, a file for
+    each folder; a picture whose length or time has changed is read again.
+    Several processes may do so at once.
 
     Args:
         folder: Folder of the pictures.
@@ -47,7 +47,7 @@ def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> 
     """
     folder = Path(folder).absolute()
     cache = _cache_file(folder)
-    known = _read_cache(cache)
+    known = _read_cache(cache) if cache else {}
     with ThreadPoolExecutor(_THREADS) as pool:
         stamps = list(pool.map(lambda name: _stamp(folder / name), names))
         new = [
@@ -58,18 +58,17 @@ def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> 
         read = pool.map(lambda entry: picture_size(folder / entry[0]), new)
         for (name, stamp), size in zip(new, _told(read, len(new), title)):
             known[name] = [*stamp, *size]
-    if new and is_main_process():
+    if new and cache and is_main_process():
         # Without a cache the next start reads again, which is no reason to end this one.
         with suppress(UserError, OSError):
             write_json(cache, dict(version=_VERSION, folder=str(folder), pictures=known))
     return [(known[name][2], known[name][3]) for name in names]
 
 
-def _cache_file(folder: Path) -> Path:
-    general = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    root = Path(os.environ.get('MMCLSA_CACHE') or general / 'mmclsa')
+def _cache_file(folder: Path) -> Path | None:
+    root = cache_folder()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return root / 'picture_sizes' / f'{digest}.json'
+    return root and root / 'picture_sizes' / f'{digest}.json'
 
 
 def _read_cache(path: Path) -> dict[str, list[int]]:

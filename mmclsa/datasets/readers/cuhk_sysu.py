@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from mmclsa.datasets.readers.mat_layout import (
-    SearchEntry,
     build_task,
     label_box,
     make_scenes,
@@ -23,6 +22,7 @@ from mmclsa.datasets.readers.mat_layout import (
     read_training_people,
 )
 from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
+from mmclsa.datasets.readers.search_entries import SearchEntries
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene, SearchProtocol
 
@@ -70,7 +70,7 @@ def read_cuhk_sysu(data_root: AnyPath, split: str) -> list[Scene]:
         images = sorted(set(boxes) - set(pool))
     else:
         path, _ = _protocol_file(root, 'gallery_50')
-        people = [list(entry.appearances()) for entry in _entries(root, 'gallery_50')]
+        people = list(_entries(root, 'gallery_50').appearances())
         images = pool
     for person_id, appearances in enumerate(people):
         for image, box in appearances:
@@ -93,7 +93,7 @@ def _protocol_file(root: ReadablePath, name: str) -> tuple[ReadablePath, str]:
     return root / TEST_FOLDER / f'TestG{size}.mat', f'TestG{size}'
 
 
-def _entries(root: ReadablePath, name: str) -> list[SearchEntry]:
+def _entries(root: ReadablePath, name: str) -> SearchEntries:
     return read_search_entries(*_protocol_file(root, name))
 
 
@@ -140,16 +140,13 @@ def _read_protocol(root: ReadablePath, name: str, pool: list[str]) -> SearchProt
     return build_task(name, path, entries, pool, numbers, whole_pool=name == 'full')
 
 
-def _query_ids(root: ReadablePath, name: str, entries: list[SearchEntry]) -> list[int]:
+def _query_ids(root: ReadablePath, name: str, entries: SearchEntries) -> list[int]:
     """Find the subsets' queries among TestG50's; the others share its order."""
     if name not in SUBSETS:
         return list(range(len(entries)))
-    place = {
-        (entry.image, *entry.box.tolist()): number
-        for number, entry in enumerate(_entries(root, 'gallery_50'))
-    }
+    place = {query: number for number, query in enumerate(_entries(root, 'gallery_50').queries())}
     try:
-        return [place[(entry.image, *entry.box.tolist())] for entry in entries]
+        return [place[query] for query in entries.queries()]
     except KeyError as error:
         raise DataError(
             f'{_protocol_file(root, name)[0]}: query {error.args[0]} is not one of TestG50.mat'

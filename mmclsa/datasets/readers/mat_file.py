@@ -6,19 +6,41 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import DataError
 
-__all__ = ['load_mat', 'mat_field', 'mat_string']
+__all__ = ['load_mat', 'mat_field', 'mat_string', 'read_mat']
 
 
-def load_mat(path: AnyPath) -> dict[str, Any]:
+def read_mat(path: AnyPath) -> bytes:
+    """Read a .mat file as it is.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        DataError: If the file is missing or cannot be read.
+    """
+    try:
+        return as_path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(
+            f'{path} is missing; docs/datasets.md tells how to get this data set'
+        ) from None
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror or error})') from None
+
+
+def load_mat(path: AnyPath, content: bytes | None = None) -> dict[str, Any]:
     """Read all variables of a .mat file.
 
     Args:
         path: The file.
+        content: What is in it, if it was read before.
 
     Returns:
         Variable name to value.
@@ -26,12 +48,11 @@ def load_mat(path: AnyPath) -> dict[str, Any]:
     Raises:
         DataError: If the file is missing or cannot be read.
     """
+    # Here, as most commands find what they need in the cache.
+    from scipy.io import loadmat
+
     try:
-        return loadmat(BytesIO(as_path(path).read_bytes()))
-    except FileNotFoundError:
-        raise DataError(
-            f'{path} is missing; docs/datasets.md tells how to get this data set'
-        ) from None
+        return loadmat(BytesIO(read_mat(path) if content is None else content))
     except DataError:
         raise
     # scipy raises whatever its parser stumbles on in a truncated file.
@@ -41,12 +62,13 @@ def load_mat(path: AnyPath) -> dict[str, Any]:
         ) from None
 
 
-def mat_field(path: AnyPath, *names: str) -> np.ndarray:
+def mat_field(path: AnyPath, *names: str, content: bytes | None = None) -> np.ndarray:
     """Read one variable of a .mat file.
 
     Args:
         path: The file.
         names: Names that the variable may have, the first one found counts.
+        content: What is in the file, if it was read before.
 
     Returns:
         The variable.
@@ -54,7 +76,7 @@ def mat_field(path: AnyPath, *names: str) -> np.ndarray:
     Raises:
         DataError: If the file is missing, broken, or has none of the names.
     """
-    variables = load_mat(path)
+    variables = load_mat(path, content)
     for name in names:
         if name in variables:
             return variables[name]

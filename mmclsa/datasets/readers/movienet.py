@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from mmclsa.datasets.readers.mat_layout import (
-    SearchEntry,
     build_task,
     label_box,
     make_scenes,
@@ -23,6 +22,7 @@ from mmclsa.datasets.readers.mat_layout import (
     read_training_people,
 )
 from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
+from mmclsa.datasets.readers.search_entries import SearchEntries
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene, SearchProtocol
 
@@ -32,7 +32,7 @@ SIZES = (2000, 4000, 10000)
 SUBSETS = ('app10', 'app30', 'app50', 'app70', 'app100')
 TEST_FOLDER = PurePosixPath('test', 'train_test')
 # Name, file and queries of a protocol.
-Table = tuple[str, ReadablePath, list[SearchEntry]]
+Table = tuple[str, ReadablePath, SearchEntries]
 
 
 def annotation_folder(root: AnyPath) -> ReadablePath:
@@ -100,8 +100,8 @@ def read_movienet(
                 'not have'
             )
         for _, path, entries in tables:
-            for person_id, entry in enumerate(entries):
-                for image, box in entry.appearances():
+            for person_id, appearances in enumerate(entries.appearances()):
+                for image, box in appearances:
                     label_box(ids, boxes, image, box, person_id, path)
     else:
         raise DataError(f"split must be 'train' or 'test', but got {split!r}")
@@ -130,16 +130,12 @@ def movienet_protocols(
     images = _test_images(folder, tables)
     _, first_path, first = tables[0]
     for _, path, entries in tables[1:]:
-        if _queries(entries) != _queries(first):
+        if entries.queries() != first.queries():
             raise DataError(f'{path} has other queries than {first_path}')
     return [
         build_task(name, path, entries, images, list(range(len(entries))))
         for name, path, entries in tables
     ]
-
-
-def _queries(entries: Sequence[SearchEntry]) -> list[tuple[str, tuple[float, ...]]]:
-    return [(entry.image, tuple(entry.box.tolist())) for entry in entries]
 
 
 def _sizes(folder: ReadablePath, names: Sequence[str] | None) -> list[int]:
@@ -168,5 +164,5 @@ def _test_images(folder: ReadablePath, tables: Sequence[Table]) -> list[str]:
     """List the pools of the protocols, and images of queries that are in none."""
     sizes = [name[len('gallery_') :] for name, _, _ in tables]
     pools = [read_pool(folder / f'pool_{size}.mat') for size in sizes]
-    queries = [entry.image for _, _, entries in tables for entry in entries]
+    queries = [query[0] for _, _, entries in tables for query in entries.queries()]
     return list(dict.fromkeys([*(image for pool in pools for image in pool), *queries]))
