@@ -116,6 +116,8 @@ def _variables(content: bytes) -> Iterator[tuple[_Stream, _Head]]:
     view, at = memoryview(content), 128
     while at + 8 <= len(view):
         kind, count = _pair(view, at)
+        if at + 8 + count > len(view):
+            raise OtherLayoutError('the file breaks off')
         stream = _Stream(view[at + 8 : at + 8 + count], kind == COMPRESSED)
         at += 8 + count + (0 if kind == COMPRESSED else -count % 8)
         if kind == COMPRESSED:

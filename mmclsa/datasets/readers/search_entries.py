@@ -12,6 +12,8 @@ from mmclsa.structures import offsets_of
 
 __all__ = ['NameTable', 'SearchEntries', 'SearchEntry']
 
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
 
 @dataclass(frozen=True, eq=False)
 class SearchEntry:
@@ -77,7 +79,7 @@ def _distinct(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Numbers sort ten times as fast as texts.
     digests = np.zeros(len(names), dtype=np.uint64)
     for column in words.T:
-        digests = (digests ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        digests = (digests ^ column) * _MIX
         digests ^= digests >> np.uint64(29)
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     if (words[first][inverse] != words).any():  # two names of one digest
