@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmclsa.evaluation.functional import evaluate_detection
-from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges
+from mmclsa.evaluation.functional.detection import _matches, mutual_best_matches
+from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges, pairwise_iou
 from mmclsa.structures import Scene
 from tests.test_evaluation.cases import make_case
 from tests.test_evaluation.reference import box_iou, reference_detection
@@ -95,3 +96,32 @@ def test_ranges_equal_the_loop(ranges):
     starts, lengths = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
     expected = [i for s, n in ranges for i in range(s, s + n)]
     assert expand_ranges(starts, lengths).tolist() == expected
+
+
+def best_of_both(truths, boxes, thresh):
+    """One scene at a time, as the rule says it."""
+    if len(truths) == 0 or len(boxes) == 0:
+        return np.zeros(len(boxes), dtype=bool)
+    overlaps = pairwise_iou(truths, boxes).astype(np.float32)
+    best_truth, best_box = overlaps.argmax(axis=0), overlaps.argmax(axis=1)
+    columns = np.arange(len(boxes))
+    agreed = best_box[best_truth] == columns
+    return agreed & (overlaps[best_truth, columns] >= thresh)
+
+
+@pytest.mark.parametrize('thresh', [0.0, 0.3, 0.5, 1.0])
+def test_all_scenes_at_once_are_one_after_the_other(thresh):
+    """Small integer boxes, so that ties, boxes of no area and empty scenes are many."""
+    rng = np.random.default_rng(0)
+    sides = [
+        [rng.integers(0, 5, (rng.integers(0, 6), 4)).astype(np.float64) for _ in range(2)]
+        for _ in range(500)
+    ]
+    for pair in sides:
+        for boxes in pair:
+            boxes[:, 2:] += boxes[:, :2]
+    truths, found = ([pair[side] for pair in sides] for side in range(2))
+    expected = [best_of_both(*pair, thresh) for pair in sides]
+    assert _matches(truths, found, thresh).tolist() == np.concatenate(expected).tolist()
+    for pair, right in zip(sides, expected):
+        assert mutual_best_matches(*pair, thresh).tolist() == right.tolist()

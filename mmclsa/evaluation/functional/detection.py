@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmclsa.evaluation.functional.average_precision import average_precision
-from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges, pairwise_iou
 from mmclsa.evaluation.functional.polygons import box_polygon_iou
-from mmclsa.structures import Scene
+from mmclsa.structures import Scene, offsets_of
 
 __all__ = ['DetectionResult', 'evaluate_detection', 'mutual_best_matches']
 
@@ -55,15 +55,49 @@ def mutual_best_matches(
         >>> mutual_best_matches(truth, boxes).tolist()
         [False, True]
     """
-    if len(truths) == 0 or len(boxes) == 0:
-        return np.zeros(len(boxes), dtype=bool)
+    return _matches([truths], [boxes], iou_thresh)
+
+
+def _matches(
+    truths: Sequence[np.ndarray], boxes: Sequence[np.ndarray], iou_thresh: float
+) -> np.ndarray:
+    """Match the detections of many scenes with their people, all at once.
+
+    Args:
+        truths: People of each scene, shape (g, 4).
+        boxes: Detections of each scene, shape (d, 4).
+        iou_thresh: Least IoU of a match.
+
+    Returns:
+        Shape (sum of d,), bool, scene after scene.
+    """
+    people, found = offsets_of([len(t) for t in truths]), [len(b) for b in boxes]
+    everybody, all_boxes = np.concatenate(truths), np.concatenate(boxes)
+    right = np.zeros(len(all_boxes), dtype=bool)
+    counts = np.repeat(np.diff(people), found)
+    # Every detection with every person of its scene.
+    person = expand_ranges(np.repeat(people[:-1], found), counts)
+    box = np.repeat(np.arange(len(all_boxes)), counts)
+    if not len(box):
+        return right
     # float32, in which the peers compare with the threshold.
-    overlaps = pairwise_iou(truths, boxes).astype(np.float32)
-    best_truth = overlaps.argmax(axis=0)
-    best_box = overlaps.argmax(axis=1)
-    columns = np.arange(len(boxes))
-    agreed = best_box[best_truth] == columns
-    return agreed & (overlaps[best_truth, columns] >= iou_thresh)
+    overlaps = aligned_iou(everybody[person], all_boxes[box]).astype(np.float32)
+    best_person = _first_best(overlaps, box)
+    order = np.argsort(person, kind='stable')
+    best_box = order[_first_best(overlaps[order], person[order])]
+    # The pairs that are the best of both sides.
+    agreed = np.intersect1d(best_person, best_box, assume_unique=True)
+    right[box[agreed[overlaps[agreed] >= iou_thresh]]] = True
+    return right
+
+
+def _first_best(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Give the place of the first largest value of each group; groups lie together."""
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    best = np.maximum.reduceat(values, starts)
+    lengths = np.diff(np.append(starts, len(values)))
+    places = np.where(values == np.repeat(best, lengths), np.arange(len(values)), len(values))
+    return np.minimum.reduceat(places, starts)
 
 
 def evaluate_detection(
@@ -100,23 +134,24 @@ def evaluate_detection(
         >>> evaluate_detection([scene], [(scene.boxes, np.array([0.9]))])
         DetectionResult(recall=1.0, ap=1.0)
     """
-    labels, scores, num_truths = [], [], 0
-    for scene, (boxes, confidence) in zip(scenes, found):
+    chosen, truths, boxes, scores = [], [], [], []
+    for scene, (found_boxes, confidence) in zip(scenes, found):
         wanted = ~scene.ignore & ((scene.person_ids >= 0) if labelled_only else True)
         if labelled_only and not wanted.any():
             continue
         kept = confidence >= score_thresh
-        boxes, confidence = boxes[kept], confidence[kept]
-        counted = ~_on_ignored(scene, boxes, iou_thresh)
-        boxes, confidence = boxes[counted], confidence[counted]
-        right = mutual_best_matches(scene.boxes[wanted], boxes, iou_thresh)
-        counted = right | ~_in_region(scene, boxes)
-        labels.append(right[counted])
-        scores.append(confidence[counted])
-        num_truths += int(wanted.sum())
-    if not labels or num_truths == 0:
+        kept[kept] = ~_on_ignored(scene, found_boxes[kept], iou_thresh)
+        chosen.append(scene)
+        truths.append(scene.boxes[wanted])
+        boxes.append(found_boxes[kept])
+        scores.append(confidence[kept])
+    num_truths = sum(len(people) for people in truths)
+    if num_truths == 0:
         return DetectionResult(0.0, 0.0)
-    all_labels, all_scores = np.concatenate(labels), np.concatenate(scores)
+    all_labels, all_scores = _matches(truths, boxes, iou_thresh), np.concatenate(scores)
+    outside = [~_in_region(scene, found_boxes) for scene, found_boxes in zip(chosen, boxes)]
+    counted = all_labels | np.concatenate(outside)
+    all_labels, all_scores = all_labels[counted], all_scores[counted]
     return DetectionResult(
         recall=float(all_labels.sum() / num_truths),
         ap=average_precision(all_labels, all_scores, num_truths),
