@@ -15,7 +15,7 @@ MAY_IMPORT = {
     'structures': ('errors', 'structures'),
     'media': ('errors', 'media'),
     'utils': ('compat', 'errors', 'utils'),
-    'datasets/readers': ('datasets.readers', 'errors', 'media', 'structures'),
+    'datasets/readers': ('datasets.readers', 'errors', 'media', 'structures', 'utils'),
     'datasets': ('datasets', 'errors', 'media', 'registry', 'structures', 'utils'),
     'models': ('errors', 'models', 'registry', 'utils'),
     'evaluation/functional': ('errors', 'evaluation.functional', 'structures'),

@@ -63,8 +63,8 @@ class _Stream:
         if not len(self._rest):
             raise OtherLayoutError('the file breaks off')
         if self._inflate is None:
-            found, self._rest = self._rest[:_BYTES_AT_ONCE], self._rest[_BYTES_AT_ONCE:]
-            return bytes(found)
+            plain, self._rest = self._rest[:_BYTES_AT_ONCE], self._rest[_BYTES_AT_ONCE:]
+            return bytes(plain)
         try:
             found = self._inflate.decompress(self._rest, _BYTES_AT_ONCE)
         except zlib.error as error:

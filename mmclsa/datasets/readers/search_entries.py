@@ -77,7 +77,7 @@ def _distinct(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     padded = names.astype(f'S{-(-max(names.dtype.itemsize, 1) // 8) * 8}')
     words = padded.view(np.uint64).reshape(len(names), -1)
     # Numbers sort ten times as fast as texts.
-    digests = np.zeros(len(names), dtype=np.uint64)
+    digests: np.ndarray = np.zeros(len(names), dtype=np.uint64)
     for column in words.T:
         digests = (digests ^ column) * _MIX
         digests ^= digests >> np.uint64(29)
