@@ -58,7 +58,7 @@ import numpy as np
 
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols
 from mmclsa.datasets.synthetic.cuhk_sysu_files import make_up, write_cuhk_sysu, write_predictions
-from mmclsa.evaluation.functional import PRESETS, evaluate_searches
+from mmclsa.evaluation.functional import evaluate_searches
 from mmclsa.structures import Predictions
 
 
@@ -156,7 +156,7 @@ def compare_with_peer(
     seconds, peak = run(words, environment)
     theirs = np.load(out, allow_pickle=False)
     protocols = cuhk_sysu_protocols(root, ['gallery_100'])
-    ours = evaluate_searches(protocols, Predictions.load(found), PRESETS['seqnet'])[0]
+    ours = evaluate_searches(protocols, Predictions.load(found))[0]
     if theirs.shape != ours.average_precisions.shape:
         raise UserError(
             f'{out}: expected the AP of {len(ours.average_precisions)} queries, but got an array '
