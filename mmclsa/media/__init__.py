@@ -11,7 +11,13 @@ from mmclsa.media.pictures import (
     read_picture,
 )
 from mmclsa.media.sampling import Sampling
-from mmclsa.media.sources import LIST_SUFFIXES, list_files
+from mmclsa.media.sources import (
+    LIST_SUFFIXES,
+    Footage,
+    absolute_source,
+    find_footage,
+    list_files,
+)
 from mmclsa.media.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_picture, is_video
 from mmclsa.media.video import VideoReader
 
@@ -20,14 +26,17 @@ __all__ = [
     'LIST_SUFFIXES',
     'MAX_PIXELS',
     'VIDEO_SUFFIXES',
+    'Footage',
     'Header',
     'InputType',
     'InputsType',
     'Picture',
     'Sampling',
     'VideoReader',
+    'absolute_source',
     'as_bgr',
     'decode_picture',
+    'find_footage',
     'is_picture',
     'is_video',
     'iterate_pictures',

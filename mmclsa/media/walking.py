@@ -1,0 +1,135 @@
+"""Going through folders: every file is taken, named or counted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+__all__ = ['FolderWalk', 'Group', 'special_kind']
+
+_KINDS = (
+    (stat.S_ISFIFO, 'pipe'),
+    (stat.S_ISSOCK, 'socket'),
+    (stat.S_ISCHR, 'device'),
+    (stat.S_ISBLK, 'device'),
+)
+
+
+@dataclass
+class Group:
+    """Files that belong together.
+
+    Attributes:
+        files: Absolute paths; of a folder in no order.
+        known: Whether they are in another group, as the folder was met before.
+    """
+
+    files: list[str] = field(default_factory=list)
+    known: bool = False
+
+
+def special_kind(path: str) -> str:
+    """Say what a file is that cannot be read to an end; empty for others.
+
+    Example:
+        >>> special_kind('/dev/null'), special_kind('/no/such/file')
+        ('device', '')
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ''
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), '')
+
+
+class FolderWalk:
+    """Goes through folders, each once.
+
+    First all folders under their own names; what links lead to comes at the
+    end, so that a folder that is reached by both is always called the same.
+    Links in a circle come to an end.
+
+    Args:
+        wanted: Says by its name whether a file is footage.
+
+    Attributes:
+        skipped: What looks like footage and cannot be used, and why.
+        passed_over: How many other files there are, by kind.
+    """
+
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        self.wanted = wanted
+        self.skipped: dict[str, str] = {}
+        self.passed_over: Counter[str] = Counter()
+        self._met: set[tuple[int, int]] = set()  # device and number of folders
+        self._links: list[tuple[str, Group]] = []
+
+    def folder(self, path: str) -> Group:
+        """Take a folder with all below it.
+
+        Args:
+            path: Absolute.
+
+        Returns:
+            Its files, to which :meth:`follow_links` adds more.
+        """
+        group = Group()
+        group.known = not self._walk(path, group)
+        return group
+
+    def file(self, path: str) -> Group:
+        """Take a file.
+
+        Args:
+            path: Absolute.
+
+        Returns:
+            The file; nothing if it is no footage, which is noted.
+        """
+        kind = special_kind(path)
+        if not self.wanted(path):
+            self.passed_over[kind or PurePath(path).suffix.lower() or 'no suffix'] += 1
+        elif kind:
+            self.skipped[path] = f'{path} is a {kind}, not a file'
+        else:
+            return Group([path])
+        return Group()
+
+    def follow_links(self) -> None:
+        """Walk what links to folders lead to, unless it was met."""
+        while self._links:
+            links, self._links = sorted(self._links, key=lambda link: link[0]), []
+            for path, group in links:
+                self._walk(path, group)
+
+    def _walk(self, top: str, group: Group) -> bool:
+        """Take what is below a folder; False if the folder itself was met before."""
+        waiting, entered = [top], False
+        while waiting:
+            path = waiting.pop()
+            try:
+                status = os.stat(path)
+                if (status.st_dev, status.st_ino) in self._met:
+                    continue
+                self._met.add((status.st_dev, status.st_ino))
+                names = sorted(os.listdir(path), reverse=True)
+            except OSError as error:
+                self.skipped[path] = f'folder {path} cannot be read ({error.strerror})'
+                continue
+            entered = True
+            for name in names:
+                below = os.path.join(path, name)
+                if name.startswith('.'):
+                    folder = os.path.isdir(below)
+                    self.passed_over['hidden folder' if folder else 'hidden file'] += 1
+                elif not os.path.isdir(below):
+                    group.files += self.file(below).files
+                elif os.path.islink(below):
+                    self._links.append((below, group))
+                else:
+                    waiting.append(below)
+        return entered
