@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Optional, Union
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from mmclsa.errors import UserError
 from mmclsa.gallery.building import QueryEmbedder
 from mmclsa.inference.boxes import check_boxes
-from mmclsa.media import InputsType, Picture, load_picture
+from mmclsa.media import InputsType, Picture, as_inputs, load_picture
 from mmclsa.structures import FoundPeople
 
 __all__ = [
@@ -75,8 +74,7 @@ def choose_queries(
         UserError: If a box is outside of its picture, nobody is found, or it
             is not said which of several people is meant.
     """
-    given_images = [images] if isinstance(images, (str, Path, np.ndarray)) else list(images)
-    pictures = [load_picture(image) for image in given_images]
+    pictures = [load_picture(image) for image in as_inputs(images)]
     if boxes is not None:
         given = np.asarray(boxes, np.float64).reshape(-1, 4) if _flat(boxes) else boxes
         _check_count('boxes', len(given), len(pictures))

@@ -1,6 +1,13 @@
 """Media: pictures, video and sources of footage; nothing of models or data sets."""
 
-from mmclsa.media.inputs import InputsType, InputType, Picture, iterate_pictures, load_picture
+from mmclsa.media.inputs import (
+    InputsType,
+    InputType,
+    Picture,
+    as_inputs,
+    iterate_pictures,
+    load_picture,
+)
 from mmclsa.media.pictures import (
     MAX_PIXELS,
     Header,
@@ -35,6 +42,7 @@ __all__ = [
     'VideoReader',
     'absolute_source',
     'as_bgr',
+    'as_inputs',
     'decode_picture',
     'find_footage',
     'is_picture',

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import calendar
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmclsa.errors import DataError, UserError
+from mmclsa.media.formats import missing_reader, open_picture
+from mmclsa.media.walking import special_kind
 
 __all__ = [
     'MAX_PIXELS',
@@ -26,6 +29,7 @@ __all__ = [
 MAX_PIXELS = 150_000_000
 _EXIF_BLOCK, _TAKEN, _CHANGED, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_SIGNATURE = 64  # bytes that tell a format
 
 
 class Header(NamedTuple):
@@ -56,16 +60,17 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS) -> Header:
     Raises:
         DataError: If there is no file, it is no picture, or it is too large.
     """
+    if kind := special_kind(str(path)):
+        raise DataError(f'image {path} is a {kind}, not a file')
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             width, height = picture.size
             taken = _exif_time(picture)
     except Image.DecompressionBombError as error:
         raise DataError(f'image {path} is too large to decode: {error}') from error
     except UnidentifiedImageError as error:
-        size = Path(path).stat().st_size if Path(path).exists() else 0
-        raise DataError(f'image {path} ({size} bytes) is empty or broken, or no picture') from error
-    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f'image {path} {_why_unknown(path)}') from error
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         reason = getattr(error, 'strerror', None) or error
         raise DataError(f'image {path} cannot be read ({reason})') from error
     if width * height > max_pixels:
@@ -148,20 +153,41 @@ def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
     """
     import cv2
 
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:
+        raise DataError(f'image {name} cannot be decoded by OpenCV ({error})') from error
+    if picture is None and len(data):
+        picture = _decode_by_pillow(data)
     if picture is None:
-        raise DataError(
-            f'image {name} ({len(data)} bytes) is empty or broken and cannot be decoded'
-        )
+        broken = f'({len(data)} bytes) is empty or broken and cannot be decoded'
+        raise DataError(f'image {name} {missing_reader(data[:_SIGNATURE].tobytes()) or broken}')
     return picture
 
 
-def as_bgr(picture: np.ndarray) -> np.ndarray:
-    """Give an array the layout of a decoded picture.
+def _decode_by_pillow(data: np.ndarray) -> np.ndarray | None:
+    """Decode what OpenCV does not know; None if Pillow cannot either."""
+    try:
+        with open_picture(BytesIO(data.tobytes())) as picture:
+            # OpenCV knows every JPEG: one that it refuses is broken.
+            return None if picture.format in ('JPEG', 'MPO') else as_bgr(picture)
+    except Exception:  # Pillow's readers raise nearly anything on damaged files
+        return None
+
+
+def _why_unknown(path: str | Path) -> str:
+    with open(path, 'rb') as stream:
+        reason = missing_reader(stream.read(_SIGNATURE))
+    return reason or f'({Path(path).stat().st_size} bytes) is empty or broken, or no picture'
+
+
+def as_bgr(picture: np.ndarray | Image.Image) -> np.ndarray:
+    """Give a picture the layout of a decoded one.
 
     Args:
         picture: Shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8; BGR
-            or BGRA where there is colour.
+            or BGRA where there is colour. Or a picture of Pillow, which is
+            turned upright.
 
     Returns:
         Shape (H, W, 3), uint8, BGR.
@@ -173,6 +199,9 @@ def as_bgr(picture: np.ndarray) -> np.ndarray:
         >>> as_bgr(np.zeros((4, 6), np.uint8)).shape
         (4, 6, 3)
     """
+    if isinstance(picture, Image.Image):
+        rgb = ImageOps.exif_transpose(picture).convert('RGB')
+        return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
     if picture.dtype != np.uint8 or picture.size == 0 or picture.ndim not in (2, 3):
         raise UserError(
             'a picture must be a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4), not '
