@@ -8,6 +8,7 @@ from mmclsa.media.inputs import (
     iterate_pictures,
     load_picture,
 )
+from mmclsa.media.names import Named, NamePattern
 from mmclsa.media.pictures import (
     MAX_PIXELS,
     Header,
@@ -27,6 +28,7 @@ from mmclsa.media.sources import (
 )
 from mmclsa.media.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_picture, is_video
 from mmclsa.media.video import VideoReader
+from mmclsa.media.walking import special_kind
 
 __all__ = [
     'IMAGE_SUFFIXES',
@@ -37,6 +39,8 @@ __all__ = [
     'Header',
     'InputType',
     'InputsType',
+    'NamePattern',
+    'Named',
     'Picture',
     'Sampling',
     'VideoReader',
@@ -53,4 +57,5 @@ __all__ = [
     'picture_size',
     'read_header',
     'read_picture',
+    'special_kind',
 ]

@@ -114,7 +114,7 @@ def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> It
 def _frames(path: str, sampling: Sampling | None) -> Iterator[Picture]:
     video = VideoReader(path)
     for frame, array in video.read(sampling=sampling):
-        yield Picture(array, path, frame, frame / video.fps)
+        yield Picture(array, path, frame, video.time)
     damage = video.damage
     video.close()
     if damage:

@@ -10,7 +10,10 @@ import numpy as np
 from mmclsa.gallery import ModelFingerprint
 from mmclsa.structures import FoundPeople
 
-__all__ = ['Embedder', 'QueryEmbedder']
+__all__ = ['PROBE', 'Embedder', 'QueryEmbedder']
+
+#: An ordinary picture: after one that has failed, this tells whether the model is at fault.
+PROBE = np.full((96, 128, 3), 127, np.uint8)
 
 
 class Embedder(Protocol):
