@@ -9,7 +9,7 @@ from typing import Optional, Union
 import numpy as np
 
 from mmclsa.errors import UserError
-from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.media import InputsType, Picture, as_inputs, load_picture
 from mmclsa.structures import FoundPeople
@@ -79,7 +79,7 @@ def choose_queries(
         given = np.asarray(boxes, np.float64).reshape(-1, 4) if _flat(boxes) else boxes
         _check_count('boxes', len(given), len(pictures))
         return [
-            QueryPerson(picture.array, check_boxes([box], picture.array.shape)[0], picture.source)
+            QueryPerson(picture.array, _given_box(box, picture), picture.source)
             for picture, box in zip(pictures, given)
         ]
     numbers: Sequence[int | None] = [people] if isinstance(people, int) else people or []
@@ -90,6 +90,13 @@ def choose_queries(
     return [
         _choose(embedder, picture, number, chooser) for picture, number in zip(pictures, numbers)
     ]
+
+
+def _given_box(box: Sequence[float], picture: Picture) -> np.ndarray:
+    try:
+        return check_boxes([box], picture.array.shape)[0]
+    except UserError as error:
+        raise UserError(f'{picture.source or "the query picture"}: {error}') from error
 
 
 def choose_first(_: Picture, people: FoundPeople) -> int:
@@ -103,8 +110,8 @@ def _choose(
     number: int | None,
     chooser: Chooser | None,
 ) -> QueryPerson:
-    (people,) = embedder.find_people([embedder.prepare(picture.array)])
     name = picture.source or 'the query picture'
+    people = find_people_in(embedder, picture.array, name)
     count = len(people.scores)
     if not count:
         raise UserError(
