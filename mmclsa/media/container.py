@@ -76,7 +76,7 @@ def _read_iso(stream: IO[bytes]) -> Container:
                 form = '>QQIQ' if version == 1 else '>IIII'
                 created, _, scale, length = struct.unpack(form, stream.read(struct.calcsize(form)))
                 unknown = length == (2**64 if version == 1 else 2**32) - 1
-                return _checked(created - _FROM_1904, 0.0 if unknown else length / scale)
+                return _checked(float(created - _FROM_1904), 0.0 if unknown else length / scale)
     return Container()
 
 
@@ -117,7 +117,7 @@ def _read_info(stream: IO[bytes], stop: int) -> Container:
             scale = int.from_bytes(data, 'big')
         elif kind == _DURATION:
             (duration,) = struct.unpack('>f' if len(data) == 4 else '>d', data)
-        elif kind == _DATE:
+        elif kind == _DATE and len(data) == 8:
             created = _FROM_2001 + int.from_bytes(data, 'big', signed=True) / 1e9
     return _checked(created, duration * scale / 1e9)
 

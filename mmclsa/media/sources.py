@@ -109,7 +109,7 @@ def _files(groups: Sequence[Group]) -> list[str]:
 def _enter(source: str, called: str, walk: FolderWalk, folder: str = '') -> list[Group]:
     """Take a source; a name is relative to the folder of the list that it is in."""
     if _ADDRESS.match(source) and not os.path.lexists(source):
-        address = re.sub(':/+', '://', source, count=1)  # a Path has lost a slash
+        address = re.sub(':/(?!/)', '://', source)  # a Path has lost a slash
         raise UserError(
             f'{called} is an address, and streams are not read: record it to a file first, such as '
             f'by "ffmpeg -i {address} -c copy camera.mkv", and give that file'

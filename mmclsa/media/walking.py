@@ -25,7 +25,7 @@ class Group:
 
     Attributes:
         files: Absolute paths; of a folder in no order.
-        known: Whether they are in another group, as the folder was met before.
+        known: Whether some are in another group, as their folder was met before.
     """
 
     files: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ class FolderWalk:
             Its files, to which :meth:`follow_links` adds more.
         """
         group = Group()
-        group.known = not self._walk(path, group)
+        self._walk(path, group)
         return group
 
     def file(self, path: str) -> Group:
@@ -106,21 +106,21 @@ class FolderWalk:
             for path, group in links:
                 self._walk(path, group)
 
-    def _walk(self, top: str, group: Group) -> bool:
-        """Take what is below a folder; False if the folder itself was met before."""
-        waiting, entered = [top], False
+    def _walk(self, top: str, group: Group) -> None:
+        """Take what is below a folder."""
+        waiting = [top]
         while waiting:
             path = waiting.pop()
             try:
                 status = os.stat(path)
                 if (status.st_dev, status.st_ino) in self._met:
+                    group.known = True
                     continue
                 self._met.add((status.st_dev, status.st_ino))
                 names = sorted(os.listdir(path), reverse=True)
             except OSError as error:
                 self.skipped[path] = f'folder {path} cannot be read ({error.strerror})'
                 continue
-            entered = True
             for name in names:
                 below = os.path.join(path, name)
                 if name.startswith('.'):
@@ -132,4 +132,3 @@ class FolderWalk:
                     self._links.append((below, group))
                 else:
                     waiting.append(below)
-        return entered
