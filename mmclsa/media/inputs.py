@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def load_picture(source: InputType) -> Picture:
     if isinstance(source, (np.ndarray, Image.Image)):
         return Picture(as_bgr(source))
     if isinstance(source, (str, Path)):
-        return Picture(read_picture(source), str(source))
+        path = os.path.expanduser(source) if not os.path.lexists(source) else source
+        return Picture(read_picture(path), str(path))
     raise UserError(f'a picture must be a path or an array, not {type(source).__name__}')
 
 

@@ -192,3 +192,36 @@ def test_many_are_not_all_listed(tmp_path):
     print_report(report, 1, Console(file=told, width=80))
     assert told.getvalue().count('empty or broken') == 20
     assert '... and 5 more' in told.getvalue()
+
+
+def test_a_video_without_a_frame(tmp_path, monkeypatch):
+    video = write_video(tmp_path / 'a.avi', 5)
+    monkeypatch.setattr(VideoReader, '_grab', lambda *_: False)
+    write(tmp_path / 'a.png', scene(0))
+    report, _, shards = build(tmp_path / 'index', FakeEmbedder(), tmp_path)
+    assert 'has no frame that can be decoded' in report.skipped[str(video)]
+    assert len(shards) == 1
+
+
+def test_a_report_can_be_printed_whatever_the_names(tmp_path):
+    write(tmp_path / 'f' / 'a.png', scene(0))
+    for n in range(30):
+        (tmp_path / 'f' / f'x.{n}').touch()
+    with open(os.fsencode(tmp_path / 'f') + b'/b.\xff', 'wb'):
+        pass
+    report, _, _ = build(tmp_path / 'index', FakeEmbedder(), tmp_path / 'f')
+    stream = io.TextIOWrapper(io.BytesIO(), 'utf-8')
+    print_report(report, 1, Console(file=stream, width=80))
+    stream.flush()
+    assert b'31 others are no footage' in stream.buffer.getvalue()
+    assert b'and 11 more kinds' in stream.buffer.getvalue()
+
+
+def test_a_search_in_footage_tells_what_it_could_not_search(tmp_path):
+    from mmclsa.inference import open_gallery
+
+    write(tmp_path / 'f' / 'a.png', scene(0))
+    (tmp_path / 'f' / 'b.png').touch()
+    told = pytest.warns(UserWarning, match=r'1 files were not searched.*b\.png \(0 bytes\)')
+    with told, open_gallery(tmp_path / 'f', FakeEmbedder()) as index:
+        assert len(index.rows()) > 0

@@ -125,11 +125,15 @@ class UnitReader:
             (self.options.start_time, ''),
             (video.container.created, BY_CONTAINER),
         )
+        given = False
         for frame, picture in video.read(unit.start, unit.stop, self.options.sampling):
+            given = True
             time = (begin or 0.0) + video.time
             yield partial(self._prepare, unit, frame, time, clock, picture)
         ended = unit.stop is None or video.position < unit.stop
-        if ended and video.broke_off:
+        if unit.start == 0 and not given:
+            yield partial(Failed, f'video {unit.source} has no frame that can be decoded')
+        elif ended and video.broke_off:
             yield partial(Failed, video.damage)
 
     def _prepare(

@@ -73,12 +73,15 @@ def print_report(report: BuildReport, total_people: int, console: Console) -> No
         lines.append(f'{count} files have their time {CLOCKS[clock]}')
     if report.passed_over:
         kinds = sorted(report.passed_over.items(), key=lambda item: (-item[1], item[0]))
-        words = ', '.join(f'{kind} {number}' for kind, number in kinds)
+        words = ', '.join(f'{kind} {number}' for kind, number in kinds[:_MAX_SKIPPED])
+        words += f' and {len(kinds) - _MAX_SKIPPED} more kinds' * (len(kinds) > _MAX_SKIPPED)
         lines.append(f'{sum(report.passed_over.values())} others are no footage: {words}')
     lines += _some(report.unnamed, 'files have a name that is not of the pattern')
     lines += _some(list(report.skipped.values()), 'files skipped')
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        # A name that is no UTF-8 would break the terminal.
+        printable = line.encode('utf-8', 'backslashreplace').decode()
+        console.print(printable, highlight=False, markup=False, soft_wrap=True)
 
 
 def _some(lines: Sequence[str], title: str) -> list[str]:
