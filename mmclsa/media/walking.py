@@ -90,14 +90,16 @@ class FolderWalk:
         Returns:
             The file; nothing if it is no footage, which is noted.
         """
-        kind = special_kind(path)
+        return Group(self._file(path, special_kind(path)))
+
+    def _file(self, path: str, kind: str) -> list[str]:
         if not self.wanted(path):
             self.passed_over[kind or PurePath(path).suffix.lower() or 'no suffix'] += 1
         elif kind:
             self.skipped[path] = f'{path} is a {kind}, not a file'
         else:
-            return Group([path])
-        return Group()
+            return [path]
+        return []
 
     def follow_links(self) -> None:
         """Walk what links to folders lead to, unless it was met."""
@@ -117,18 +119,19 @@ class FolderWalk:
                     group.known = True
                     continue
                 self._met.add((status.st_dev, status.st_ino))
-                names = sorted(os.listdir(path), reverse=True)
+                with os.scandir(path) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
             except OSError as error:
                 self.skipped[path] = f'folder {path} cannot be read ({error.strerror})'
                 continue
-            for name in names:
-                below = os.path.join(path, name)
-                if name.startswith('.'):
-                    folder = os.path.isdir(below)
-                    self.passed_over['hidden folder' if folder else 'hidden file'] += 1
-                elif not os.path.isdir(below):
-                    group.files += self.file(below).files
-                elif os.path.islink(below):
-                    self._links.append((below, group))
+            for entry in entries:
+                if entry.name.startswith('.'):
+                    self.passed_over['hidden folder' if entry.is_dir() else 'hidden file'] += 1
+                elif entry.is_file():  # known without asking the disk again
+                    group.files += self._file(entry.path, '')
+                elif not entry.is_dir():
+                    group.files += self._file(entry.path, special_kind(entry.path))
+                elif entry.is_symlink():
+                    self._links.append((entry.path, group))
                 else:
-                    waiting.append(below)
+                    waiting.append(entry.path)

@@ -126,14 +126,14 @@ class TestOtherFiles:
 
     def test_a_folder_that_may_not_be_read_is_named(self, tmp_path, monkeypatch):
         touch(tmp_path / 'a.jpg', tmp_path / 'locked' / 'b.jpg')
-        real = os.listdir
+        real = os.scandir
 
-        def listdir(path):
+        def scandir(path):
             if str(path).endswith('locked'):
                 raise PermissionError(13, 'Permission denied', path)
             return real(path)
 
-        monkeypatch.setattr(os, 'listdir', listdir)
+        monkeypatch.setattr(os, 'scandir', scandir)
         locked = str(tmp_path / 'locked')
         assert find_footage([tmp_path]).skipped == {
             locked: f'folder {locked} cannot be read (Permission denied)'

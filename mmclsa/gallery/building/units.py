@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -133,15 +134,25 @@ class Plan:
             key without a stamp alone does not tell that it has.
         """
         stamps = {unit.source: unit.stamp for unit in self.units if unit.stamp}
-        keys: dict[str, list[str]] = {}
+        current = {unit.key for unit in self.units}
         changed = set()
         for key in done:
-            found = _KEY.fullmatch(key)
-            if found is not None and found['source'] in stamps:
-                keys.setdefault(found['source'], []).append(key)
-                if found['stamp'] not in (None, stamps[found['source']]):
-                    changed.add(found['source'])
-        return {source: sorted(keys[source]) for source in sorted(changed)}
+            if key not in current:
+                source, stamp = _parse_key(key)
+                if stamp and stamps.get(source, stamp) != stamp:
+                    changed.add(source)
+        keys: dict[str, list[str]] = {source: [] for source in sorted(changed)}
+        for key in sorted(done) if changed else ():
+            source, _ = _parse_key(key)
+            if source in keys:
+                keys[source].append(key)
+        return keys
+
+
+def _parse_key(key: str) -> tuple[str, str]:
+    """Give source and stamp of a unit's key; the stamp may be empty."""
+    found = _KEY.fullmatch(key)
+    return (found['source'], found['stamp'] or '') if found is not None else (key, '')
 
 
 def plan_units(
@@ -192,11 +203,10 @@ def _units_of(path: str, sampling: Sampling, videos: dict[str, VideoReader]) -> 
         path.encode()
     except UnicodeEncodeError as error:
         raise DataError(f'the name of {os.fsencode(path)!r} is not UTF-8') from error
-    if kind := special_kind(path):
-        raise DataError(f'{path} is a {kind}, not a file')
     stamp = _stamp(path)
-    units = _video_units(path, sampling, videos) if is_video(path) else [Unit(path)]
-    return [replace(unit, stamp=stamp) for unit in units]
+    if not is_video(path):
+        return [Unit(path, stamp=stamp)]
+    return [replace(unit, stamp=stamp) for unit in _video_units(path, sampling, videos)]
 
 
 def _stamp(path: str) -> str:
@@ -205,6 +215,8 @@ def _stamp(path: str) -> str:
         status = os.stat(path)
     except OSError:
         return ''
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f'{path} is a {special_kind(path) or "folder"}, not a file')
     return f'{status.st_size}-{max(0, status.st_mtime_ns)}'
 
 
