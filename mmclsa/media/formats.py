@@ -48,8 +48,9 @@ def missing_reader(head: bytes) -> str:
     brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))}
     if head[4:8] != b'ftyp':
         return ''
-    if brands & _AVIF and not features.check('avif'):
-        return 'is AVIF, which needs Pillow 11.3 or newer: pip install "mmclsa[heic]"'
+    if brands & _AVIF:
+        needed = 'is AVIF, which needs Pillow 11.3 or newer: pip install "mmclsa[heic]"'
+        return '' if features.check('avif') else needed
     if brands & _HEIF and not _heif_reader():
         return 'is HEIC, which needs pillow-heif: pip install "mmclsa[heic]"'
     return ''

@@ -125,13 +125,15 @@ class FolderWalk:
                 self.skipped[path] = f'folder {path} cannot be read ({error.strerror})'
                 continue
             for entry in entries:
+                # What is no link is known without asking the disk again.
+                linked = entry.is_symlink()
+                folder = os.path.isdir(entry.path) if linked else entry.is_dir()
                 if entry.name.startswith('.'):
-                    self.passed_over['hidden folder' if entry.is_dir() else 'hidden file'] += 1
-                elif entry.is_file():  # known without asking the disk again
-                    group.files += self._file(entry.path, '')
-                elif not entry.is_dir():
-                    group.files += self._file(entry.path, special_kind(entry.path))
-                elif entry.is_symlink():
+                    self.passed_over['hidden folder' if folder else 'hidden file'] += 1
+                elif folder and linked:
                     self._links.append((entry.path, group))
-                else:
+                elif folder:
                     waiting.append(entry.path)
+                else:
+                    plain = not linked and entry.is_file()
+                    group.files += self._file(entry.path, '' if plain else special_kind(entry.path))

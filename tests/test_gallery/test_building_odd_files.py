@@ -121,12 +121,13 @@ def test_a_frame_that_fails_is_named_and_the_others_are_kept(tmp_path):
     path = tmp_path / 'a.avi'
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (96, 64))
     for n in range(12):
-        writer.write(np.full((64, 96, 3), 25 if n == 7 else 200, np.uint8))
+        writer.write(np.full((64, 96, 3), 25 if n in (7, 9) else 200, np.uint8))
     writer.release()
     report, sources, _ = build(tmp_path / 'index', OneFrame(), path)
     assert sources == {str(path)}
-    assert report.pictures == 11
+    assert report.pictures == 10
     assert 'frame 7' in report.skipped[str(path)]
+    assert 'nor 1 more of its frames' in report.skipped[str(path)]
 
 
 def test_a_model_that_fails_always_is_not_the_pictures_fault(tmp_path, monkeypatch):

@@ -158,10 +158,11 @@ class TestFormats:
                 read_picture(tmp_path / name, **options)
 
     def test_avif_names_what_is_missing(self, tmp_path, monkeypatch):
-        monkeypatch.setattr('mmclsa.media.formats.features.check', lambda _: False)
         (tmp_path / 'a.avif').write_bytes(HEIC.replace(b'heic', b'avif'))
-        with pytest.raises(DataError, match='is AVIF, which needs Pillow'):
-            read_picture(tmp_path / 'a.avif')
+        for known, words in ((False, 'is AVIF, which needs Pillow'), (True, 'is empty or broken')):
+            monkeypatch.setattr('mmclsa.media.formats.features.check', lambda _, known=known: known)
+            with pytest.raises(DataError, match=words):
+                read_picture(tmp_path / 'a.avif')
 
     @pytest.mark.skipif(find_spec('pillow_heif') is None, reason='extra heic is not installed')
     def test_heic_by_the_extra(self, tmp_path):

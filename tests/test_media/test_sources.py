@@ -95,9 +95,10 @@ class TestLinks:
     def test_a_link_to_nowhere_is_told_when_it_is_read(self, tmp_path):
         touch(tmp_path / 'a.jpg')
         (tmp_path / 'b.jpg').symlink_to(tmp_path / 'none.jpg')
+        (tmp_path / 'c.jpg').symlink_to('c.jpg')
         (tmp_path / 'cam').symlink_to(tmp_path / 'gone')
         found = find_footage([tmp_path])
-        assert names(found, tmp_path) == ['a.jpg', 'b.jpg']
+        assert names(found, tmp_path) == ['a.jpg', 'b.jpg', 'c.jpg']
         assert found.passed_over == {'no suffix': 1}
 
 

@@ -63,6 +63,7 @@ class _OpenUnit:
     """A unit whose pictures are still on their way."""
 
     problem: str = ''
+    failed: int = 0
     clock: str = ''
     ended: Unit | None = None
     waiting: int = 0
@@ -71,6 +72,7 @@ class _OpenUnit:
     def fail(self, reason: str) -> None:
         """Note what could not be used; the first reason stands for all."""
         self.problem = self.problem or reason
+        self.failed += 1
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,11 @@ def _close(opened: _OpenUnit, camera: str) -> UnitResult:
     frames = np.repeat(np.array([frame for frame, _, _ in seen], np.int64), counts)
     boxes = _join([found.boxes for _, _, found in seen], 4)
     embeddings = _join([found.embeddings for _, _, found in seen if len(found.scores)], 0)
+    more = f', nor {opened.failed - 1} more of its frames'
     return UnitResult(
         unit=unit,
         num_pictures=len(seen),
-        problem=opened.problem,
+        problem=opened.problem + more * (opened.failed > 1),
         frames=frames,
         times=np.repeat(np.array([time for _, time, _ in seen], np.float64), counts),
         boxes=boxes,
