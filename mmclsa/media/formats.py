@@ -7,10 +7,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO
 
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 __all__ = ['missing_reader', 'open_picture']
 
+# Of all that Pillow knows: some others (EPS) it reads by starting a program.
+_FORMATS = (
+    *('JPEG', 'MPO', 'PNG', 'GIF', 'WEBP', 'TIFF', 'BMP', 'DIB', 'PPM', 'JPEG2000', 'TGA', 'PCX'),
+    *('SGI', 'SUN', 'QOI', 'AVIF', 'HEIF'),
+)
 _HEIF = {b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'hevm', b'hevs', b'mif1', b'msf1'}
 _AVIF = {b'avif', b'avis'}
 
@@ -28,11 +33,16 @@ def open_picture(source: str | Path | IO[bytes]) -> Image.Image:
         OSError: If it cannot be opened, and whatever Pillow raises on damage.
     """
     try:
-        return Image.open(source)
-    except Image.UnidentifiedImageError:
+        return Image.open(source, formats=_known_formats())
+    except UnidentifiedImageError:
         if not _heif_reader():
             raise
-    return Image.open(source)
+    return Image.open(source, formats=_known_formats())
+
+
+def _known_formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def missing_reader(head: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections import Counter
@@ -18,6 +19,7 @@ __all__ = ['LIST_SUFFIXES', 'Footage', 'absolute_source', 'find_footage', 'list_
 
 #: Suffixes of text files with a source on each line.
 LIST_SUFFIXES = ('.txt', '.lst', '.list')
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
 
 
@@ -143,7 +145,11 @@ def _enter_pattern(pattern: str, called: str, walk: FolderWalk) -> list[Group]:
 
 def _enter_list(path: str, walk: FolderWalk) -> list[Group]:
     try:
-        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+        data = Path(path).read_bytes()
+        # PowerShell writes UTF-16 where it is told nothing.
+        lines = data.decode(
+            'utf-16' if data[:2] in _UTF_16 and data[2:] else 'utf-8-sig'
+        ).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f'the list {path} cannot be read as UTF-8 text: {error}') from error
     return [

@@ -172,6 +172,15 @@ class TestFormats:
             np.abs(read_picture(tmp_path / 'a.heic')[..., ::-1].astype(int) - scene(3)).mean() < 12
         )
 
+    def test_no_reader_that_starts_a_program(self, tmp_path, monkeypatch):
+        """Pillow gives EPS to Ghostscript, which runs what is in it."""
+        path = tmp_path / 'a.png'
+        Image.fromarray(scene(0)).save(path, 'EPS')
+        monkeypatch.setattr('subprocess.check_call', None)
+        for options in ({}, {'max_pixels': None}):
+            with pytest.raises(DataError, match='is empty or broken'):
+                read_picture(path, **options)
+
     def test_a_reader_that_raises_anything(self, tmp_path, monkeypatch):
         def fail(*_, **__):
             raise OverflowError('no such size')

@@ -60,6 +60,12 @@ class TestLists:
         with pytest.raises(UserError, match=words):
             list_files(tmp_path / name)
 
+    @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
+    def test_encodings(self, tmp_path, encoding):
+        mark = b'\xfe\xff' * (encoding == 'utf-16-be')
+        (tmp_path / 'a.txt').write_bytes(mark + 'ü.jpg\r\nb.jpg\r\n'.encode(encoding))
+        assert list_files(tmp_path / 'a.txt') == [str(tmp_path / 'ü.jpg'), str(tmp_path / 'b.jpg')]
+
     def test_lines_may_be_patterns_of_a_home_or_of_windows(self, tmp_path, monkeypatch):
         monkeypatch.setenv('HOME', str(tmp_path / 'home'))
         touch(tmp_path / 'home' / 'a.jpg', tmp_path / 'in' / 's' / 'b.jpg')
