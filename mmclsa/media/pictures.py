@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import re
 import time
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
 
 #: Larger pictures are refused before they are decoded; Pillow's own limit is 179 million.
 MAX_PIXELS = 150_000_000
+_ZONE_CHANGED, _ZONE_TAKEN = 0x9010, 0x9011
 _EXIF_BLOCK, _TAKEN, _CHANGED, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _SIGNATURE = 64  # bytes that tell a format
@@ -38,8 +40,9 @@ class Header(NamedTuple):
     Args:
         width: Pixels as stored, before an EXIF rotation.
         height: Pixels as stored.
-        time: When it was taken by EXIF, seconds since 1970 with the camera's
-            clock taken as UTC; None if the file does not say.
+        time: When it was taken by EXIF, seconds since 1970, with the camera's
+            clock taken as UTC where EXIF names no zone; None if the file does
+            not say.
     """
 
     width: int
@@ -221,7 +224,20 @@ def _exif_time(picture: Image.Image) -> float | None:
     """Read when a picture was taken; None where EXIF is silent or odd."""
     try:
         exif = picture.getexif()
-        text = exif.get_ifd(_EXIF_BLOCK).get(_TAKEN) or exif.get(_CHANGED)
-        return float(calendar.timegm(time.strptime(str(text).strip('\0 '), '%Y:%m:%d %H:%M:%S')))
+        block = exif.get_ifd(_EXIF_BLOCK)
+        text, zone = block.get(_TAKEN), block.get(_ZONE_TAKEN)
+        if not text:
+            text, zone = exif.get(_CHANGED), block.get(_ZONE_CHANGED)
+        moment = calendar.timegm(time.strptime(str(text).strip('\0 '), '%Y:%m:%d %H:%M:%S'))
+        return float(moment - _seconds_of_zone(str(zone or '').strip('\0 ')))
     except Exception:  # Pillow raises nearly anything on damaged EXIF; a time is not worth it
         return None
+
+
+def _seconds_of_zone(text: str) -> int:
+    """Read how far a zone is before UTC, from text such as ``+02:00``; 0 if it is none."""
+    found = re.fullmatch(r'([+-])(\d\d):(\d\d)', text)
+    if found is None:
+        return 0
+    seconds = 3600 * int(found[2]) + 60 * int(found[3])
+    return -seconds if found[1] == '-' else seconds

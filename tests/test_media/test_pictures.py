@@ -86,6 +86,16 @@ class TestPictures:
         Image.new('RGB', (8, 8)).save(tmp_path / 'b.jpg', exif=exif)
         assert read_header(tmp_path / 'b.jpg').time is None
 
+    @pytest.mark.parametrize(
+        ('zone', 'hours'), [('+02:00', 2), ('-09:30', -9.5), ('Z', 0), ('\0', 0), ('+2', 0)]
+    )
+    def test_zone_of_the_camera(self, tmp_path, zone, hours):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update({0x9003: '2021:06:05 12:30:10', 0x9011: zone})
+        Image.new('RGB', (8, 8)).save(tmp_path / 'a.jpg', exif=exif)
+        expected = calendar.timegm((2021, 6, 5, 12, 30, 10)) - 3600 * hours
+        assert read_header(tmp_path / 'a.jpg').time == expected
+
     @pytest.mark.parametrize('shape', [(4, 6), (4, 6, 1), (4, 6, 3), (4, 6, 4)])
     def test_arrays(self, shape):
         assert as_bgr(np.ones(shape, np.uint8)).tolist() == np.ones((4, 6, 3)).tolist()
