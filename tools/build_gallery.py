@@ -24,8 +24,8 @@ def parse_args() -> argparse.Namespace:
         'sources',
         nargs='+',
         metavar='SOURCE',
-        help='folder of images and videos (searched recursively), an image, a video, or a text '
-        'file with one path per line',
+        help='folder of images and videos (searched recursively, links included), an image, a '
+        'video, a pattern such as "~/cam*/**/*.jpg", or a text file with one of these per line',
     )
     add_trust_option(parser)
     parser.add_argument('--out', required=True, metavar='INDEX_DIR', help='folder of the index')
@@ -39,7 +39,14 @@ def parse_args() -> argparse.Namespace:
         '--start-time',
         metavar='T',
         help='time of the first frame of a video, such as 2024-05-06T07:08:09 (UTC), and of images '
-        'without EXIF time',
+        'without EXIF time (default: of a video, the creation time that its file notes, else 0)',
+    )
+    parser.add_argument(
+        '--name-pattern',
+        metavar='PATTERN',
+        help='how names of files tell camera and start time, such as "{camera}_{date}_{time}", or '
+        '"{camera}/*" where each camera has its folder; takes precedence over --camera and '
+        '--start-time',
     )
     parser.add_argument(
         '--det-thresh', type=float, help='detection threshold (default: that of the config)'
@@ -107,6 +114,7 @@ from mmclsa.gallery.building import (
 )
 from mmclsa.inference import PersonSearchInferencer
 from mmclsa.inference.onnx import OnnxSearcher
+from mmclsa.media import NamePattern, absolute_source
 from mmclsa.utils.processes import is_launched
 
 
@@ -137,12 +145,13 @@ def make_worker(args: argparse.Namespace, config: str) -> InProcess:
 def describe_build(args: argparse.Namespace, cfg: Config, options: SourceOptions) -> BuildFile:
     """Note what the command is."""
     command = BuildCommand(
-        sources=tuple(os.path.abspath(source) for source in args.sources),
+        sources=tuple(absolute_source(source) for source in args.sources),
         every=args.every,
         fps=args.fps,
         camera=args.camera,
         start_time=options.start_time,
         det_thresh=args.det_thresh,
+        name_pattern=args.name_pattern or '',
     )
     checkpoint = str(Path(args.checkpoint).resolve())
     return BuildFile(describe_model(cfg), checkpoint, args.runtime, (command,))
@@ -164,11 +173,13 @@ def main() -> None:
         args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
     cfg = load_config(args.config, args.cfg_options)
     config = cfg.pretty_text
-    options, embedder = source_options(args), load_model(args, config)
+    options = source_options(args)
+    names = NamePattern(args.name_pattern) if args.name_pattern else None
+    embedder = load_model(args, config)
     args.det_thresh = embedder.det_thresh
     build = describe_build(args, cfg, options)
     own = InProcess(embedder, options, args.batch_size)
-    plan_sources = partial(plan_units, args.sources, options.sampling)
+    plan_sources = partial(plan_units, args.sources, options.sampling, names)
     open_index = partial(
         open_for_build, args.out, embedder.fingerprint, build, args.append, args.index
     )

@@ -204,7 +204,7 @@ class GalleryIndex(IndexReader):
                 self._records.publish(built)
                 self._take_over(built)
 
-    def delete(self, rows: Sequence[int] | np.ndarray) -> int:
+    def delete(self, rows: Sequence[int] | np.ndarray, units: Sequence[str] = ()) -> int:
         """Delete people: their records and embeddings, and what was built of these.
 
         It is committed, with all that was added before, when this returns.
@@ -216,6 +216,7 @@ class GalleryIndex(IndexReader):
         Args:
             rows: Shape (n,), row numbers, such as :meth:`find` gives for a
                 source, a camera or a time.
+            units: Keys of units of work that are no longer finished then.
 
         Returns:
             How many were deleted.
@@ -235,9 +236,12 @@ class GalleryIndex(IndexReader):
                     self._manifest, people=len(self) - len(gone), vectors=vectors,
                     generation=self._manifest.generation + 1, structure=None, structured=0,
                 )  # fmt: skip
-                self._records.delete(gone, left)
+                self._records.delete(gone, left, units)
                 self._take_over(left)
                 self._finish_deletion()
+        elif units:
+            with reporting_write_errors(self._folder):
+                self._records.delete(gone, self._manifest, units)
         return len(gone)
 
     def _require_writable(self) -> None:

@@ -159,12 +159,13 @@ class RecordStore:
         with self._database.transaction() as connection:
             connection.execute('UPDATE manifest SET content = ?', (manifest.dump(),))
 
-    def delete(self, rows: np.ndarray, manifest: Manifest) -> None:
+    def delete(self, rows: np.ndarray, manifest: Manifest, units: Sequence[str] = ()) -> None:
         """Delete people, and note that the backend has still to do so.
 
         Args:
             rows: Shape (n,), row numbers that exist.
             manifest: The manifest without them.
+            units: Keys of units of work that are no longer finished.
 
         Raises:
             sqlite3.Error: If it cannot be written.
@@ -173,6 +174,7 @@ class RecordStore:
         with self._database.transaction() as connection:
             connection.executemany('DELETE FROM people WHERE row = ?', numbers)
             connection.executemany('INSERT INTO doomed VALUES (?)', numbers)
+            connection.executemany('DELETE FROM units WHERE name = ?', ((u,) for u in units))
             connection.execute(
                 'DELETE FROM names WHERE id NOT IN '
                 '(SELECT source FROM people UNION SELECT camera FROM people)'

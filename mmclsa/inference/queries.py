@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Optional, Union
 
 import numpy as np
 
 from mmclsa.errors import UserError
-from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.inference.boxes import check_boxes
-from mmclsa.media import InputsType, Picture, load_picture
+from mmclsa.media import InputsType, Picture, as_inputs, load_picture
 from mmclsa.structures import FoundPeople
 
 __all__ = [
@@ -75,13 +74,12 @@ def choose_queries(
         UserError: If a box is outside of its picture, nobody is found, or it
             is not said which of several people is meant.
     """
-    given_images = [images] if isinstance(images, (str, Path, np.ndarray)) else list(images)
-    pictures = [load_picture(image) for image in given_images]
+    pictures = [load_picture(image) for image in as_inputs(images)]
     if boxes is not None:
         given = np.asarray(boxes, np.float64).reshape(-1, 4) if _flat(boxes) else boxes
         _check_count('boxes', len(given), len(pictures))
         return [
-            QueryPerson(picture.array, check_boxes([box], picture.array.shape)[0], picture.source)
+            QueryPerson(picture.array, _given_box(box, picture), picture.source)
             for picture, box in zip(pictures, given)
         ]
     numbers: Sequence[int | None] = [people] if isinstance(people, int) else people or []
@@ -92,6 +90,13 @@ def choose_queries(
     return [
         _choose(embedder, picture, number, chooser) for picture, number in zip(pictures, numbers)
     ]
+
+
+def _given_box(box: Sequence[float], picture: Picture) -> np.ndarray:
+    try:
+        return check_boxes([box], picture.array.shape)[0]
+    except UserError as error:
+        raise UserError(f'{picture.source or "the query picture"}: {error}') from error
 
 
 def choose_first(_: Picture, people: FoundPeople) -> int:
@@ -105,8 +110,8 @@ def _choose(
     number: int | None,
     chooser: Chooser | None,
 ) -> QueryPerson:
-    (people,) = embedder.find_people([embedder.prepare(picture.array)])
     name = picture.source or 'the query picture'
+    people = find_people_in(embedder, picture.array, name)
     count = len(people.scores)
     if not count:
         raise UserError(

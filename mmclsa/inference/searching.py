@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ __all__ = ['GalleryInput', 'open_gallery', 'rank_people', 'search']
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
 RERANK_DEPTH = 200
 _MAX_DEPTH = 20_000
+_MAX_TOLD = 5  # of the files that were not searched
 
 
 def search(
@@ -137,7 +140,12 @@ def open_gallery(
     Raises:
         ConfigError: If the index is of another model.
         UserError: If a source does not exist.
+
+    Warns:
+        UserWarning: If a file of the gallery cannot be used; names the first.
     """
+    if isinstance(gallery, (str, Path)):
+        gallery = os.path.expanduser(gallery) if not os.path.lexists(gallery) else gallery
     if isinstance(gallery, GalleryIndex):
         if difference := gallery.model.difference(embedder.fingerprint):
             raise ConfigError(f'the index holds embeddings of another model: {difference}')
@@ -152,5 +160,11 @@ def open_gallery(
             folder = Path(stack.enter_context(TemporaryDirectory()))
             index = GalleryIndex.create(folder / 'index', embedder.fingerprint)
             stack.enter_context(index)
-            build_gallery(index, embedder, plan, batch_size=batch_size)
+            report = build_gallery(index, embedder, plan, batch_size=batch_size)
+            if report.skipped:
+                warnings.warn(
+                    f'{len(report.skipped)} files were not searched, or not to their end: '
+                    f'{"; ".join(list(report.skipped.values())[:_MAX_TOLD])}',
+                    stacklevel=4,
+                )
             yield index

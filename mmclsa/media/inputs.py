@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
+from PIL import Image
 
 from mmclsa.errors import DataError, UserError
 from mmclsa.media.pictures import as_bgr, read_picture
@@ -17,9 +19,9 @@ from mmclsa.media.sources import list_files
 from mmclsa.media.suffixes import is_video
 from mmclsa.media.video import VideoReader
 
-__all__ = ['InputType', 'InputsType', 'Picture', 'iterate_pictures', 'load_picture']
+__all__ = ['InputType', 'InputsType', 'Picture', 'as_inputs', 'iterate_pictures', 'load_picture']
 
-InputType = Union[str, Path, np.ndarray]
+InputType = Union[str, Path, np.ndarray, Image.Image]
 InputsType = Union[InputType, Sequence[InputType]]
 
 
@@ -44,7 +46,7 @@ def load_picture(source: InputType) -> Picture:
     """Load one picture.
 
     Args:
-        source: A file, or an array as :func:`as_bgr` takes it.
+        source: A file, or an array or picture as :func:`as_bgr` takes it.
 
     Returns:
         The picture, upright.
@@ -53,19 +55,44 @@ def load_picture(source: InputType) -> Picture:
         DataError: If the file is missing, broken or too large.
         UserError: If it is neither.
     """
-    if isinstance(source, np.ndarray):
+    if isinstance(source, (np.ndarray, Image.Image)):
         return Picture(as_bgr(source))
     if isinstance(source, (str, Path)):
-        return Picture(read_picture(source), str(source))
+        path = os.path.expanduser(source) if not os.path.lexists(source) else source
+        return Picture(read_picture(path), str(path))
     raise UserError(f'a picture must be a path or an array, not {type(source).__name__}')
+
+
+def as_inputs(inputs: Any) -> list[InputType]:
+    """Make a list of one input, or of several.
+
+    Args:
+        inputs: A path, an array or a picture, or several of them.
+
+    Returns:
+        They, in order.
+
+    Raises:
+        UserError: If it is none of these.
+
+    Example:
+        >>> as_inputs('a.jpg'), as_inputs(('a.jpg', 'b.jpg'))
+        (['a.jpg'], ['a.jpg', 'b.jpg'])
+    """
+    if isinstance(inputs, (str, Path, np.ndarray, Image.Image)):
+        return [inputs]
+    try:
+        return list(inputs)
+    except TypeError:
+        return [load_picture(inputs).array]  # says what it must be
 
 
 def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> Iterator[Picture]:
     """Load pictures one after the other.
 
     Args:
-        inputs: An array, a picture, a folder, a video or a list file, or
-            several of these.
+        inputs: An array, a picture, a folder, a video, a pattern or a list
+            file, or several of these.
         sampling: Which frames of videos.
 
     Yields:
@@ -75,7 +102,7 @@ def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> It
         DataError: If a file is missing, broken or too large.
         UserError: If something is no input.
     """
-    for item in [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else inputs:
+    for item in as_inputs(inputs):
         if not isinstance(item, (str, Path)):
             yield load_picture(item)
             continue
@@ -89,7 +116,7 @@ def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> It
 def _frames(path: str, sampling: Sampling | None) -> Iterator[Picture]:
     video = VideoReader(path)
     for frame, array in video.read(sampling=sampling):
-        yield Picture(array, path, frame, frame / video.fps)
+        yield Picture(array, path, frame, video.time)
     damage = video.damage
     video.close()
     if damage:

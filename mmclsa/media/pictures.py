@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import calendar
+import re
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmclsa.errors import DataError, UserError
+from mmclsa.media.formats import missing_reader, open_picture
+from mmclsa.media.walking import special_kind
 
 __all__ = [
     'MAX_PIXELS',
@@ -24,8 +28,10 @@ __all__ = [
 
 #: Larger pictures are refused before they are decoded; Pillow's own limit is 179 million.
 MAX_PIXELS = 150_000_000
+_ZONE_CHANGED, _ZONE_TAKEN = 0x9010, 0x9011
 _EXIF_BLOCK, _TAKEN, _CHANGED, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_SIGNATURE = 64  # bytes that tell a format
 
 
 class Header(NamedTuple):
@@ -34,8 +40,9 @@ class Header(NamedTuple):
     Args:
         width: Pixels as stored, before an EXIF rotation.
         height: Pixels as stored.
-        time: When it was taken by EXIF, seconds since 1970 with the camera's
-            clock taken as UTC; None if the file does not say.
+        time: When it was taken by EXIF, seconds since 1970, with the camera's
+            clock taken as UTC where EXIF names no zone; None if the file does
+            not say.
     """
 
     width: int
@@ -56,16 +63,17 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS) -> Header:
     Raises:
         DataError: If there is no file, it is no picture, or it is too large.
     """
+    if kind := special_kind(str(path)):
+        raise DataError(f'image {path} is a {kind}, not a file')
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             width, height = picture.size
             taken = _exif_time(picture)
     except Image.DecompressionBombError as error:
         raise DataError(f'image {path} is too large to decode: {error}') from error
     except UnidentifiedImageError as error:
-        size = Path(path).stat().st_size if Path(path).exists() else 0
-        raise DataError(f'image {path} ({size} bytes) is empty or broken, or no picture') from error
-    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f'image {path} {_why_unknown(path)}') from error
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         reason = getattr(error, 'strerror', None) or error
         raise DataError(f'image {path} cannot be read ({reason})') from error
     if width * height > max_pixels:
@@ -148,20 +156,41 @@ def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
     """
     import cv2
 
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:
+        raise DataError(f'image {name} cannot be decoded by OpenCV ({error})') from error
+    if picture is None and len(data):
+        picture = _decode_by_pillow(data)
     if picture is None:
-        raise DataError(
-            f'image {name} ({len(data)} bytes) is empty or broken and cannot be decoded'
-        )
+        broken = f'({len(data)} bytes) is empty or broken and cannot be decoded'
+        raise DataError(f'image {name} {missing_reader(data[:_SIGNATURE].tobytes()) or broken}')
     return picture
 
 
-def as_bgr(picture: np.ndarray) -> np.ndarray:
-    """Give an array the layout of a decoded picture.
+def _decode_by_pillow(data: np.ndarray) -> np.ndarray | None:
+    """Decode what OpenCV does not know; None if Pillow cannot either."""
+    try:
+        with open_picture(BytesIO(data.tobytes())) as picture:
+            # OpenCV knows every JPEG: one that it refuses is broken.
+            return None if picture.format in ('JPEG', 'MPO') else as_bgr(picture)
+    except Exception:  # Pillow's readers raise nearly anything on damaged files
+        return None
+
+
+def _why_unknown(path: str | Path) -> str:
+    with open(path, 'rb') as stream:
+        reason = missing_reader(stream.read(_SIGNATURE))
+    return reason or f'({Path(path).stat().st_size} bytes) is empty or broken, or no picture'
+
+
+def as_bgr(picture: np.ndarray | Image.Image) -> np.ndarray:
+    """Give a picture the layout of a decoded one.
 
     Args:
         picture: Shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8; BGR
-            or BGRA where there is colour.
+            or BGRA where there is colour. Or a picture of Pillow, which is
+            turned upright.
 
     Returns:
         Shape (H, W, 3), uint8, BGR.
@@ -173,6 +202,9 @@ def as_bgr(picture: np.ndarray) -> np.ndarray:
         >>> as_bgr(np.zeros((4, 6), np.uint8)).shape
         (4, 6, 3)
     """
+    if isinstance(picture, Image.Image):
+        rgb = ImageOps.exif_transpose(picture).convert('RGB')
+        return np.ascontiguousarray(np.asarray(rgb)[..., ::-1])
     if picture.dtype != np.uint8 or picture.size == 0 or picture.ndim not in (2, 3):
         raise UserError(
             'a picture must be a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4), not '
@@ -192,7 +224,20 @@ def _exif_time(picture: Image.Image) -> float | None:
     """Read when a picture was taken; None where EXIF is silent or odd."""
     try:
         exif = picture.getexif()
-        text = exif.get_ifd(_EXIF_BLOCK).get(_TAKEN) or exif.get(_CHANGED)
-        return float(calendar.timegm(time.strptime(str(text).strip('\0 '), '%Y:%m:%d %H:%M:%S')))
+        block = exif.get_ifd(_EXIF_BLOCK)
+        text, zone = block.get(_TAKEN), block.get(_ZONE_TAKEN)
+        if not text:
+            text, zone = exif.get(_CHANGED), block.get(_ZONE_CHANGED)
+        moment = calendar.timegm(time.strptime(str(text).strip('\0 '), '%Y:%m:%d %H:%M:%S'))
+        return float(moment - _seconds_of_zone(str(zone or '').strip('\0 ')))
     except Exception:  # Pillow raises nearly anything on damaged EXIF; a time is not worth it
         return None
+
+
+def _seconds_of_zone(text: str) -> int:
+    """Read how far a zone is before UTC, from text such as ``+02:00``; 0 if it is none."""
+    found = re.fullmatch(r'([+-])(\d\d):(\d\d)', text)
+    if found is None:
+        return 0
+    seconds = 3600 * int(found[2]) + 60 * int(found[3])
+    return -seconds if found[1] == '-' else seconds

@@ -8,6 +8,8 @@ from mmclsa.errors import ConfigError
 
 __all__ = ['Sampling']
 
+_ROUNDING = 5e-4  # containers may round times to milliseconds
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -15,7 +17,8 @@ class Sampling:
 
     Attributes:
         every: Every N-th, the first among them.
-        fps: Or this many frames per second, at most those that the video has.
+        fps: Or this many frames per second of the video's own time, at most
+            those that it has.
 
     Raises:
         ConfigError: If either is no positive number.
@@ -37,13 +40,22 @@ class Sampling:
             raise ConfigError(f'fps must be above 0, but is {self.fps}')
 
     def wants(self, frame: int, video_fps: float) -> bool:
-        """Say whether a frame (from 0) is looked at.
+        """Say whether a frame (from 0) of a video of constant rate is looked at.
 
         Args:
             frame: Its number.
             video_fps: Frames a second of the video.
         """
-        if self.fps is None:
+        return self.wants_at(frame, frame / video_fps, (frame - 1) / video_fps)
+
+    def wants_at(self, frame: int, time: float, before: float) -> bool:
+        """Say whether a frame (from 0) is looked at.
+
+        Args:
+            frame: Its number.
+            time: When it is shown, seconds since the first frame.
+            before: When the frame before it is shown.
+        """
+        if self.fps is None or frame == 0:
             return frame % self.every == 0
-        ratio = min(1.0, self.fps / video_fps)
-        return frame == 0 or int(frame * ratio) > int((frame - 1) * ratio)
+        return int((time + _ROUNDING) * self.fps) > int((before + _ROUNDING) * self.fps)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclsa.errors import DataError
+from mmclsa.media.container import Container, read_container
 from mmclsa.media.pictures import MAX_PIXELS
 from mmclsa.media.sampling import Sampling
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ['VideoReader']
 
 _ASSUMED_FPS = 25.0  # of a video that does not tell its own
+_MOST_FPS = 1e5
+_POS_MSEC = 0  # cv2.CAP_PROP_POS_MSEC: OpenCV is imported when it is needed
 _INHERITED: list[Any] = []  # decoders of a parent process
 
 
@@ -36,6 +41,10 @@ class VideoReader:
     Attributes:
         path: As given, as a string.
         position: Number of the next frame that the decoder gives.
+        time: When the last frame that the decoder gave is shown, by the
+            container, in seconds since the first. Where the container gives
+            none, or one that is not later than that of the frame before, it is
+            a frame's length later.
 
     Example:
         >>> video = VideoReader('camera1.mp4')
@@ -48,10 +57,17 @@ class VideoReader:
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         self.position = 0
+        self.time = 0.0
+        self._first = 0.0  # the container's time of the first frame
         self._capture: cv2.VideoCapture | None = None
         self._owner = os.getpid()
         self._num_frames = 0
         self._fps = 0.0
+
+    @cached_property
+    def container(self) -> Container:
+        """What the container says of the whole video."""
+        return read_container(self.path)
 
     @property
     def num_frames(self) -> int:
@@ -82,10 +98,9 @@ class VideoReader:
             DataError: If the file is missing, cannot be decoded, is too large,
                 or ends before.
         """
-        if index >= 0 and self._seek(index):
-            found, picture = self._opened().read()
+        if index >= 0 and self._seek(index) and self._grab(self._opened()):
+            found, picture = self._opened().retrieve()
             if found:
-                self.position += 1
                 return picture
         raise DataError(f'video {self.path} has no frame {index} (counted from 0)')
 
@@ -101,8 +116,8 @@ class VideoReader:
                 None for all.
 
         Yields:
-            Number and picture (H, W, 3), uint8, BGR. Ends early where the
-            video does: ``position`` tells.
+            Number and picture (H, W, 3), uint8, BGR; ``time`` tells when it is
+            shown. Ends early where the video does: ``position`` tells.
 
         Raises:
             DataError: If the file is missing, cannot be decoded or is too large.
@@ -112,11 +127,10 @@ class VideoReader:
             return
         capture = self._opened()
         while stop is None or self.position < stop:
-            frame = self.position
-            if not capture.grab():
+            frame, before = self.position, self.time
+            if not self._grab(capture):
                 return
-            self.position += 1
-            if sampling.wants(frame, self.fps):
+            if sampling.wants_at(frame, self.time, before):
                 found, picture = capture.retrieve()
                 if found:
                     yield frame, picture
@@ -126,10 +140,14 @@ class VideoReader:
         """Whether the last frame read lies well before the end that the file announces.
 
         Containers count a frame more or less than there are; a second or a
-        hundredth of the length is no damage.
+        hundredth of the length is no damage. The number of frames is guessed
+        from the length in some, wrongly where the rate varies, so both must lack.
         """
         slack = max(self.fps, self.num_frames / 100)
-        return self.position < self.num_frames - slack
+        length = self.container.duration or self.num_frames / self.fps
+        return self.position < self.num_frames - slack and self.time + 1 / self.fps < length - max(
+            1.0, length / 100
+        )
 
     @property
     def damage(self) -> str:
@@ -150,16 +168,30 @@ class VideoReader:
         if frame < self.position:
             self.close()  # the next to be opened begins at the start
         capture = self._opened()
-        while self.position < frame and capture.grab():
-            self.position += 1
+        while self.position < frame and self._grab(capture):
+            pass
         return self.position == frame
+
+    def _grab(self, capture: cv2.VideoCapture) -> bool:
+        """Let the decoder go on by a frame; False at the end."""
+        if not capture.grab():
+            return False
+        shown = capture.get(_POS_MSEC) / 1000
+        if self.position == 0:
+            self._first, self.time = shown if math.isfinite(shown) else 0.0, 0.0
+        elif shown - self._first > self.time:
+            self.time = shown - self._first
+        else:
+            self.time += 1 / self._fps
+        self.position += 1
+        return True
 
     def _opened(self) -> cv2.VideoCapture:
         """Give the decoder of this process, at ``position``."""
         self._leave_inherited()
         if self._capture is None:
             self._capture = self._open()
-            self.position = 0
+            self.position, self.time = 0, 0.0
         return self._capture
 
     def _leave_inherited(self) -> None:
@@ -170,23 +202,29 @@ class VideoReader:
         if self._owner != os.getpid():
             _INHERITED.append(self._capture)
             self._capture = None
-            self._owner, self.position = os.getpid(), 0
+            self._owner, self.position, self.time = os.getpid(), 0, 0.0
 
     def _open(self) -> cv2.VideoCapture:
         import cv2
 
         if not Path(self.path).is_file():
             raise DataError(f'video {self.path} is missing')
-        capture = cv2.VideoCapture(self.path)
-        if not capture.isOpened():
+        try:
+            capture = cv2.VideoCapture(self.path)
+            opened = capture.isOpened()
+        except cv2.error as error:
+            raise DataError(f'video {self.path} cannot be decoded by OpenCV ({error})') from error
+        if not opened:
             raise DataError(f'video {self.path} is empty or broken and cannot be decoded by OpenCV')
         width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
         height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
         if width * height > MAX_PIXELS:
             raise DataError(f'video {self.path} is too large: {width:.0f} x {height:.0f}')
-        self._num_frames = max(0, round(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        self._fps = fps if fps > 0 else _ASSUMED_FPS
+        count, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+        # A frame is not less than a byte, so a larger number was never counted.
+        counted = 0 < count <= Path(self.path).stat().st_size
+        self._num_frames = round(count) if counted else 0
+        self._fps = fps if 0 < fps < _MOST_FPS else _ASSUMED_FPS
         return capture
 
     def __getstate__(self) -> dict[str, Any]:

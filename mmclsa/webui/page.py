@@ -14,7 +14,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
-from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.inference import QueryPerson, load_record_pictures, search
 from mmclsa.media import read_picture
 from mmclsa.structures import FoundPeople
@@ -125,7 +125,7 @@ class GalleryPage:
         """
         picture = read_picture(path, self._max_pixels)
         with self._lock:
-            (people,) = self._embedder.find_people([self._embedder.prepare(picture)])
+            people = find_people_in(self._embedder, picture, Path(path).name)
         if not len(people.scores):
             raise UserError(f'nobody is found in {Path(path).name}: try another picture')
         return Drop(Path(path).name, picture, people)

@@ -59,7 +59,7 @@ def content(path: Path) -> dict:
             replace(r, time=None if np.isnan(r.time) else r.time)  # NaN is not equal to itself
             for r in index.records()
         ]
-        vectors = index.embeddings(range(len(index)))
+        vectors = index.embeddings(index.rows())
     assert len(set(records)) == len(records)
     return {record: tuple(vector.round(4)) for record, vector in zip(records, vectors)}
 

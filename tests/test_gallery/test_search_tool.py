@@ -98,6 +98,41 @@ def test_build_and_search(tool, tmp_path, pictures):
     code, _, error = tool('search_gallery', *several, '--person', 1)
     assert code == 2
     assert 'either --box or --person' in error
+    beyond = (*several[:3], '--box', 400, 10, 440, 90, '--device', 'cpu')
+    code, _, error = tool('search_gallery', *beyond)
+    assert code == 2
+    assert '2.png: the box [400.0, 10.0, 440.0, 90.0] must have a pixel or more within' in error
+
+
+def test_names_patterns_and_odd_files(tool, tmp_path, pictures, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (pictures / '0.png').rename(pictures / 'door_20240506_070809.png')
+    write(pictures / 'rule.png', np.zeros((3, 3000, 3), np.uint8))
+    (pictures / 'notes').mkdir()
+    (pictures / 'notes' / 'a.txt').touch()
+    index = tmp_path / 'index'
+    names = ('--name-pattern', '{camera}_{date}_{time}', '--camera', 'yard')
+    code, _, error = tool.build('~/mes*/**', '--out', index, *names)
+    assert code == 0, error
+    assert '1 others are no footage: .txt 1' in error
+    assert '4 files have a name that is not of the pattern' in error
+    assert '1 files have their time by their names' in error
+    assert 'rule.png cannot be used (error: OpenCV' in error
+    command = json.loads((index / 'build.json').read_text())['jobs'][0]
+    assert command['sources'] == [str(tmp_path / 'mes*/**')]
+    with GalleryIndex.open(index) as opened:
+        assert set(opened.contents().cameras) == {'door', 'yard'}
+        assert opened.contents().time_from == 1714979289.0
+    for source, words in {
+        'rtsp://camera/1': 'is an address, and streams are not read',
+        '~/none/*.jpg': 'is a pattern that no file',
+    }.items():
+        code, _, error = tool.build(source, '--out', tmp_path / 'other')
+        assert (code, words in error, 'Traceback' in error) == (2, True, False), error
+    code, _, error = tool.build(pictures, '--out', tmp_path / 'other', '--name-pattern', '{cam}')
+    assert code == 2
+    assert 'a name pattern must have' in error
+    assert not (tmp_path / 'other').exists()
 
 
 def test_sources_are_planned_once_and_a_video_is_opened_once(tool, tmp_path, monkeypatch):

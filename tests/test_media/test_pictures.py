@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import calendar
+import io
+import os
+from importlib import import_module
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile, features
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.media import as_bgr, picture_size, read_header, read_picture
-from tests.fakes.footage import write
+from mmclsa.media import (
+    as_bgr,
+    decode_picture,
+    iterate_pictures,
+    load_picture,
+    picture_size,
+    read_header,
+    read_picture,
+)
+from tests.fakes.footage import scene, write
+
+HEIC = b'\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf' + bytes(100)
 
 
 class TestPictures:
@@ -72,6 +86,16 @@ class TestPictures:
         Image.new('RGB', (8, 8)).save(tmp_path / 'b.jpg', exif=exif)
         assert read_header(tmp_path / 'b.jpg').time is None
 
+    @pytest.mark.parametrize(
+        ('zone', 'hours'), [('+02:00', 2), ('-09:30', -9.5), ('Z', 0), ('\0', 0), ('+2', 0)]
+    )
+    def test_zone_of_the_camera(self, tmp_path, zone, hours):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update({0x9003: '2021:06:05 12:30:10', 0x9011: zone})
+        Image.new('RGB', (8, 8)).save(tmp_path / 'a.jpg', exif=exif)
+        expected = calendar.timegm((2021, 6, 5, 12, 30, 10)) - 3600 * hours
+        assert read_header(tmp_path / 'a.jpg').time == expected
+
     @pytest.mark.parametrize('shape', [(4, 6), (4, 6, 1), (4, 6, 3), (4, 6, 4)])
     def test_arrays(self, shape):
         assert as_bgr(np.ones(shape, np.uint8)).tolist() == np.ones((4, 6, 3)).tolist()
@@ -109,3 +133,90 @@ class TestSize:
             (tmp_path / 'a.jpg').write_bytes(data)
         with pytest.raises(DataError, match=r'a\.jpg'):
             picture_size(tmp_path / 'a.jpg')
+
+
+class TestFormats:
+    @pytest.mark.parametrize(
+        ('suffix', 'kind'),
+        [('.jfif', 'JPEG'), ('.mpo', 'MPO'), ('.gif', 'GIF'), ('.tga', 'TGA'), ('.pcx', 'PCX'),
+         ('.jp2', 'JPEG2000'), ('.qoi', 'QOI'), ('.sgi', 'SGI'),
+         pytest.param('.avif', 'AVIF', marks=pytest.mark.skipif(
+             not features.check('avif'), reason='this Pillow has no AVIF'))],
+    )  # fmt: skip
+    def test_whatever_opencv_or_pillow_reads(self, tmp_path, suffix, kind):
+        path = tmp_path / f'a{suffix}'
+        Image.fromarray(scene(3)).save(path, kind)
+        picture = read_picture(path)
+        assert np.abs(picture[..., ::-1].astype(int) - scene(3)).mean() < 12
+        assert picture_size(path) == (96, 64)
+
+    def test_a_broken_jpeg_is_not_mended_by_the_other_library(self, monkeypatch):
+        monkeypatch.setattr(ImageFile, 'LOAD_TRUNCATED_IMAGES', True)  # as some libraries do
+        noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+        data = cv2.imencode('.jpg', noise)[1]
+        monkeypatch.setattr(cv2, 'imdecode', lambda *_: None)  # OpenCV 4 lets half of one pass
+        with pytest.raises(DataError, match=r'a\.jpg \(.* is empty or broken'):
+            decode_picture(data[: len(data) // 2], 'a.jpg')
+
+    @pytest.mark.parametrize('name', ['a.heic', 'IMG_1.JPG'])
+    def test_heic_names_what_is_missing(self, tmp_path, monkeypatch, name):
+        """Whatever its suffix: phones write HEIC as .JPG when they are told so."""
+        monkeypatch.setattr('mmclsa.media.formats._heif_reader', lambda: False)
+        (tmp_path / name).write_bytes(HEIC)
+        for options in ({}, {'max_pixels': None}):
+            with pytest.raises(DataError, match=r'is HEIC, which needs pillow-heif: pip install'):
+                read_picture(tmp_path / name, **options)
+
+    def test_avif_names_what_is_missing(self, tmp_path, monkeypatch):
+        (tmp_path / 'a.avif').write_bytes(HEIC.replace(b'heic', b'avif'))
+        for known, words in ((False, 'is AVIF, which needs Pillow'), (True, 'is empty or broken')):
+            monkeypatch.setattr('mmclsa.media.formats.features.check', lambda _, known=known: known)
+            with pytest.raises(DataError, match=words):
+                read_picture(tmp_path / 'a.avif')
+
+    @pytest.mark.skipif(find_spec('pillow_heif') is None, reason='extra heic is not installed')
+    def test_heic_by_the_extra(self, tmp_path):
+        heif = import_module('pillow_heif')
+        heif.from_pillow(Image.fromarray(scene(3))).save(tmp_path / 'a.heic')
+        assert (
+            np.abs(read_picture(tmp_path / 'a.heic')[..., ::-1].astype(int) - scene(3)).mean() < 12
+        )
+
+    def test_no_reader_that_starts_a_program(self, tmp_path, monkeypatch):
+        """Pillow gives EPS to Ghostscript, which runs what is in it."""
+        path = tmp_path / 'a.png'
+        Image.fromarray(scene(0)).save(path, 'EPS')
+        monkeypatch.setattr('subprocess.check_call', None)
+        for options in ({}, {'max_pixels': None}):
+            with pytest.raises(DataError, match='is empty or broken'):
+                read_picture(path, **options)
+
+    def test_a_reader_that_raises_anything(self, tmp_path, monkeypatch):
+        def fail(*_, **__):
+            raise OverflowError('no such size')
+
+        write(tmp_path / 'a.png', scene(0))
+        monkeypatch.setattr(Image, 'open', fail)
+        with pytest.raises(DataError, match=r'a\.png cannot be read \(no such size\)'):
+            read_header(tmp_path / 'a.png')
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / 'a.png')
+        with pytest.raises(DataError, match='is a pipe, not a file'):
+            read_picture(tmp_path / 'a.png')
+
+
+class TestInputs:
+    def test_a_picture_of_pillow_is_taken_upright(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        stream = io.BytesIO()
+        Image.fromarray(scene(1)).save(stream, 'PNG', exif=exif)
+        (picture,) = iterate_pictures(Image.open(stream))
+        assert np.array_equal(picture.array, np.rot90(scene(1), -1)[..., ::-1])
+        assert load_picture(Image.new('L', (4, 6), 9)).array.tolist() == [[[9] * 3] * 4] * 6
+
+    @pytest.mark.parametrize('wrong', [3, None, b'ab', [b'ab'], object()])
+    def test_what_is_none(self, wrong):
+        with pytest.raises(UserError, match='a picture must be a path or an array, not'):
+            list(iterate_pictures(wrong))

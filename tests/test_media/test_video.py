@@ -6,12 +6,15 @@ import math
 import multiprocessing
 import pickle
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.media import Sampling, VideoReader
+from mmclsa.media import Sampling, VideoReader, iterate_pictures
 from tests.fakes import make_fake_mot
+from tests.fakes.containers import write_mkv, write_mp4
 from tests.fakes.footage import scene, write_video
 
 
@@ -112,3 +115,77 @@ class TestSampling:
     def test_sampling_is_checked(self, options):
         with pytest.raises(ConfigError, match='must be'):
             Sampling(**options)
+
+
+GAPS = [0, 40, 80, 1960, 2000, 5880, 5920, 6000]
+
+
+@pytest.mark.parametrize('write', [write_mkv, write_mp4])
+class TestTimes:
+    """The container's times count, not number over rate: these rates vary."""
+
+    def video(self, path, write, times=GAPS):
+        return write(path, [scene(n) for n in range(len(times))], times)
+
+    def test_of_frames_in_order(self, tmp_path, write):
+        reader = VideoReader(self.video(tmp_path / 'a', write))
+        assert [round(1000 * reader.time) for _ in reader.read()] == GAPS
+        assert reader.damage == ''
+        assert [p.time for p in iterate_pictures(self.video(tmp_path / 'a.mp4', write))] == [
+            pytest.approx(time / 1000) for time in GAPS
+        ]
+
+    def test_of_frames_by_number(self, tmp_path, write):
+        reader = VideoReader(self.video(tmp_path / 'a', write))
+        for index in (5, 3, 7, 0):
+            reader[index]
+            assert reader.time == pytest.approx(GAPS[index] / 1000)
+        reader.close()
+        assert [(f, round(1000 * reader.time)) for f, _ in reader.read(3, 5)] == [
+            (3, 1960), (4, 2000)
+        ]  # fmt: skip
+
+    def test_frames_per_second_are_those_of_the_clock(self, tmp_path, write):
+        reader = VideoReader(self.video(tmp_path / 'a', write))
+        assert [frame for frame, _ in reader.read(sampling=Sampling(fps=1))] == [0, 3, 4, 5, 7]
+        assert [frame for frame, _ in reader.read(sampling=Sampling(fps=0.5))] == [0, 4, 5, 7]
+        stretch = [frame for frame, _ in reader.read(4, 8, Sampling(fps=0.5))]
+        assert stretch == [4, 5, 7], 'as in the whole'
+
+    def test_a_video_that_breaks_off_in_its_middle(self, tmp_path, write):
+        times = [*range(0, 4000, 40), *range(4000, 60_000, 400)]
+        video = self.video(tmp_path / 'a', write, times)
+        reader = VideoReader(video)
+        assert sum(1 for _ in reader.read()) == len(times)
+        assert reader.damage == ''
+        if write is write_mkv:  # MP4 as written here has its table of contents at the end
+            video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+            cut = VideoReader(video)
+            assert sum(1 for _ in cut.read()) < len(times)
+            assert 'breaks off' in cut.damage
+
+
+def test_a_gif_is_a_video(tmp_path):
+    frames = [Image.fromarray(scene(n)) for n in range(4)]
+    path = tmp_path / 'a.gif'
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 1000, 200, 100])
+    pictures = list(iterate_pictures(path))
+    assert [round(picture.time, 2) for picture in pictures] == [0, 0.1, 1.1, 1.3]
+    assert np.abs(pictures[2].array[..., ::-1].astype(int) - scene(2)).mean() < 8
+
+
+def test_a_count_that_was_never_counted(tmp_path, monkeypatch):
+    """Streams without a container announce nothing, OpenCV then gives absurd numbers."""
+    frames = [cv2.imencode('.jpg', scene(n))[1].tobytes() for n in range(5)]
+    (tmp_path / 'a.mjpeg').write_bytes(b''.join(frames))
+    reader = VideoReader(tmp_path / 'a.mjpeg')
+    assert reader.num_frames == 0
+    times = [reader.time for _ in reader.read()]
+    assert np.allclose(times, np.arange(5) / reader.fps)
+    assert reader.damage == ''
+
+
+def test_times_that_stand_still_go_on_by_the_rate(tmp_path, monkeypatch):
+    reader = VideoReader(write_video(tmp_path / 'a.avi', 6, fps=10.0))
+    monkeypatch.setattr('mmclsa.media.video._POS_MSEC', 10_000)  # no such fact: OpenCV says 0
+    assert [reader.time for _ in reader.read()] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])

@@ -2,7 +2,7 @@
 
 from mmclsa.gallery.building.build_file import BuildCommand, BuildFile, open_for_build
 from mmclsa.gallery.building.builder import Workers, build_gallery, fill_index, run_build
-from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder
+from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder, find_people_in
 from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import progress_bar
@@ -30,6 +30,7 @@ __all__ = [
     'build_gallery',
     'build_in_ranks',
     'fill_index',
+    'find_people_in',
     'link_tracks',
     'open_for_build',
     'plan_units',

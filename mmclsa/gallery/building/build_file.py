@@ -27,6 +27,7 @@ class BuildCommand:
         camera: Name of the camera.
         start_time: Seconds since 1970.
         det_thresh: Least score of a person.
+        name_pattern: What names of files tell; empty for nothing.
     """
 
     sources: tuple[str, ...]
@@ -35,6 +36,7 @@ class BuildCommand:
     camera: str = ''
     start_time: float | None = None
     det_thresh: float = 0.5
+    name_pattern: str = ''
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol
 
-from mmclsa.gallery import GalleryIndex
+import numpy as np
+
+from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import InProcess, UnitResult
 from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
@@ -16,6 +18,8 @@ from mmclsa.gallery.building.sink import IndexSink
 from mmclsa.gallery.building.units import Plan, SourceOptions
 
 __all__ = ['Workers', 'build_gallery', 'fill_index', 'run_build']
+
+_SOURCES_AT_ONCE = 10_000  # the length of a question to the database is limited
 
 
 class Workers(Protocol):
@@ -98,7 +102,8 @@ def fill_index(
     """Find and describe everybody in some sources and put them into an index.
 
     Killed at any moment and called again, it ends in the same index as if it
-    had never been killed.
+    had never been killed. A file that has changed since the index had it is
+    looked at again, in place of what the index has of it.
 
     Args:
         index: Opened for writing, with the workers' model.
@@ -111,8 +116,15 @@ def fill_index(
     """
     began = time.monotonic()
     IndexSink(index).commit()  # what a killed build has spooled
+    renewed = _forget_outdated(index, plan)
     pending = plan.pending(index.shards())
-    report = BuildReport(known=len(plan.units) - len(pending.units), skipped=dict(plan.skipped))
+    report = BuildReport(
+        known=len(plan.units) - len(pending.units),
+        skipped=dict(plan.skipped),
+        passed_over=dict(plan.passed_over),
+        renewed=renewed,
+        unnamed=list(plan.unnamed),
+    )
     with progress(pending.num_pictures) as advance:
         sink = IndexSink(index, report, advance)
         with closing(workers.results(pending, advance)) as results:
@@ -125,3 +137,16 @@ def fill_index(
         sink.close()
     report.seconds = time.monotonic() - began
     return report
+
+
+def _forget_outdated(index: GalleryIndex, plan: Plan) -> list[str]:
+    """Delete the people of files that have changed, which makes these undone."""
+    outdated = plan.outdated(index.shards())
+    if outdated:
+        sources = list(outdated)
+        rows = [
+            index.find(SearchFilter(sources=sources[start : start + _SOURCES_AT_ONCE]))
+            for start in range(0, len(sources), _SOURCES_AT_ONCE)
+        ]
+        index.delete(np.concatenate(rows), [key for keys in outdated.values() for key in keys])
+    return list(outdated)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmclsa.gallery.building.embedder import Embedder
+from mmclsa.gallery.building.embedder import PROBE, Embedder
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.reading import Failed, Ready, UnitReader
 from mmclsa.gallery.building.tracking import link_tracks
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 from mmclsa.structures import FoundPeople
+from mmclsa.utils.errors import reason_of
 
 __all__ = ['InProcess', 'UnitResult']
 
@@ -34,6 +35,9 @@ class UnitResult:
         embeddings: Shape (n, D), float32; (0, 0) where nobody is.
         track_ids: Shape (n,), int64, from 0 within the unit; -1 in pictures.
         camera: Name of the camera; empty if unknown.
+        clock: Where the times are from, one of
+            :data:`~mmclsa.gallery.building.reading.CLOCKS`; empty if the command
+            says them, or nothing does.
     """
 
     unit: Unit
@@ -46,6 +50,7 @@ class UnitResult:
     embeddings: np.ndarray
     track_ids: np.ndarray
     camera: str = ''
+    clock: str = ''
 
     @property
     def done(self) -> bool:
@@ -58,9 +63,16 @@ class _OpenUnit:
     """A unit whose pictures are still on their way."""
 
     problem: str = ''
+    failed: int = 0
+    clock: str = ''
     ended: Unit | None = None
     waiting: int = 0
     seen: list[tuple[int, float, FoundPeople]] = field(default_factory=list)
+
+    def fail(self, reason: str) -> None:
+        """Note what could not be used; the first reason stands for all."""
+        self.problem = self.problem or reason
+        self.failed += 1
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,7 @@ class InProcess:
             if isinstance(event, Ready):
                 batches.put(current, event)
             elif isinstance(event, Failed):
-                current.problem = event.reason
+                current.fail(event.reason)
             else:
                 current.ended = event
                 current = None
@@ -139,13 +151,42 @@ class _Batches:
         """Compute what is waiting."""
         if not self.waiting:
             return
-        people = self.embedder.find_people([ready.data for _, ready in self.waiting])
-        for (unit, ready), found in zip(self.waiting, people):
+        for (unit, ready), found in zip(self.waiting, self._find()):
             unit.waiting -= 1
-            unit.seen.append((ready.frame, ready.time, found))
+            if isinstance(found, FoundPeople):
+                unit.clock = ready.clock
+                unit.seen.append((ready.frame, ready.time, found))
+            else:
+                unit.fail(found)
         if self.advance is not None:
             self.advance(len(self.waiting))
         self.waiting = []
+
+    def _find(self) -> list[FoundPeople | str]:
+        """Find the people of each picture, or say why they cannot be found."""
+        pictures = [ready for _, ready in self.waiting]
+        try:
+            people = self.embedder.find_people([ready.data for ready in pictures])
+        except Exception:  # one picture never stops a build, nor spoils its neighbours
+            return [self._find_alone(ready) for ready in pictures]
+        return [_checked(found, ready) for found, ready in zip(people, pictures)]
+
+    def _find_alone(self, ready: Ready) -> FoundPeople | str:
+        try:
+            (found,) = self.embedder.find_people([ready.data])
+        except Exception as error:
+            # Raises if it is not the picture.
+            self.embedder.find_people([self.embedder.prepare(PROBE)])
+            return reason_of(error, ready.name)
+        return _checked(found, ready)
+
+
+def _checked(found: FoundPeople, ready: Ready) -> FoundPeople | str:
+    """Refuse what no index takes."""
+    arrays = (found.boxes, found.scores, found.embeddings)
+    if all(np.isfinite(array).all() for array in arrays):
+        return found
+    return f'{ready.name} cannot be used (the model gave numbers for it that are not finite)'
 
 
 def _shape(ready: Ready) -> tuple[int, ...]:
@@ -161,10 +202,11 @@ def _close(opened: _OpenUnit, camera: str) -> UnitResult:
     frames = np.repeat(np.array([frame for frame, _, _ in seen], np.int64), counts)
     boxes = _join([found.boxes for _, _, found in seen], 4)
     embeddings = _join([found.embeddings for _, _, found in seen if len(found.scores)], 0)
+    more = f', nor {opened.failed - 1} more of its frames'
     return UnitResult(
         unit=unit,
         num_pictures=len(seen),
-        problem=opened.problem,
+        problem=opened.problem + more * (opened.failed > 1),
         frames=frames,
         times=np.repeat(np.array([time for _, time, _ in seen], np.float64), counts),
         boxes=boxes,
@@ -173,7 +215,8 @@ def _close(opened: _OpenUnit, camera: str) -> UnitResult:
         track_ids=link_tracks(frames, boxes, embeddings)
         if unit.is_video
         else np.full(len(frames), -1, np.int64),
-        camera=camera,
+        camera=unit.camera or camera,
+        clock=opened.clock,
     )
 
 

@@ -10,21 +10,40 @@ from typing import Any, Union
 
 import numpy as np
 
-from mmclsa.errors import DataError
-from mmclsa.gallery.building.embedder import Embedder
+from mmclsa.gallery.building.embedder import PROBE, Embedder
 from mmclsa.gallery.building.units import SourceOptions, Unit
 from mmclsa.media import VideoReader, read_header, read_picture
+from mmclsa.utils.errors import reason_of
 
-__all__ = ['Failed', 'Ready', 'UnitReader']
+__all__ = ['CLOCKS', 'Failed', 'Ready', 'UnitReader', 'first_known']
+
+BY_NAME, BY_EXIF, BY_CONTAINER = 'name', 'EXIF', 'container'
+#: Where the time of a file may be from, and how that is called.
+CLOCKS = {
+    BY_NAME: 'by their names',
+    BY_EXIF: 'by EXIF',
+    BY_CONTAINER: 'by the creation time that the video file notes',
+}
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A picture to be fed to the network."""
+    """A picture to be fed to the network.
+
+    Attributes:
+        frame: From 0; 0 for a picture.
+        time: Seconds since 1970 or since the video's start; NaN if unknown.
+        data: What the embedder has prepared.
+        clock: Where the time is from, one of :data:`CLOCKS`; empty if the
+            command says it, or nothing does.
+        name: What it is called in messages.
+    """
 
     frame: int
     time: float
     data: dict[str, Any]
+    clock: str = ''
+    name: str = ''
 
 
 @dataclass(frozen=True)
@@ -86,29 +105,46 @@ class UnitReader:
         try:
             taken = read_header(unit.source).time
             picture = read_picture(unit.source, max_pixels=None)
-        except DataError as error:
-            return Failed(str(error))
-        return Ready(0, self._time_of_picture(taken), self.embedder.prepare(picture))
-
-    def _time_of_picture(self, taken: float | None) -> float:
-        known = self.options.start_time if taken is None else taken
-        return math.nan if known is None else known
+        except Exception as error:  # one file never stops a build
+            return Failed(reason_of(error, unit.source))
+        time, clock = first_known(
+            (unit.start_time, BY_NAME), (taken, BY_EXIF), (self.options.start_time, '')
+        )
+        return self._prepare(unit, 0, math.nan if time is None else time, clock, picture)
 
     def _video_calls(self, unit: Unit) -> Iterator[EventCall]:
-        video = self._open(unit.source)
-        begin = self.options.start_time or 0.0
         try:
-            for frame, picture in video.read(unit.start, unit.stop, self.options.sampling):
-                yield partial(self._prepare, frame, begin + frame / video.fps, picture)
-        except DataError as error:
-            yield partial(Failed, str(error))
-            return
+            yield from self._frame_calls(unit, self._open(unit.source))
+        except Exception as error:  # one file never stops a build
+            self._video = None  # who knows where it is
+            yield partial(Failed, reason_of(error, unit.source))
+
+    def _frame_calls(self, unit: Unit, video: VideoReader) -> Iterator[EventCall]:
+        begin, clock = first_known(
+            (unit.start_time, BY_NAME),
+            (self.options.start_time, ''),
+            (video.container.created, BY_CONTAINER),
+        )
+        given = False
+        for frame, picture in video.read(unit.start, unit.stop, self.options.sampling):
+            given = True
+            time = (begin or 0.0) + video.time
+            yield partial(self._prepare, unit, frame, time, clock, picture)
         ended = unit.stop is None or video.position < unit.stop
-        if ended and video.broke_off:
+        if unit.start == 0 and not given:
+            yield partial(Failed, f'video {unit.source} has no frame that can be decoded')
+        elif ended and video.broke_off:
             yield partial(Failed, video.damage)
 
-    def _prepare(self, frame: int, time: float, picture: np.ndarray) -> Ready:
-        return Ready(frame, time, self.embedder.prepare(picture))
+    def _prepare(
+        self, unit: Unit, frame: int, time: float, clock: str, picture: np.ndarray
+    ) -> Ready | Failed:
+        name = f'{unit.source}, frame {frame},' if unit.is_video else unit.source
+        try:
+            return Ready(frame, time, self.embedder.prepare(picture), clock, name)
+        except Exception as error:  # one picture never stops a build
+            self.embedder.prepare(PROBE)  # raises if it is not the picture
+            return Failed(reason_of(error, name))
 
     def _open(self, path: str) -> VideoReader:
         """Go on with the open video, or close it and take another."""
@@ -117,6 +153,16 @@ class UnitReader:
                 self._video.close()
             self._video = self._videos.get(path) or VideoReader(path)
         return self._video
+
+
+def first_known(*times: tuple[float | None, str]) -> tuple[float | None, str]:
+    """Give the first time that is known, and where it is from.
+
+    Example:
+        >>> first_known((None, 'name'), (5.0, 'EXIF'))
+        (5.0, 'EXIF')
+    """
+    return next(((time, clock) for time, clock in times if time is not None), (None, ''))
 
 
 def _end_of(unit: Unit) -> Unit:

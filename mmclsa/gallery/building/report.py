@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from mmclsa.gallery.building.pipeline import UnitResult
+from mmclsa.gallery.building.reading import CLOCKS
 
 __all__ = ['BuildReport', 'print_report']
 
@@ -22,6 +25,11 @@ class BuildReport:
         people: Found in them.
         known: Units that the index had already.
         skipped: Files that could not be read, or not to their end, and why.
+        passed_over: How many files that are no footage lie among it, by kind.
+        renewed: Files that have changed since the index had them.
+        unnamed: Files whose name is not of the pattern.
+        clocks: Where the times of files are from, one of
+            :data:`~mmclsa.gallery.building.reading.CLOCKS`, by file.
         seconds: How long it took.
     """
 
@@ -29,12 +37,18 @@ class BuildReport:
     people: int = 0
     known: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
+    renewed: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
+    clocks: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     def count(self, result: UnitResult) -> None:
         """Add a unit's figures."""
         self.pictures += result.num_pictures
         self.people += len(result.scores)
+        if result.clock:
+            self.clocks[result.unit.source] = result.clock
         if result.problem:
             self.skipped.setdefault(result.unit.source, result.problem)
 
@@ -52,11 +66,27 @@ def print_report(report: BuildReport, total_people: int, console: Console) -> No
     lines = [f'{did} ({rate:.1f} pictures/s)']
     if report.known:
         lines.append(f'{report.known} units of work were in the index already')
+    if report.renewed:
+        lines.append(f'{len(report.renewed)} files had changed, and were looked at again')
     lines.append(f'{total_people} people in the index')
-    if report.skipped:
-        lines.append(f'{len(report.skipped)} files skipped:')
-        lines += [f'  {reason}' for reason in list(report.skipped.values())[:_MAX_SKIPPED]]
-    if len(report.skipped) > _MAX_SKIPPED:
-        lines.append(f'  ... and {len(report.skipped) - _MAX_SKIPPED} more')
+    for clock, count in sorted(Counter(report.clocks.values()).items()):
+        lines.append(f'{count} files have their time {CLOCKS[clock]}')
+    if report.passed_over:
+        kinds = sorted(report.passed_over.items(), key=lambda item: (-item[1], item[0]))
+        words = ', '.join(f'{kind} {number}' for kind, number in kinds[:_MAX_SKIPPED])
+        words += f' and {len(kinds) - _MAX_SKIPPED} more kinds' * (len(kinds) > _MAX_SKIPPED)
+        lines.append(f'{sum(report.passed_over.values())} others are no footage: {words}')
+    lines += _some(report.unnamed, 'files have a name that is not of the pattern')
+    lines += _some(list(report.skipped.values()), 'files skipped')
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        # A name that is no UTF-8 would break the terminal.
+        printable = line.encode('utf-8', 'backslashreplace').decode()
+        console.print(printable, highlight=False, markup=False, soft_wrap=True)
+
+
+def _some(lines: Sequence[str], title: str) -> list[str]:
+    """List lines below a title, but not too many."""
+    if not lines:
+        return []
+    more = [f'  ... and {len(lines) - _MAX_SKIPPED} more'] * (len(lines) > _MAX_SKIPPED)
+    return [f'{len(lines)} {title}:', *(f'  {line}' for line in lines[:_MAX_SKIPPED]), *more]

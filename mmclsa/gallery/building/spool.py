@@ -21,7 +21,7 @@ from mmclsa.utils.io import atomic_write
 
 __all__ = ['Spool', 'pack_results', 'unpack_results']
 
-_VALUES = ('num_pictures', 'problem', 'camera')
+_VALUES = ('num_pictures', 'problem', 'camera', 'clock')
 _ARRAYS = ('frames', 'times', 'boxes', 'scores', 'embeddings', 'track_ids')
 _BROKEN = (ValueError, LookupError, TypeError, OSError, EOFError, AttributeError, BadZipFile)
 

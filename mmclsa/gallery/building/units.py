@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping, Sequence
+import re
+import stat
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from mmclsa.errors import DataError, UserError
-from mmclsa.media import Sampling, VideoReader, is_video, list_files
+from mmclsa.errors import DataError
+from mmclsa.media import (
+    NamePattern,
+    Sampling,
+    VideoReader,
+    find_footage,
+    is_video,
+    special_kind,
+)
+from mmclsa.utils.errors import reason_of
 
 __all__ = ['Plan', 'SourceOptions', 'Unit', 'plan_units', 'split_units']
 
 FRAMES_PER_UNIT = 500
+# A normalised path has no two slashes, but perhaps at its start.
+_KEY = re.compile(r'(?P<source>.+?)(?:#\d{8,})?(?://(?P<stamp>\d+-\d+))?', re.DOTALL)
 _MAX_OPEN = 8  # decoders hold threads and memory
 
 
@@ -48,6 +60,11 @@ class Unit:
         start: First frame.
         stop: End of its frames; None: up to the end of the video.
         num_frames: How many pictures it is expected to give.
+        stamp: Size of the file and when it was written, which tell whether it
+            is still the same; empty if unknown.
+        camera: Name of the camera by the file's name; empty if that tells none.
+        start_time: Time of the first frame by the file's name, seconds since
+            1970; None likewise.
     """
 
     source: str
@@ -55,11 +72,19 @@ class Unit:
     start: int = 0
     stop: int | None = None
     num_frames: int = 1
+    stamp: str = ''
+    camera: str = ''
+    start_time: float | None = None
+
+    @property
+    def place(self) -> str:
+        """The unit's name in an index of mmclsa 0.1, which did not see that files change."""
+        return f'{self.source}#{self.start:08d}' if self.is_video else self.source
 
     @property
     def key(self) -> str:
         """The unit's name in the index."""
-        return f'{self.source}#{self.start:08d}' if self.is_video else self.source
+        return f'{self.place}//{self.stamp}' if self.stamp else self.place
 
 
 @dataclass(frozen=True)
@@ -69,12 +94,16 @@ class Plan:
     Attributes:
         units: In order, no unit twice.
         skipped: Files that cannot even be opened, and why.
+        passed_over: How many files that are no footage lie among it, by kind.
+        unnamed: Files whose name is not of the pattern.
         videos: Readers of the first videos, by path, left open for whoever
             reads the units; the other videos are opened again.
     """
 
     units: Sequence[Unit]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    unnamed: Sequence[str] = ()
     videos: Mapping[str, VideoReader] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -82,7 +111,7 @@ class Plan:
         """How many pictures the units are expected to give."""
         return sum(unit.num_frames for unit in self.units)
 
-    def pending(self, done: Container[str]) -> Plan:
+    def pending(self, done: Collection[str]) -> Plan:
         """Leave out what is done.
 
         Args:
@@ -91,56 +120,104 @@ class Plan:
         Returns:
             The plan of the other units.
         """
-        return replace(self, units=[unit for unit in self.units if unit.key not in done])
+        left = [unit for unit in self.units if unit.key not in done and unit.place not in done]
+        return replace(self, units=left)
+
+    def outdated(self, done: Collection[str]) -> dict[str, list[str]]:
+        """Find the files that have changed since an index has looked at them.
+
+        Args:
+            done: Keys of units, of any files.
+
+        Returns:
+            The keys of all units of each file that has changed, by its path. A
+            key without a stamp alone does not tell that it has.
+        """
+        stamps = {unit.source: unit.stamp for unit in self.units if unit.stamp}
+        current = {unit.key for unit in self.units}
+        changed = set()
+        for key in done:
+            if key not in current:
+                source, stamp = _parse_key(key)
+                if stamp and stamps.get(source, stamp) != stamp:
+                    changed.add(source)
+        keys: dict[str, list[str]] = {source: [] for source in sorted(changed)}
+        for key in sorted(done) if changed else ():
+            source, _ = _parse_key(key)
+            if source in keys:
+                keys[source].append(key)
+        return keys
 
 
-def plan_units(sources: Sequence[str | Path], sampling: Sampling | None = None) -> Plan:
+def _parse_key(key: str) -> tuple[str, str]:
+    """Give source and stamp of a unit's key; the stamp may be empty."""
+    found = _KEY.fullmatch(key)
+    return (found['source'], found['stamp'] or '') if found is not None else (key, '')
+
+
+def plan_units(
+    sources: Sequence[str | Path],
+    sampling: Sampling | None = None,
+    names: NamePattern | None = None,
+) -> Plan:
     """List the units of work of some sources.
 
     Args:
-        sources: Folders (pictures and videos below them), pictures, videos,
-            and lists of these: text files with a path on each line, relative
-            to the list.
+        sources: Folders (pictures and videos below them, and below links to
+            folders), pictures, videos, patterns such as ``~/cam*/*.jpg``, and
+            lists of these: text files with a source on each line, relative to
+            the list.
         sampling: Which frames of videos will be looked at.
+        names: What the names of the files tell.
 
     Returns:
         The plan.
 
     Raises:
-        UserError: If a source does not exist or has nothing in it.
+        UserError: If a source does not exist, has nothing in it, or is the
+            address of a stream.
     """
+    footage = find_footage(sources)
     units: list[Unit] = []
-    skipped: dict[str, str] = {}
+    skipped = dict(footage.skipped)
     videos: dict[str, VideoReader] = {}
-    for path in _files_of(sources):
-        found = _units_of(path, sampling or Sampling(), videos)
-        if isinstance(found, str):
-            skipped[path] = found
-        else:
-            units += found
-    return Plan(units, skipped, videos)
+    unnamed = []
+    for path in footage.files:
+        try:
+            found = _units_of(path, sampling or Sampling(), videos)
+        except Exception as error:  # one file never stops a build
+            skipped[path] = reason_of(error, path)
+            continue
+        named = None if names is None else names.match(path)
+        if named is not None:
+            found = [replace(u, camera=named.camera or '', start_time=named.time) for u in found]
+        elif names is not None:
+            unnamed.append(path)
+        units += found
+    return Plan(units, skipped, dict(footage.passed_over), unnamed, videos)
 
 
-def _files_of(sources: Sequence[str | Path]) -> list[str]:
-    """List the files of all sources, each once."""
-    files: dict[str, None] = {}
-    for source in sources:
-        found = list_files(source)
-        if not found:
-            raise UserError(f'the source {source} has no picture and no video in it')
-        files.update(dict.fromkeys(found))
-    return list(files)
-
-
-def _units_of(path: str, sampling: Sampling, videos: dict[str, VideoReader]) -> list[Unit] | str:
-    """List a file's units, or say why it has none."""
+def _units_of(path: str, sampling: Sampling, videos: dict[str, VideoReader]) -> list[Unit]:
+    """List a file's units."""
     try:
         path.encode()
-        return _video_units(path, sampling, videos) if is_video(path) else [Unit(path)]
-    except UnicodeEncodeError:
-        return f'the name of {os.fsencode(path)!r} is not UTF-8'
-    except DataError as error:
-        return str(error)
+    except UnicodeEncodeError as error:
+        raise DataError(f'the name of {os.fsencode(path)!r} is not UTF-8') from error
+    stamp = _stamp(path)
+    if not is_video(path):
+        return [Unit(path, stamp=stamp)]
+    return [replace(unit, stamp=stamp) for unit in _video_units(path, sampling, videos)]
+
+
+def _stamp(path: str) -> str:
+    """Tell a state of a file from others; empty if it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ''
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f'{path} is a {special_kind(path) or "folder"}, not a file')
+    return f'{status.st_size}-{max(0, status.st_mtime_ns)}'
 
 
 def _video_units(path: str, sampling: Sampling, videos: dict[str, VideoReader]) -> list[Unit]:

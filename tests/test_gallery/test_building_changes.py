@@ -1,0 +1,175 @@
+"""Files that have grown or were replaced since they were indexed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery.building import build_gallery, plan_units
+from mmclsa.gallery.building.units import Unit
+from tests.fakes.footage import scene, write, write_scenes, write_video
+from tests.helpers import REPO
+from tests.test_gallery.fakes import FakeEmbedder
+from tests.test_gallery.people import BACKENDS, needs_milvus
+from tests.test_gallery.test_building_builder import build, content
+
+
+@pytest.fixture
+def footage(tmp_path) -> list[Path]:
+    write_scenes(tmp_path / 'f', 4)
+    return [tmp_path / 'f', write_video(tmp_path / 'v.avi', 20)]
+
+
+def as_if_new(tmp_path: Path, footage: list[Path]) -> dict:
+    build(tmp_path / 'whole', *footage)
+    return content(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize(
+    'backend',
+    [pytest.param(name, marks=[needs_milvus] * (name == 'milvus')) for name in BACKENDS],
+)
+def test_a_file_that_was_replaced(tmp_path, footage, backend):
+    embedder = FakeEmbedder()
+    index = GalleryIndex.create(tmp_path / 'index', embedder.fingerprint, BACKENDS[backend])
+    with index:
+        build_gallery(index, embedder, plan_units(footage))
+        write(footage[0] / '0001.png', scene(77))
+        report = build_gallery(index, embedder, plan_units(footage))
+        assert report.renewed == [str(footage[0] / '0001.png')]
+        assert (report.pictures, report.known) == (1, 4)
+        found = {(r.source, r.frame, r.box) for r in index.records()}
+        assert len(found) == len(index)
+    expected = as_if_new(tmp_path, footage)
+    assert found == {(r.source, r.frame, r.box) for r in expected}
+
+
+@pytest.mark.parametrize('frames', [25, 8, 3])
+def test_a_video_that_has_grown_or_shrunk(tmp_path, footage, frames, monkeypatch):
+    monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 6)
+    build(tmp_path / 'index', *footage)
+    write_video(footage[1], frames)
+    report, embedder = build(tmp_path / 'index', *footage)
+    assert sum(embedder.batches) == frames
+    assert (report.known, report.renewed) == (4, [str(footage[1])])
+    assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+    assert build(tmp_path / 'index', *footage)[0].pictures == 0
+
+
+def test_one_that_has_nobody_now(tmp_path, footage):
+    build(tmp_path / 'index', *footage)
+    write(footage[0] / '0001.png', np.zeros((64, 96, 3), np.uint8))
+    build(tmp_path / 'index', *footage)
+    assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+    write(footage[0] / '0001.png', scene(5))  # and somebody again, of whom there is no record
+    build(tmp_path / 'index', *footage)
+    build(tmp_path / 'again', *footage)
+    assert content(tmp_path / 'index') == content(tmp_path / 'again')
+
+
+def test_same_size_other_time(tmp_path, footage):
+    build(tmp_path / 'index', *footage)
+    os.utime(footage[0] / '0001.png', ns=(1, 1))
+    report, _ = build(tmp_path / 'index', *footage)
+    assert report.pictures == 1
+    assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+
+
+def test_who_was_deleted_does_not_come_back_unless_the_file_changes(tmp_path, footage):
+    build(tmp_path / 'index', *footage)
+    path = footage[0] / '0001.png'
+    with GalleryIndex.open(tmp_path / 'index', writable=True) as index:
+        index.delete(index.find(SearchFilter(sources=[str(path)])))
+    assert build(tmp_path / 'index', *footage)[0].pictures == 0
+    write(path, scene(9))
+    assert build(tmp_path / 'index', *footage)[0].pictures == 1
+    assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+
+
+def test_an_index_that_does_not_know_how_files_were(tmp_path, footage, monkeypatch):
+    """Of an mmclsa before: what it has stays, until it is known to have changed."""
+    with monkeypatch.context() as before:
+        before.setattr(Unit, 'key', Unit.place)
+        build(tmp_path / 'index', *footage)
+    with GalleryIndex.open(tmp_path / 'index') as index:
+        assert not any('//' in key for key in index.shards())
+    expected = content(tmp_path / 'index')
+    write(footage[0] / '0001.png', scene(77))
+    report, _ = build(tmp_path / 'index', *footage)
+    assert (report.pictures, report.known) == (0, 5)
+    assert content(tmp_path / 'index') == expected
+
+
+def test_paths_that_look_like_keys():
+    units = [
+        Unit(source, source.endswith('avi'), 500, stamp='3-4')
+        for source in ('//nas/a.jpg', '/f/a#00000500//1-2.avi', '/f/a//3-4', '/f/b\n.avi')
+    ]
+    plan = plan_of(units)
+    assert plan.outdated([unit.key for unit in units]) == {}
+    assert plan.outdated([unit.place for unit in units]) == {}
+    old = [f'{unit.place}//3-3' for unit in units]
+    assert plan.outdated(old) == {unit.source: [key] for unit, key in zip(units, old)}
+    assert plan.outdated(['/other.jpg//1-1']) == {}
+
+
+def plan_of(units):
+    from mmclsa.gallery.building import Plan
+
+    return Plan(units)
+
+
+CHILD = """
+import os, sys
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import build_gallery, plan_units, sink, units
+from mmclsa.gallery.database import Database
+from tests.test_gallery.fakes import FakeEmbedder
+
+units.FRAMES_PER_UNIT, sink.COMMIT_SECONDS = 6, 0.0
+path, left = sys.argv[1], [int(sys.argv[2])]
+
+class Killed(FakeEmbedder):
+    def find_people(self, batch):
+        step()
+        return super().find_people(batch)
+
+def step():
+    left[0] -= 1
+    if left[0] < 0:
+        os._exit(9)
+
+real = Database.shrink
+Database.shrink = lambda self: (step(), real(self), step())
+embedder = Killed()
+with GalleryIndex.open(path, embedder.fingerprint, writable=True) as index:
+    build_gallery(index, embedder, plan_units(sys.argv[3:]), batch_size=2)
+"""
+
+
+@pytest.mark.parametrize('steps', [0, 1, 2, 4, 8])
+def test_killed_while_looking_again(tmp_path, footage, steps, monkeypatch):
+    monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 6)
+    build(tmp_path / 'index', *footage)
+    write_video(footage[1], 15)
+    write(footage[0] / '0001.png', scene(77))
+    child = subprocess.run(
+        [sys.executable, '-c', CHILD, *map(str, (tmp_path / 'index', steps, *footage))],
+        cwd=REPO,
+        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert child.returncode == 9, child.stderr
+    build(tmp_path / 'index', *footage)
+    with GalleryIndex.open(tmp_path / 'index') as index:
+        index.verify()
+    assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
