@@ -10,6 +10,7 @@ import numpy as np
 
 from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import DataError
+from mmclsa.utils.text import read_text
 
 __all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json']
 
@@ -21,7 +22,7 @@ def load_json(path: AnyPath) -> Any:
         DataError: If the file is missing or no JSON.
     """
     try:
-        return json.loads(as_path(path).read_text(encoding='utf-8'))
+        return json.loads(read_text(as_path(path)))
     except FileNotFoundError:
         raise DataError(f'{path} is missing') from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
