@@ -23,7 +23,7 @@ class _Readable(Protocol):
 
 
 def decode_text(data: bytes) -> str:
-    """Decode a text file: UTF-8, or what the byte-order mark at its beginning says.
+    r"""Decode a text file: UTF-8, or what the byte-order mark at its beginning says.
 
     Editors on Windows begin UTF-8 with such a mark, and PowerShell writes UTF-16.
 
@@ -37,7 +37,7 @@ def decode_text(data: bytes) -> str:
         UnicodeDecodeError: If it is no such text.
 
     Example:
-        >>> decode_text(b'\\xef\\xbb\\xbfid'), decode_text('id'.encode('utf-16'))
+        >>> decode_text(b'\xef\xbb\xbfid'), decode_text('id'.encode('utf-16'))
         ('id', 'id')
     """
     for mark, encoding in _MARKS:

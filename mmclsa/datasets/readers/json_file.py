@@ -12,7 +12,7 @@ from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import DataError
 from mmclsa.utils.text import read_text
 
-__all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json']
+__all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json', 'xywh_to_box']
 
 
 def load_json(path: AnyPath) -> Any:
@@ -67,14 +67,33 @@ def json_box(record: Any, where: str) -> np.ndarray:
         [1.0, 2.0, 11.0, 22.0]
     """
     given = json_field(record, 'bbox', where)
-    try:
-        box = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        box = np.zeros(0)
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= 0).any():
+    box = xywh_to_box(given)
+    if box is None or (box[2:] <= box[:2]).any():
         raise DataError(
             f'{where}: bbox must be 4 finite numbers x y w h with positive size, but got {given}'
         )
+    return box
+
+
+def xywh_to_box(given: Any) -> np.ndarray | None:
+    """Turn x y w h into x1 y1 x2 y2.
+
+    Args:
+        given: As JSON gives it.
+
+    Returns:
+        Shape (4,), float64, of any size; None if it is not four finite numbers.
+
+    Example:
+        >>> xywh_to_box([1, 2, 0, 20]).tolist(), xywh_to_box({'counts': 'a'})
+        ([1.0, 2.0, 1.0, 22.0], None)
+    """
+    try:
+        box = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if box.shape != (4,) or not np.isfinite(box).all():
+        return None
     return np.concatenate([box[:2], box[:2] + box[2:]])
 
 

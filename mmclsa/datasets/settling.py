@@ -1,0 +1,120 @@
+"""A data set beside its pictures: their sizes count, and who is left is told."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from mmengine.logging import print_log
+
+from mmclsa.datasets.instances import has_size
+from mmclsa.datasets.picture_sizes import picture_sizes
+from mmclsa.datasets.readers.true_sizes import Disagreement, settle_sizes
+from mmclsa.errors import DataError
+from mmclsa.media import picture_size
+from mmclsa.structures import Scene
+
+__all__ = ['REPORT', 'nobody_to_train_on', 'take_true_sizes', 'tell_of_empty_boxes']
+
+#: A value of ``check_images``: note what is wrong with the pictures that are there.
+REPORT = 'report'
+_THREADS = 16
+
+
+def take_true_sizes(
+    scenes: Sequence[Scene], files: Sequence[str], folder: str, title: str, tolerant: bool
+) -> tuple[list[Scene], list[str]]:
+    """Give scenes the sizes of their pictures.
+
+    Args:
+        scenes: With what sizes their annotations say.
+        files: The picture of each.
+        folder: Of the pictures.
+        title: Of the data set, for messages.
+        tolerant: Take pictures that are missing or broken as they are
+            annotated, and boxes that are in pixels of another size too.
+
+    Returns:
+        The scenes, and a sentence for each that disagreed.
+
+    Raises:
+        DataError: Unless tolerant: if a picture is missing or broken, or
+            boxes are in pixels of another size than their picture's.
+    """
+    if tolerant:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            sizes = list(pool.map(_size_if_any, files))
+    else:
+        names = [os.path.relpath(file, folder) for file in files]
+        sizes = list(picture_sizes(folder, names, title))
+    known = {scene.image: size for scene, size in zip(scenes, sizes) if size is not None}
+    settled, found = settle_sizes(scenes, known)
+    if not tolerant:
+        _check_boxes(found, title)
+    return settled, [str(one) for one in found]
+
+
+def _size_if_any(file: str) -> tuple[int, int] | None:
+    try:
+        return picture_size(file) if os.path.exists(file) else None
+    except DataError:
+        return None  # decoding says so
+
+
+def _check_boxes(found: Sequence[Disagreement], title: str) -> None:
+    """Refuse boxes in pixels of another size; say where the sizes alone differ."""
+    misfits = [one for one in found if not one.boxes_fit]
+    count = f'{len(found)} pictures have another size than their annotations say'
+    if misfits:
+        raise DataError(
+            f'{title}: {count}, and boxes of {len(misfits)} of them are not in pixels of the '
+            f'picture, as it is loaded; the first: {misfits[0]}. Restore the pictures that were '
+            'annotated or scale the boxes; if the boxes are right, remove width and height from '
+            'the annotations. tools/misc/verify_dataset.py lists all'
+        )
+    if found:
+        print_log(
+            f'{title}: {count}; the pictures count. The first: {found[0]}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def nobody_to_train_on(
+    scenes: Sequence[Scene], title: str, place: str, left_out: Mapping[str, int]
+) -> DataError | None:
+    """Say why a training set teaches nothing, if no box of it is that of a person.
+
+    Args:
+        scenes: Of the training set.
+        title: Of the data set.
+        place: Where it is.
+        left_out: How many boxes are in no scene, by what they are.
+
+    Returns:
+        The error to raise; None if there is somebody.
+    """
+    if any((has_size(scene) & ~scene.ignore).any() for scene in scenes):
+        return None
+    ignored = sum(int(scene.ignore.sum()) for scene in scenes)
+    others = {'ignored boxes': ignored, **left_out}
+    told = ', '.join(f'{count} {what}' for what, count in others.items() if count)
+    return DataError(
+        f'{title} in {place} has nobody to train on: none of its {len(scenes)} images has the box '
+        f'of a person' + (f', only {told}' if told else '')
+    )
+
+
+def tell_of_empty_boxes(scenes: Sequence[Scene], title: str, place: str) -> None:
+    """Say which boxes are no training boxes for want of width or height."""
+    empty = [(scene.image, int((~has_size(scene)).sum())) for scene in scenes]
+    images = [image for image, count in empty if count]
+    if images:
+        print_log(
+            f'{title} in {place}: {sum(count for _, count in empty)} boxes of width or height 0 '
+            f'are left out of training, the first one in {images[0]}',
+            logger='current',
+            level=logging.WARNING,
+        )
