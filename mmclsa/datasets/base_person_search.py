@@ -23,6 +23,7 @@ from mmclsa.datasets.readers.true_sizes import BEYOND, leave_out_beyond
 from mmclsa.datasets.settling import (
     REPORT,
     nobody_to_train_on,
+    refuse_queries_beyond,
     take_true_sizes,
     tell_of_empty_boxes,
 )
@@ -164,7 +165,9 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     def _join_prefix(self) -> None:
         """Put ``data_root`` before relative paths, as MMEngine does, whatever the storage."""
-        ann_file, prefixes = self.ann_file, self.data_prefix
+        self.data_root = os.path.expanduser(self.data_root or '')
+        ann_file = os.path.expanduser(self.ann_file)
+        prefixes = {name: os.path.expanduser(path) for name, path in self.data_prefix.items()}
         # MMEngine knows the prefixes of a few storages alone, and asks them to join.
         self.ann_file = '' if '://' in f'{self.data_root}{ann_file}' else ann_file
         self.data_prefix = {
@@ -258,6 +261,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         scenes = self._with_true_sizes(scenes)
         if self.test_mode:
             self.protocols = self.load_protocols(scenes)
+            refuse_queries_beyond(self.protocols, scenes, self.TITLE)
             self.num_identities = count_identities(scenes)
         else:
             scenes, self.num_identities = contiguous_ids(scenes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -107,7 +108,7 @@ class CocoPersonSearchDataset(BasePersonSearchDataset):
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
         """Read ``protocol_files``."""
-        paths = [self.root / file for file in self.protocol_files]
+        paths = [self.root / os.path.expanduser(file) for file in self.protocol_files]
         protocols = [
             coco_protocol(require(path, self.TITLE), scenes, self._people) for path in paths
         ]

@@ -14,9 +14,15 @@ from mmclsa.datasets.picture_sizes import picture_sizes
 from mmclsa.datasets.readers.true_sizes import Disagreement, settle_sizes
 from mmclsa.errors import DataError
 from mmclsa.media import picture_size
-from mmclsa.structures import Scene
+from mmclsa.structures import Scene, SearchProtocol
 
-__all__ = ['REPORT', 'nobody_to_train_on', 'take_true_sizes', 'tell_of_empty_boxes']
+__all__ = [
+    'REPORT',
+    'nobody_to_train_on',
+    'refuse_queries_beyond',
+    'take_true_sizes',
+    'tell_of_empty_boxes',
+]
 
 #: A value of ``check_images``: note what is wrong with the pictures that are there.
 REPORT = 'report'
@@ -105,6 +111,26 @@ def nobody_to_train_on(
         f'{title} in {place} has nobody to train on: none of its {len(scenes)} images has the box '
         f'of a person' + (f', only {told}' if told else '')
     )
+
+
+def refuse_queries_beyond(
+    tasks: Sequence[SearchProtocol], scenes: Sequence[Scene], title: str
+) -> None:
+    """Refuse a query of nobody: a box that has nothing of its picture, where its size is known.
+
+    Raises:
+        DataError: If there is one.
+    """
+    sizes = {scene.image: (scene.width, scene.height) for scene in scenes}
+    for task in tasks:
+        for image, box in zip(task.query_images, task.query_boxes):
+            width, height = sizes.get(task.images[image], (None, None))
+            beyond = width and height and (box[0] >= width or box[1] >= height)
+            if beyond or (box[2:] <= 0).any():
+                raise DataError(
+                    f'{title}, protocol {task.name}: the query {box.tolist()} (x1 y1 x2 y2) lies '
+                    f'outside of its image, {task.images[image]} of {width}x{height}'
+                )
 
 
 def tell_of_empty_boxes(scenes: Sequence[Scene], title: str, place: str) -> None:

@@ -191,7 +191,9 @@ def _image_keys(images: Sequence[Any], ann_file: AnyPath) -> list[Identity]:
         if key in keys:
             raise DataError(f'{where}: id {key!r} occurs twice')
         keys[key] = None
-        name = str(json_field(image, 'file_name', where))
+        name = json_field(image, 'file_name', where)
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f'{where}: file_name must be the name of a file, but got {name!r:.60}')
         if (first := names.setdefault(name, i)) != i:
             raise DataError(
                 f'{where}: file_name {name!r} is that of images[{first}] too, but each picture '

@@ -97,12 +97,13 @@ def read_categories(
     chosen = [wanted] if isinstance(wanted, (str, int)) else list(wanted)
     people = set()
     for one in chosen:
-        found = {key for key, name in names.items() if one == key or str(one) == name}
+        number = file_key(one, 'person_categories', where)
+        found = {key for key, name in names.items() if str(one) == name} or {number} & set(names)
         if not found and names:
             raise DataError(
                 f'{where} has no category {one!r} of person_categories, but {_list(names.values())}'
             )
-        people |= found or {file_key(one, 'person_categories', where)}
+        people |= found or {number}
     return Categories(names, frozenset(people), where)
 
 
