@@ -22,7 +22,7 @@ from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.datasets.readers.true_sizes import BEYOND, leave_out_beyond
 from mmclsa.datasets.settling import (
     REPORT,
-    nobody_to_train_on,
+    refuse_nobody,
     refuse_queries_beyond,
     take_true_sizes,
     tell_of_empty_boxes,
@@ -265,9 +265,7 @@ class BasePersonSearchDataset(BaseDetDataset):
             self.num_identities = count_identities(scenes)
         else:
             scenes, self.num_identities = contiguous_ids(scenes)
-            nobody = nobody_to_train_on(scenes, self.TITLE, self._place, self.left_out)
-            if nobody is not None:
-                raise nobody
+            refuse_nobody(scenes, self.TITLE, self._place, self.left_out)
             self._check_identities()
         self.scenes = scenes
         items = self._items(scenes)
@@ -310,8 +308,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         scenes, beyond = leave_out_beyond(scenes)
         if beyond:
             self.left_out = {**self.left_out, BEYOND: beyond}
-            text = f'{self.TITLE} in {self.data_root}: {beyond} {BEYOND} are left out'
-            print_log(text, logger='current', level=logging.WARNING)
+            text = f'{self.TITLE} in {self._place}: left out: {beyond} {BEYOND}'
+            print_log(text, 'current', logging.WARNING)
         return scenes
 
     def _check_images(self, items: list[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from mmclsa.structures import Scene, SearchProtocol
 
 __all__ = [
     'REPORT',
-    'nobody_to_train_on',
+    'refuse_nobody',
     'refuse_queries_beyond',
     'take_true_sizes',
     'tell_of_empty_boxes',
@@ -88,10 +88,10 @@ def _check_boxes(found: Sequence[Disagreement], title: str) -> None:
         )
 
 
-def nobody_to_train_on(
+def refuse_nobody(
     scenes: Sequence[Scene], title: str, place: str, left_out: Mapping[str, int]
-) -> DataError | None:
-    """Say why a training set teaches nothing, if no box of it is that of a person.
+) -> None:
+    """Refuse a training set of which no box is that of a person: it teaches nothing.
 
     Args:
         scenes: Of the training set.
@@ -99,15 +99,15 @@ def nobody_to_train_on(
         place: Where it is.
         left_out: How many boxes are in no scene, by what they are.
 
-    Returns:
-        The error to raise; None if there is somebody.
+    Raises:
+        DataError: If there is nobody, saying what there is.
     """
     if any((has_size(scene) & ~scene.ignore).any() for scene in scenes):
-        return None
+        return
     ignored = sum(int(scene.ignore.sum()) for scene in scenes)
     others = {'ignored boxes': ignored, **left_out}
     told = ', '.join(f'{count} {what}' for what, count in others.items() if count)
-    return DataError(
+    raise DataError(
         f'{title} in {place} has nobody to train on: none of its {len(scenes)} images has the box '
         f'of a person' + (f', only {told}' if told else '')
     )
