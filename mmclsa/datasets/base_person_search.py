@@ -105,6 +105,7 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
     ann_file: str
+    data_root: str
     data_prefix: dict[str, Any]
     #: The data set's name in messages.
     TITLE = 'the data set'

@@ -111,12 +111,12 @@ def _without_marks() -> Iterator[None]:
         return open(file, mode, encoding='utf-8-sig' if mode == 'r' else encoding)
 
     within = 'open' in vars(mmengine_config)
-    mmengine_config.open = open_text  # type: ignore[attr-defined]
+    mmengine_config.open = open_text
     try:
         yield
     finally:
         if not within:
-            del mmengine_config.open  # type: ignore[attr-defined]
+            del mmengine_config.open
 
 
 def _with_variables(path: str, plain: Config, variables: Mapping[str, Any]) -> Config:

@@ -32,14 +32,14 @@ def is_cut_jpeg(data: np.ndarray) -> bool:
     """
     if len(data) < 4 or data[0] != 0xFF or data[1] != _START:
         return False
-    content = memoryview(np.ascontiguousarray(data))
+    content = data.tobytes()
     scan = _find_scan(content)
     # Within a scan 0xFF is followed by 0 or a restart marker, so this can be no picture data;
     # a thumbnail, which has an end marker of its own, lies before the scan.
-    return scan is not None and bytes(content[scan:]).find(bytes([0xFF, _END])) < 0
+    return scan is not None and content.find(bytes([0xFF, _END]), scan) < 0
 
 
-def _find_scan(content: memoryview) -> int | None:
+def _find_scan(content: bytes) -> int | None:
     """Walk over a JPEG's segments to its first scan; None where they make no sense."""
     place = 2
     while place + 1 < len(content):

@@ -177,8 +177,8 @@ def read_coco_file(
         _scene(image, boxes[key], (numbers, tracks), camera, f'{ann_file}, images[{i}]')
         for i, (image, key, camera) in enumerate(zip(images, keys, cameras))
     ]
-    note = _note(found, people, person_id_field)
-    return CocoFile(scenes, numbers, dict(left_out), found and str(found), note)
+    note = _note(found, people)
+    return CocoFile(scenes, numbers, dict(left_out), str(found) if found else None, note)
 
 
 def _image_keys(images: Sequence[Any], ann_file: AnyPath) -> list[Identity]:
@@ -286,7 +286,7 @@ def _seen_fields(records: Sequence[Mapping[str, Any]]) -> str:
     return f'the annotations have {", ".join(seen) or "no field"}'
 
 
-def _note(found: IdField | None, people: Sequence[_Box], named: str | None) -> str | None:
+def _note(found: IdField | None, people: Sequence[_Box]) -> str | None:
     """Say what a user must know of the ids."""
     if not people:
         return 'there is no box of a person'

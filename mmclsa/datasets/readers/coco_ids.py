@@ -119,7 +119,8 @@ def number_all(ids: Iterable[Identity | None]) -> dict[Identity, int]:
     names = sorted(one for one in known if isinstance(one, str))
     if not names and (not numbers or numbers[-1] <= LARGEST):
         return {one: one for one in numbers}
-    return {one: place for place, one in enumerate([*numbers, *names])}
+    ordered: list[Identity] = [*numbers, *names]
+    return {one: place for place, one in enumerate(ordered)}
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ def leave_out_beyond(scenes: Sequence[Scene]) -> tuple[list[Scene], int]:
     for scene in scenes:
         if scene.width is not None and scene.height is not None:
             size = np.array([scene.width, scene.height])
-            inside = ((scene.boxes[:, :2] < size) & (scene.boxes[:, 2:] > 0)).all(axis=1)
+            reaches = (scene.boxes[:, :2] < size) & (scene.boxes[:, 2:] > 0)
+            inside = np.asarray(reaches.all(axis=1))
             if not inside.all():
                 count += int((~inside).sum())
                 scene = _only(scene, inside)
