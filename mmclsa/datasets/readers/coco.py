@@ -16,6 +16,7 @@ import numpy as np
 from mmclsa.datasets.readers.coco_ids import (
     Identity,
     IdField,
+    candidates,
     choose_field,
     file_key,
     number_all,
@@ -72,7 +73,7 @@ class _Box:
 
     where: str
     record: Mapping[str, Any]
-    box: np.ndarray
+    box: tuple[float, float, float, float]
     ignore: bool
     person: Identity | None = None
     track: Identity | None = None
@@ -216,7 +217,7 @@ def _read_box(record: Mapping[str, Any], where: str, categories: Categories) -> 
     category = categories.other(record, where)
     if category is not None:
         return f'boxes of category {category}'
-    ignore = any(_is_true(record.get(name)) for name in ('ignore', 'iscrowd'))
+    ignore = _is_true(record.get('ignore')) or _is_true(record.get('iscrowd'))
     given = record.get('bbox') if ignore else json_field(record, 'bbox', where)
     box = xywh_to_box(given)
     if box is None:
@@ -225,7 +226,7 @@ def _read_box(record: Mapping[str, Any], where: str, categories: Categories) -> 
         if given is None or given == []:
             return WITHOUT_SIZE
         raise DataError(f'{where}: bbox must be 4 finite numbers x y w h, but got {given!r:.100}')
-    if (box[2:] - box[:2] < 1).any():
+    if box[2] - box[0] < 1 or box[3] - box[1] < 1:
         return IGNORED if ignore else WITHOUT_SIZE
     return _Box(where, record, box, ignore)
 
@@ -243,17 +244,18 @@ def _read_ids(
 ) -> IdField | None:
     """Read who people are; give the field that says so."""
     entries = [entry for group in boxes.values() for entry in group]
-    records = [entry.record for entry in entries]
-    tracks = choose_field(records, tracks=True)
-    people = choose_field(records, tracks=False, named=named)
+    found = [(entry.record['image_id'], candidates(entry.record, named)) for entry in entries]
+    tracks = choose_field(found, tracks=True)
+    people = choose_field(found, tracks=False, named=named)
     if named and people is None:
         raise DataError(
-            f'{where}: no person has the field {named} of person_id_field; {_seen_fields(records)}'
+            f'{where}: no person has the field {named} of person_id_field; '
+            + _seen_fields([entry.record for entry in entries])
         )
     for wanted, name in ((people or tracks, 'person'), (tracks, 'track')):
-        for entry in entries if wanted else ():
-            if wanted and (found := value_of(entry.record, wanted)):
-                setattr(entry, name, read_identity(found[1], found[0], entry.where))
+        for entry, (_, fields) in zip(entries, found if wanted else ()):
+            if wanted and (given := value_of(fields, wanted)):
+                setattr(entry, name, read_identity(given[1], given[0], entry.where))
     if people is None and tracks is not None:
         _tell_videos_apart(images, keys, boxes)
     for entry in entries:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Union
@@ -13,8 +12,10 @@ from typing import Any, Union
 from mmclsa.errors import DataError
 
 __all__ = [
+    'Candidate',
     'IdField',
     'Identity',
+    'candidates',
     'choose_field',
     'file_key',
     'number_all',
@@ -68,6 +69,8 @@ def read_identity(value: Any, name: str, where: str) -> Identity | None:
         >>> [read_identity(v, 'id', 'a') for v in (7.0, '7', 'Ann', -1, '', None)]
         [7, 7, 'Ann', None, None, None]
     """
+    if type(value) is int:  # nearly always, and there are millions
+        return value if value >= 0 else None
     if isinstance(value, str):
         text = value.strip()
         if not _WHOLE.fullmatch(text):
@@ -92,6 +95,8 @@ def file_key(value: Any, name: str, where: str) -> Identity:
         >>> file_key('7', 'id', 'a'), file_key(7.0, 'id', 'a'), file_key('x7', 'id', 'a')
         (7, 7, 'x7')
     """
+    if type(value) is int:
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str) and re.fullmatch(r'0|-?[1-9]\d{0,300}', value):
@@ -142,89 +147,111 @@ class IdField:
         return ', '.join(self.seen) or self.key
 
 
-def _inner(annotation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """List the objects within an annotation in which ids may stand."""
-    for name, value in annotation.items():
-        if _plain(name) not in CONTAINERS:
-            continue
-        if isinstance(value, Mapping):
-            yield name, value
-        elif isinstance(value, list):  # [{"name": "person_id", "value": 3}, ...]
-            pairs = [one for one in value if isinstance(one, Mapping)]
-            yield (
-                name,
-                {
-                    str(one.get('name', one.get('key'))): one.get('value')
-                    for one in pairs
-                    if 'value' in one
-                },
-            )
+#: A field of an annotation: its key, the field as it is spelled, its value.
+Candidate = tuple[str, str, Any]
 
 
-def _fields(annotation: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """List an annotation's fields: where it stands, its key and its value; the outer ones first."""
-    for name, value in annotation.items():
-        if name != 'id':  # the annotation's own
-            yield '', name, value
-    for place, inner in _inner(annotation):
-        for name, value in inner.items():
-            yield f'{place}.', str(name), value
+def candidates(annotation: Mapping[str, Any], named: str | None = None) -> list[Candidate]:
+    """List the fields of an annotation that may hold ids; the outer ones first.
+
+    Args:
+        annotation: The annotation.
+        named: A field that the user names, ``attributes.player`` or ``player``.
+
+    Example:
+        >>> candidates({'id': 3, 'bbox': [1, 2, 3, 4], 'attributes': {'Person ID': 7}})
+        [('personid', 'attributes.Person ID', 7)]
+    """
+    fields, containers = _plan(tuple(annotation), True, named)
+    found = [(key, name, annotation[name]) for key, name in fields]
+    for place in containers:
+        inner = _as_mapping(annotation[place])
+        if inner:
+            fields, _ = _plan(tuple(inner), False, named)
+            found += [(key, f'{place}.{name}', inner[name]) for key, name in fields]
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    names: tuple[str, ...], outer: bool, named: str | None
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Choose among the names of an object: fields with ids, and objects that may have some."""
+    wanted = {*PERSON_KEYS, *TRACK_KEYS, *WEAK_KEYS, *([_last(named)] if named else [])}
+    keys = [(_plain(name), name) for name in names]
+    # An annotation's own "id" is its number.
+    fields = [(key, name) for key, name in keys if key in wanted and not (outer and name == 'id')]
+    return fields, [name for key, name in keys if outer and key in CONTAINERS]
+
+
+def _last(named: str) -> str:
+    return _plain(named.rpartition('.')[2])
+
+
+def _as_mapping(value: Any) -> Mapping[str, Any] | None:
+    """Give an object, also one as a list of ``{"name": "person_id", "value": 3}``."""
+    if isinstance(value, list):
+        pairs = [one for one in value if isinstance(one, Mapping) and 'value' in one]
+        return {str(one.get('name', one.get('key'))): one['value'] for one in pairs}
+    return value if isinstance(value, Mapping) else None
 
 
 def _is_given(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip().lower() not in NOBODY
+    return type(value) is int or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
     return value is not None and value == value and not isinstance(value, (bool, dict, list))
 
 
-def value_of(annotation: Mapping[str, Any], wanted: IdField) -> tuple[str, Any] | None:
-    """Look up a field in an annotation, where it has a value.
+def value_of(found: Sequence[Candidate], wanted: IdField) -> tuple[str, Any] | None:
+    """Look up a field among the candidates of an annotation, where it has a value.
 
     Returns:
         The field as it is spelled, and its value; None if there is none.
     """
-    found = None
-    for place, name, value in _fields(annotation):
-        if _plain(name) == wanted.key:
+    odd = None
+    for key, spelled, value in found:
+        if key == wanted.key:
             if _is_given(value):
-                return f'{place}{name}', value
-            if value is not None and not isinstance(value, str) and found is None:
-                found = f'{place}{name}', value
-    return found
+                return spelled, value
+            if value is not None and not isinstance(value, str) and odd is None:
+                odd = spelled, value
+    return odd
 
 
 def choose_field(
-    annotations: Sequence[Mapping[str, Any]], tracks: bool, named: str | None = None
+    found: Sequence[tuple[Any, Sequence[Candidate]]], tracks: bool, named: str | None = None
 ) -> IdField | None:
     """Find the field that says who people are, or which track a box belongs to.
 
     Args:
-        annotations: All of a file; one field serves them all.
+        found: Image and candidates of each annotation of a file; one field
+            serves them all.
         tracks: Look for tracks, not for people.
-        named: The field's name, ``attributes.player`` or ``player``, if the
-            user knows it.
+        named: The field's name, if the user knows it.
 
     Returns:
         The best one that has a value somewhere; None if there is none.
     """
-    keys = TRACK_KEYS if tracks else PERSON_KEYS
-    wanted = frozenset([_plain(named.rpartition('.')[2])] if named else [*keys, *WEAK_KEYS])
     seen: dict[str, dict[str, None]] = {}
-    images: dict[str, Counter[tuple[Any, Any]]] = {}
-    for annotation in annotations:
-        for place, name, value in _fields(annotation):
-            key = _plain(name)
-            if key in wanted and _is_given(value):
-                seen.setdefault(key, {})[f'{place}{name}'] = None
-                if key in WEAK_KEYS:
-                    where = (str(value), str(annotation.get('image_id')))
-                    images.setdefault(key, Counter())[where] += 1
-    weak = [key for key in WEAK_KEYS if _recurs(images.get(key, Counter()))]
-    order = list(wanted) if named else [*keys, *(key for key in weak if (key != 'id') == tracks)]
+    images: dict[str, dict[str, Any]] = {}
+    recurring: set[str] = set()
+    for image, fields in found:
+        for key, spelled, value in fields:
+            if _is_given(value):
+                seen.setdefault(key, {})[spelled] = None
+                if (
+                    key in WEAK_KEYS
+                    and images.setdefault(key, {}).setdefault(str(value), image) != image
+                ):
+                    recurring.add(key)
+    if named:
+        order = [_last(named)]
+    else:
+        weak = [key for key in WEAK_KEYS if key in recurring and (key != 'id') == tracks]
+        order = [*(TRACK_KEYS if tracks else PERSON_KEYS), *weak]
     best = next((key for key in order if key in seen), None)
     return None if best is None else IdField(best, tracks, tuple(seen[best]))
-
-
-def _recurs(found: Counter[tuple[Any, Any]]) -> bool:
-    """Tell whether some id stands in two images."""
-    return any(count > 1 for count in Counter(value for value, _ in found).values())
