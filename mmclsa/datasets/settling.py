@@ -76,9 +76,9 @@ def _check_boxes(found: Sequence[Disagreement], title: str) -> None:
     if misfits:
         raise DataError(
             f'{title}: {count}, and boxes of {len(misfits)} of them are not in pixels of the '
-            f'picture, as it is loaded; the first: {misfits[0]}. Restore the pictures that were '
-            'annotated or scale the boxes; if the boxes are right, remove width and height from '
-            'the annotations. tools/misc/verify_dataset.py lists all'
+            f'picture, as it is loaded; the first: {misfits[0]}; restore the pictures that were '
+            'annotated or scale the boxes, or, if the boxes are right, remove width and height '
+            'from the annotations (tools/misc/verify_dataset.py lists all)'
         )
     if found:
         print_log(
