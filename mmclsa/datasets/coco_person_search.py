@@ -86,7 +86,7 @@ class CocoPersonSearchDataset(BasePersonSearchDataset):
         self._files = find_files(folder, [scene.image for scene in scenes])
         owners: dict[str, str] = {}
         for scene in scenes:
-            file = self._files.get(scene.image, scene.image)
+            file = os.path.normpath(self._files.get(scene.image, scene.image))
             if owners.setdefault(file, scene.image) != scene.image:
                 raise DataError(
                     f'{self.ann_file}: the images {owners[file]} and {scene.image} are one file, '

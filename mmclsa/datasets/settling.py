@@ -49,22 +49,34 @@ def take_true_sizes(
         DataError: Unless tolerant: if a picture is missing or broken, or
             boxes are in pixels of another size than their picture's.
     """
-    if tolerant:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            sizes = list(pool.map(_size_if_any, files))
-    else:
-        names = [os.path.relpath(file, folder) for file in files]
-        sizes = list(picture_sizes(folder, names, title))
-    known = {scene.image: size for scene, size in zip(scenes, sizes) if size is not None}
-    settled, found = settle_sizes(scenes, known)
+    known = _known_sizes(files, folder, title, tolerant)
+    by_image = {s.image: known[file] for s, file in zip(scenes, files) if file in known}
+    settled, found = settle_sizes(scenes, by_image)
     if not tolerant:
         _check_boxes(found, title)
     return settled, [str(one) for one in found]
 
 
-def _size_if_any(file: str) -> tuple[int, int] | None:
+def _known_sizes(
+    files: Sequence[str], folder: str, title: str, tolerant: bool
+) -> dict[str, tuple[int, int]]:
+    """Read the sizes of pictures, of those that are there."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        if tolerant:
+            files = [file for file, there in zip(files, pool.map(os.path.exists, files)) if there]
+        try:
+            names = [os.path.relpath(file, folder) for file in files]
+            return dict(zip(files, picture_sizes(folder, names, title)))
+        except DataError:
+            if not tolerant:
+                raise
+        sizes = zip(files, pool.map(_size_if_whole, files))
+        return {file: size for file, size in sizes if size is not None}
+
+
+def _size_if_whole(file: str) -> tuple[int, int] | None:
     try:
-        return picture_size(file) if os.path.exists(file) else None
+        return picture_size(file)
     except DataError:
         return None  # decoding says so
 

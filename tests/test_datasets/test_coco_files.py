@@ -30,7 +30,7 @@ def content(ids=(0, 1, 2), count=4, key='person_id', inside=None, **options):
             elif key:
                 box[key] = person
             boxes.append(box)
-    return dict(images=images, annotations=boxes, categories=PERSON, **options)
+    return dict(images=images, annotations=boxes, categories=list(PERSON), **options)
 
 
 def write(path, data, name='annotations.json'):
@@ -92,6 +92,15 @@ class TestCategories:
         with pytest.raises(DataError, match='lists no categories, but its boxes are of 1, 2'):
             read_coco(write(tmp_path, data))
         assert boxes_of(read_coco_file(tmp_path / 'annotations.json', person_categories=1)) == 11
+
+    def test_a_name_in_place_of_the_number(self, tmp_path):
+        data = content()
+        data['categories'].append(dict(id=2, name='car'))
+        for number, box in enumerate(data['annotations']):
+            box['category_id'] = 'person' if number else 'car'
+        read = read_coco_file(write(tmp_path, data))
+        assert boxes_of(read) == 11
+        assert read.left_out == {'boxes of category car': 1}
 
     @pytest.mark.parametrize('broken', [{'a': 1}, [3], [dict(id=1)], [dict(name='person')]])
     def test_broken_categories(self, tmp_path, broken):
@@ -168,7 +177,9 @@ class TestIds:
         assert 'nobody has an identity' in read.note
         for box in data['annotations']:
             box['attributes']['id'] = box['id'] % 3
-        assert read_coco(write(tmp_path, data))[0].person_ids.tolist() == [0, 1, 2]
+        read = read_coco_file(write(tmp_path, data))
+        assert read.scenes[0].person_ids.tolist() == [0, 1, 2]
+        assert 'attributes.id says who people are' in read.note
 
     UUIDS = tuple(str(uuid.UUID(int=9 - n)) for n in range(3))
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmclsa.datasets.readers.coco_ids import (
+    WEAK_KEYS,
     Identity,
     IdField,
     candidates,
@@ -301,7 +302,7 @@ def _note(found: IdField | None, people: Sequence[_Box]) -> str | None:
             f'track_id or the like ({_seen_fields([entry.record for entry in people])})'
         )
         return f'nobody has an identity: {looked}; person_id_field names the field if it is another'
-    if found and found.is_track:
+    if found and (found.is_track or found.key in WEAK_KEYS):
         return f'no person_id is given, so that {found} says who people are'
     return None
 

@@ -12,6 +12,7 @@ from typing import Any, Union
 from mmclsa.errors import DataError
 
 __all__ = [
+    'WEAK_KEYS',
     'Candidate',
     'IdField',
     'Identity',

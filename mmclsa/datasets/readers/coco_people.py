@@ -52,6 +52,8 @@ class Categories:
         if given is None and len(self.names) <= 1:
             return None
         key = file_key(json_field(annotation, 'category_id', where), 'category_id', where)
+        if key not in self.names:  # some write the name
+            key = next((one for one, name in self.names.items() if name == key), key)
         if key in self.people or (not self.names and not self.people):
             return None
         return self.names.get(key, f'{key}, which "categories" lacks')
