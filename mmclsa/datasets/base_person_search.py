@@ -266,8 +266,8 @@ class BasePersonSearchDataset(BaseDetDataset):
             self.num_identities = count_identities(scenes)
         else:
             scenes, self.num_identities = contiguous_ids(scenes)
-            refuse_nobody(scenes, self.TITLE, self._place, self.left_out)
             self._check_identities()
+            refuse_nobody(scenes, self.TITLE, self._place, self.left_out)
         self.scenes = scenes
         items = self._items(scenes)
         if self.check_images and self.check_images != REPORT:
@@ -302,8 +302,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         local = not is_remote(self.image_folder, self.picture_backend)
         if self.check_images and local and len(files) == len(scenes):
             tolerant = self.check_images == REPORT
-            if not tolerant:
-                require(self.image_folder, self.TITLE)
+            for path in () if tolerant else (self.image_folder, files[0]):
+                require(path, self.TITLE)
             scenes, found = take_true_sizes(scenes, files, self.image_folder, self.TITLE, tolerant)
             self.disagreements = [*self.disagreements, *found]
         scenes, beyond = leave_out_beyond(scenes)

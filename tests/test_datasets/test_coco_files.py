@@ -205,7 +205,7 @@ class TestIds:
     def test_what_is_no_id_is_named(self, tmp_path, bad):
         data = content()
         data['annotations'][4]['person_id'] = bad
-        with pytest.raises(DataError, match=r'annotations\[4\]: person_id must be an integer or a'):
+        with pytest.raises(DataError, match=r'annotations\[4\]: person_id must be an integer'):
             read_coco(write(tmp_path, data))
 
     def test_where_it_looked_is_told(self, tmp_path):

@@ -84,8 +84,8 @@ class TestCoco:
                 r'annotations\[4\]: bbox must be 4 finite',
             ),
             (
-                lambda c: c['annotations'][0].update(person_id=[3]),
-                r'annotations\[0\]: person_id must be an integer or a name, but got \[3\]',
+                lambda c: c['annotations'][0].update(person_id='Ann'),
+                r"annotations\[0\]: person_id must be an integer, but got 'Ann'",
             ),
         ],
     )

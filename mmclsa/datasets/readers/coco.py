@@ -22,6 +22,7 @@ from mmclsa.datasets.readers.coco_ids import (
     file_key,
     number_all,
     read_identity,
+    refuse_mixture,
     value_of,
 )
 from mmclsa.datasets.readers.coco_people import Categories, read_categories
@@ -254,9 +255,12 @@ def _read_ids(
             + _seen_fields([entry.record for entry in entries])
         )
     for wanted, name in ((people or tracks, 'person'), (tracks, 'track')):
+        known = []
         for entry, (_, fields) in zip(entries, found if wanted else ()):
             if wanted and (given := value_of(fields, wanted)):
                 setattr(entry, name, read_identity(given[1], given[0], entry.where))
+                known.append((given[1], given[0], entry.where))
+        refuse_mixture(known)
     if people is None and tracks is not None:
         _tell_videos_apart(images, keys, boxes)
     for entry in entries:
@@ -309,13 +313,12 @@ def _note(found: IdField | None, people: Sequence[_Box]) -> str | None:
 
 def _cameras(images: Sequence[Mapping[str, Any]], where: str) -> list[int]:
     """Number the cameras of images, -1 where none is given."""
-    names = [
-        next(
-            (read_identity(im[c], c, f'{where}, images[{i}]') for c in _CAMERAS if c in im),
-            None,
-        )
+    given = [
+        next(((im[c], c, f'{where}, images[{i}]') for c in _CAMERAS if c in im), (None, '', where))
         for i, im in enumerate(images)
     ]
+    refuse_mixture(given)
+    names = [read_identity(*one) for one in given]
     numbers = number_all(names)
     return [-1 if name is None else numbers[name] for name in names]
 
@@ -349,5 +352,5 @@ def _side(value: Any, name: str, where: str) -> int | None:
     """Read a width or height; None where it is not known."""
     number = read_identity(value, name, where)
     if isinstance(number, str):
-        raise DataError(f'{where}: {name} must be a number of pixels, but got {value!r:.60}')
+        raise DataError(f'{where}: {name} must be an integer, but got {value!r:.60}')
     return number or None

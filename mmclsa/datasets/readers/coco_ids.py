@@ -21,6 +21,7 @@ __all__ = [
     'file_key',
     'number_all',
     'read_identity',
+    'refuse_mixture',
     'value_of',
 ]
 
@@ -82,8 +83,40 @@ def read_identity(value: Any, name: str, where: str) -> Identity | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise DataError(f'{where}: {name} must be an integer or a name, but got {value!r:.60}')
+        raise DataError(
+            f'{where}: {name} must be an integer, but got {value!r:.60} (or a name in quotes)'
+        )
     return value if value >= 0 else None
+
+
+def refuse_mixture(given: Iterable[tuple[Any, str, str]]) -> None:
+    """Refuse a name among numbers, which is a slip of somebody's pen.
+
+    Args:
+        given: Value, name of the field and place of each. Numbers may be in
+            quotes; negative ones are nobody's.
+
+    Raises:
+        DataError: If there are both, naming the first name.
+
+    Example:
+        >>> refuse_mixture([('17', 'id', 'a'), ('Ann', 'id', 'b'), (-1, 'id', 'c')])
+        >>> refuse_mixture([(17, 'id', 'a'), ('Ann', 'id', 'b'), (-1, 'id', 'c')])
+        Traceback (most recent call last):
+        mmclsa.errors.DataError: b: id must be an integer, but got 'Ann', as others are numbers
+    """
+    name, numbers = None, False
+    for value, field_name, where in given:
+        if isinstance(value, str):
+            if name is None and isinstance(read_identity(value, field_name, where), str):
+                name = value, field_name, where
+        elif not numbers:
+            numbers = read_identity(value, field_name, where) is not None
+    if name is not None and numbers:
+        raise DataError(
+            f'{name[2]}: {name[1]} must be an integer, but got {name[0]!r:.60}, as others are '
+            'numbers'
+        )
 
 
 def file_key(value: Any, name: str, where: str) -> Identity:

@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mmclsa.datasets.readers.coco_ids import Identity, file_key, read_identity
+from mmclsa.datasets.readers.coco_ids import (
+    Identity,
+    file_key,
+    read_identity,
+    refuse_mixture,
+)
 from mmclsa.datasets.readers.json_file import json_box, json_field, json_list, load_json
 from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import ConfigError, DataError
@@ -66,6 +71,10 @@ def coco_protocol(
         truths.append(truth)
         excluded.append(sorted(skipped - {query.image}))
         numbers.append(read_identity(record.get('query_id', i), 'query_id', where))
+    places = [f'{protocol_file}, queries[{i}]' for i in range(len(records))]
+    refuse_mixture(
+        (record.get('query_id'), 'query_id', where) for record, where in zip(records, places)
+    )
     if len(set(numbers)) != len(numbers) or None in numbers:
         raise DataError(f'{protocol_file}, field queries: a query_id occurs twice or is empty')
     everything = all(record['gallery'] == 'all' for record in records)

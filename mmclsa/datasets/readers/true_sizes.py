@@ -68,7 +68,8 @@ def settle_sizes(
         The scenes, and where annotation and picture disagree.
 
     Example:
-        >>> scene = Scene('a.jpg', np.zeros((0, 4)), np.zeros(0), np.zeros(0), width=4, height=3)
+        >>> nobody = np.zeros((0, 4)), np.zeros(0, int), np.zeros(0, bool)
+        >>> scene = Scene('a.jpg', *nobody, width=4, height=3)
         >>> scenes, found = settle_sizes([scene], {'a.jpg': (3, 4)})
         >>> scenes[0].width, found[0].swapped
         (3, True)
