@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.text import read_text
 from mmclsa.utils.times import parse_time
 
 
@@ -53,7 +54,7 @@ from mmclsa.gallery import GalleryIndex, SearchFilter
 def read_hits(path: str) -> list[int]:
     """Read the row numbers of the hits in a ``results.json``."""
     try:
-        rows = [hit['row'] for hit in json.loads(Path(path).read_text(encoding='utf-8'))['hits']]
+        rows = [hit['row'] for hit in json.loads(read_text(Path(path)))['hits']]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} is no results.json with the rows of its hits: {error}') from error
     if not all(type(row) is int for row in rows):

@@ -7,7 +7,6 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,10 +14,19 @@ from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
-from mmclsa.datasets.instances import has_size, make_instances
+from mmclsa.datasets.identities import contiguous_ids, count_identities
+from mmclsa.datasets.instances import make_instances
 from mmclsa.datasets.offsets import Offsets
 from mmclsa.datasets.picture_sizes import picture_sizes
 from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
+from mmclsa.datasets.readers.true_sizes import BEYOND, leave_out_beyond
+from mmclsa.datasets.settling import (
+    REPORT,
+    refuse_nobody,
+    refuse_queries_beyond,
+    take_true_sizes,
+    tell_of_empty_boxes,
+)
 from mmclsa.datasets.storage import is_remote, join, open_path
 from mmclsa.datasets.transforms.loading import LoadSceneImage
 from mmclsa.datasets.transforms.pipeline_check import check_pipeline, steps_of
@@ -50,33 +58,6 @@ def require(path: AnyPath, what: str) -> ReadablePath:
     return path
 
 
-def contiguous_ids(scenes: Sequence[Scene]) -> tuple[list[Scene], int]:
-    """Number the identities of scenes 0..N-1, in the order of their ids.
-
-    Args:
-        scenes: Scenes with any non-negative ids; -1 stays -1. Ids of ignored
-            boxes do not count and become -1.
-
-    Returns:
-        The scenes with new ids, and the number N of identities.
-
-    Example:
-        >>> import numpy as np
-        >>> from mmclsa.structures import Scene
-        >>> scene = Scene('a.jpg', np.zeros((3, 4)), np.array([7, -1, 3]), np.zeros(3, bool), None)
-        >>> scenes, count = contiguous_ids([scene])
-        >>> scenes[0].person_ids.tolist(), count
-        ([1, -1, 0], 2)
-    """
-    kept = [np.where(s.ignore, -1, s.person_ids) for s in scenes]
-    known = np.unique(np.concatenate([np.zeros(0, np.int64), *(ids[ids >= 0] for ids in kept)]))
-    numbered = [
-        replace(scene, person_ids=np.where(ids < 0, -1, np.searchsorted(known, ids)))
-        for scene, ids in zip(scenes, kept)
-    ]
-    return numbered, len(known)
-
-
 class BasePersonSearchDataset(BaseDetDataset):
     """Scenes with boxes, person ids and, at test time, queries.
 
@@ -106,7 +87,9 @@ class BasePersonSearchDataset(BaseDetDataset):
         check_images: Look for the image folder and the first image when the
             data set is built, so that a missing one shows before training; for
             training also look at every picture whose size no annotation tells
-            (see :func:`~mmclsa.datasets.picture_sizes.picture_sizes`).
+            (see :func:`~mmclsa.datasets.picture_sizes.picture_sizes`). Where sizes in
+            annotations are a tool's (COCO), look at every picture. ``'report'`` notes
+            what is wrong with the pictures that are there, and raises nothing.
         args: Of ``mmdet.BaseDetDataset``.
         kwargs: Of ``mmdet.BaseDetDataset``. ``backend_args`` is where annotations are read from
             (pictures: ``LoadSceneImage.backend_args``). ``filter_cfg`` knows
@@ -122,18 +105,23 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     METAINFO: ClassVar[dict[str, Any]] = dict(classes=('person',), palette=[(220, 20, 60)])
     ann_file: str
+    data_root: str
     data_prefix: dict[str, Any]
     #: The data set's name in messages.
     TITLE = 'the data set'
     #: Published figures of a split ('train', 'test'), for verify_dataset: some of
     #: 'images', 'boxes', 'identities', 'queries' and 'query identities'.
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {}
+    #: Images of a published split that show an identity twice, without suffix, for verify_dataset.
+    SHOWN_TWICE: ClassVar[Mapping[str, Sequence[str]]] = {}
+    #: Whether sizes in the annotations are a tool's, so that those of the pictures count.
+    SIZES_FROM_TEXT: ClassVar[bool] = False
 
     def __init__(
         self,
         *args: Any,
         num_identities: int | None = None,
-        check_images: bool = True,
+        check_images: bool | str = True,
         **kwargs: Any,
     ) -> None:
         self._expected_identities = num_identities
@@ -141,6 +129,12 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.scenes: list[Scene] = []
         self.protocols: list[SearchProtocol] = []
         self.num_identities = 0
+        #: How many boxes are in no scene, by what they are.
+        self.left_out: Mapping[str, int] = {}
+        #: Sentences on where annotations and pictures say different things.
+        self.disagreements: Sequence[str] = ()
+        #: Why nobody has an identity, where that is so.
+        self.identity_note = ''
         #: Where its numbers begin among those of others; set by ConcatPersonSearchDataset.
         self.offsets: Offsets | None = None
         super().__init__(*args, **kwargs)
@@ -172,7 +166,9 @@ class BasePersonSearchDataset(BaseDetDataset):
 
     def _join_prefix(self) -> None:
         """Put ``data_root`` before relative paths, as MMEngine does, whatever the storage."""
-        ann_file, prefixes = self.ann_file, self.data_prefix
+        self.data_root = os.path.expanduser(self.data_root or '')
+        ann_file = os.path.expanduser(self.ann_file)
+        prefixes = {name: os.path.expanduser(path) for name, path in self.data_prefix.items()}
         # MMEngine knows the prefixes of a few storages alone, and asks them to join.
         self.ann_file = '' if '://' in f'{self.data_root}{ann_file}' else ann_file
         self.data_prefix = {
@@ -227,6 +223,10 @@ class BasePersonSearchDataset(BaseDetDataset):
         return np.asarray(loader(info)['img'])
 
     @property
+    def _place(self) -> str:
+        return str(self.data_root or 'memory')
+
+    @property
     def split(self) -> str:
         """``test`` in test mode, else ``train``."""
         return 'test' if self.test_mode else 'train'
@@ -259,15 +259,18 @@ class BasePersonSearchDataset(BaseDetDataset):
         scenes = self.load_scenes()
         if not scenes:
             raise DataError(f'{self.TITLE} has no scene for {self.split}ing in {self.data_root}')
+        scenes = self._with_true_sizes(scenes)
         if self.test_mode:
             self.protocols = self.load_protocols(scenes)
-            self.num_identities = _count_identities(scenes)
+            refuse_queries_beyond(self.protocols, scenes, self.TITLE)
+            self.num_identities = count_identities(scenes)
         else:
             scenes, self.num_identities = contiguous_ids(scenes)
             self._check_identities()
+            refuse_nobody(scenes, self.TITLE, self._place, self.left_out)
         self.scenes = scenes
         items = self._items(scenes)
-        if self.check_images:
+        if self.check_images and self.check_images != REPORT:
             self._check_images(items)
             if not self.test_mode:
                 self._add_sizes(items)
@@ -288,7 +291,27 @@ class BasePersonSearchDataset(BaseDetDataset):
             raise ConfigError(
                 f'num_identities is {expected} in the config, but the training annotations of '
                 f'{self.TITLE} in {self.data_root} have {self.num_identities} identities'
+                + (f': {self.identity_note}' if self.identity_note else '')
             )
+
+    def _with_true_sizes(self, scenes: list[Scene]) -> list[Scene]:
+        """Take the sizes of pictures for those of annotations; leave out boxes beyond them."""
+        if not self.SIZES_FROM_TEXT:
+            return scenes
+        files = [place['img_path'] for place in map(self.locate, scenes) if 'img_path' in place]
+        local = not is_remote(self.image_folder, self.picture_backend)
+        if self.check_images and local and len(files) == len(scenes):
+            tolerant = self.check_images == REPORT
+            for path in () if tolerant else (self.image_folder, files[0]):
+                require(path, self.TITLE)
+            scenes, found = take_true_sizes(scenes, files, self.image_folder, self.TITLE, tolerant)
+            self.disagreements = [*self.disagreements, *found]
+        scenes, beyond = leave_out_beyond(scenes)
+        if beyond:
+            self.left_out = {**self.left_out, BEYOND: beyond}
+            text = f'{self.TITLE} in {self._place}: left out: {beyond} {BEYOND}'
+            print_log(text, 'current', logging.WARNING)
+        return scenes
 
     def _check_images(self, items: list[dict[str, Any]]) -> None:
         """Look for the image folder and the first image: a look at all takes minutes on NFS."""
@@ -317,7 +340,7 @@ class BasePersonSearchDataset(BaseDetDataset):
     def _items(self, scenes: list[Scene]) -> list[dict[str, Any]]:
         queries = self._queries_by_image() if self.test_mode else {}
         if not self.test_mode:
-            self._tell_of_empty_boxes(scenes)
+            tell_of_empty_boxes(scenes, self.TITLE, self._place)
         items = []
         for scene in scenes:
             item = dict(img_id=scene.image, cam_id=int(scene.cam_id), **self.locate(scene))
@@ -333,18 +356,6 @@ class BasePersonSearchDataset(BaseDetDataset):
                 'the test scenes'
             )
         return items
-
-    def _tell_of_empty_boxes(self, scenes: list[Scene]) -> None:
-        """Say which boxes are no training boxes for want of width or height."""
-        empty = [(scene.image, int((~has_size(scene)).sum())) for scene in scenes]
-        images = [image for image, count in empty if count]
-        if images:
-            print_log(
-                f'{self.TITLE} in {self.data_root}: {sum(count for _, count in empty)} boxes of '
-                f'width or height 0 are left out of training, the first one in {images[0]}',
-                logger='current',
-                level=logging.WARNING,
-            )
 
     def _queries_by_image(self) -> dict[str, list[dict[str, Any]]]:
         """Group the queries of all protocols by image; they share one query list."""
@@ -367,6 +378,11 @@ class BasePersonSearchDataset(BaseDetDataset):
             kept = [d for d in kept if any(not i['ignore_flag'] for i in d['instances'])]
         if self.filter_cfg.get('filter_unlabelled'):
             kept = [d for d in kept if any(i['person_id'] >= 0 for i in d['instances'])]
+        if not kept:
+            raise DataError(
+                f'{self.TITLE} in {self._place}: filter_cfg={dict(self.filter_cfg)} leaves none of '
+                f'{len(self.data_list)} images for training; {self.identity_note or DOCS}'
+            )
         return kept
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
@@ -382,7 +398,3 @@ class BasePersonSearchDataset(BaseDetDataset):
         if picture is not None:
             info['img'] = picture
         return self.pipeline(info if self.offsets is None else self.offsets.item(info))
-
-
-def _count_identities(scenes: Sequence[Scene]) -> int:
-    return len({int(p) for s in scenes for p in s.person_ids[~s.ignore] if p >= 0})

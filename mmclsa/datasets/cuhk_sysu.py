@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
@@ -30,6 +30,11 @@ class CUHKSYSUDataset(BasePersonSearchDataset):
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
         'train': dict(images=11206, boxes=55272, identities=5532),
         'test': {'images': 6978, 'boxes': 40871, 'queries': 2900, 'query identities': 2900},
+    }
+
+    SHOWN_TWICE: ClassVar[Mapping[str, Sequence[str]]] = {
+        'train': ('s14319', 's1663', 's9239', 's4531', 's10716'),
+        'test': ('s14430', 's3981', 's11888', 's888', 's5957', 's12295'),
     }
 
     def __init__(

@@ -27,6 +27,7 @@ class PoseTrack21Dataset(BasePersonSearchDataset):
     """
 
     TITLE = 'PoseTrack21 person search'
+    SIZES_FROM_TEXT = True
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {'train': dict(images=42861)}
 
     def __init__(

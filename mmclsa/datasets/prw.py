@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
@@ -30,6 +30,14 @@ class PRWDataset(BasePersonSearchDataset):
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
         'train': dict(images=5704, boxes=18048, identities=483),
         'test': {'images': 6112, 'queries': 2057, 'query identities': 450},
+    }
+
+    SHOWN_TWICE: ClassVar[Mapping[str, Sequence[str]]] = {
+        'train': (
+            *('c1s1_019476', 'c3s1_096067', 'c1s2_024091', 'c2s1_095446', 'c2s1_091696'),
+            *('c1s1_047526', 'c1s1_005401', 'c3s1_069842', 'c1s2_019916', 'c6s1_000476'),
+        ),
+        'test': (),
     }
 
     def __init__(

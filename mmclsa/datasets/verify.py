@@ -1,13 +1,16 @@
-"""Is a data set on disk whole? Counts, missing pictures, broken pictures."""
+"""Is a data set on disk whole, and the published one? Counts, sizes, missing, broken pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
+from mmclsa.datasets.identities import images_with_doubles
+from mmclsa.datasets.settling import REPORT
 from mmclsa.datasets.storage import open_path
 from mmclsa.datasets.transforms.loading import read_image
 from mmclsa.errors import DataError
@@ -24,6 +27,10 @@ __all__ = [
 ]
 
 
+#: Name of a count.
+DOUBLES = 'images with an identity twice'
+
+
 @dataclass
 class SplitReport:
     """What was found of one split.
@@ -35,6 +42,12 @@ class SplitReport:
             not all.
         missing: Pictures that are listed but absent.
         broken: A sentence for each picture that cannot be decoded.
+        disagreements: A sentence for each place where annotations and
+            pictures say different things.
+        doubles: A sentence for each image that shows an identity twice, but
+            not in the published data set, or the other way round.
+        left_out: How many boxes are not used, by what they are.
+        notes: What is to be known, but is not wrong.
         error: Why the annotations could not be read, or None.
         backend_args: Where the pictures are read from; None for local files.
     """
@@ -44,6 +57,10 @@ class SplitReport:
     expected: Mapping[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    disagreements: list[str] = field(default_factory=list)
+    doubles: list[str] = field(default_factory=list)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     error: str | None = None
     backend_args: dict[str, Any] | None = None
 
@@ -51,7 +68,8 @@ class SplitReport:
     def complete(self) -> bool:
         """Whether nothing is wrong."""
         agrees = all(self.counts.get(name) == value for name, value in self.expected.items())
-        return agrees and not (self.missing or self.broken or self.error)
+        wrong = self.missing or self.broken or self.disagreements or self.doubles or self.error
+        return agrees and not wrong
 
 
 def find_datasets(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -138,7 +156,7 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
         The report, still without broken pictures, and the pictures that are
         there, for :func:`decode_all`.
     """
-    config = {'pipeline': [], **config, 'check_images': False}
+    config = {'pipeline': [], **config, 'check_images': REPORT}
     identities = config.pop('num_identities', None)
     try:
         dataset = DATASETS.build(config)
@@ -148,13 +166,37 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
     if identities is not None and not dataset.test_mode:
         expected['identities'] = identities
     title = f'{dataset.TITLE} ({where}), {dataset.data_root or "in memory"}'
-    report = SplitReport(title[:1].upper() + title[1:], dataset.counts(), expected)
+    report = SplitReport(title[:1].upper() + title[1:], dict(dataset.counts()), expected)
+    report.disagreements = list(dataset.disagreements)
+    report.left_out = dataset.left_out
+    report.notes = [dataset.identity_note] if dataset.identity_note else []
+    _compare_doubles(dataset, report, expected)
     pictures = pictures_of(dataset)
     report.backend_args = dataset.picture_backend
     present = [p for p in pictures if open_path(p[0], report.backend_args).exists()]
     known = set(present)
     report.missing = [entry[0] for entry in pictures if entry not in known]
     return report, present
+
+
+def _compare_doubles(
+    dataset: BasePersonSearchDataset, report: SplitReport, expected: dict[str, int]
+) -> None:
+    """Compare the images that show an identity twice with the published ones."""
+    published = dataset.SHOWN_TWICE.get(dataset.split)
+    if published is None:
+        return
+    found = {str(PurePosixPath(name).stem) for name in images_with_doubles(dataset.scenes)}
+    report.counts = {**report.counts, DOUBLES: len(found)}
+    expected[DOUBLES] = len(published)
+    report.doubles = [
+        f'{name} shows an identity twice, but not in the published {dataset.TITLE}'
+        for name in sorted(found - set(published))
+    ] + [
+        f'{name} shows an identity twice in the published {dataset.TITLE}, but not here'
+        for name in published
+        if name not in found
+    ]
 
 
 def decode_all(

@@ -95,11 +95,28 @@ def files_read_once() -> Iterator[None]:
 
 def _once(path: str, which: str, read: Callable[[], Config]) -> Config:
     """Read a config, unless it was within :func:`files_read_once`."""
-    if _READ is None:
-        return read()
-    if (path, which) not in _READ:
-        _READ[path, which] = read()
+    with _LOCK, _without_marks():
+        if _READ is None:
+            return read()
+        if (path, which) not in _READ:
+            _READ[path, which] = read()
     return copy.deepcopy(_READ[path, which])
+
+
+@contextmanager
+def _without_marks() -> Iterator[None]:
+    """Let MMEngine read configs that begin with a byte-order mark, as editors on Windows write."""
+
+    def open_text(file: Any, mode: str = 'r', encoding: str | None = None) -> Any:
+        return open(file, mode, encoding='utf-8-sig' if mode == 'r' else encoding)
+
+    within = 'open' in vars(mmengine_config)
+    mmengine_config.open = open_text
+    try:
+        yield
+    finally:
+        if not within:
+            del mmengine_config.open
 
 
 def _with_variables(path: str, plain: Config, variables: Mapping[str, Any]) -> Config:

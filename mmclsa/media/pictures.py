@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmclsa.errors import DataError, UserError
 from mmclsa.media.formats import missing_reader, open_picture
+from mmclsa.media.opencv_gaps import is_cut_jpeg, is_webp, turn_upright, webp_orientation
 from mmclsa.media.walking import special_kind
 
 __all__ = [
@@ -154,18 +155,28 @@ def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
         Traceback (most recent call last):
         mmclsa.errors.DataError: image a.jpg (0 bytes) is empty or broken and cannot be decoded
     """
-    import cv2
-
-    try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    except cv2.error as error:
-        raise DataError(f'image {name} cannot be decoded by OpenCV ({error})') from error
+    picture = _decode_by_opencv(data, name) if len(data) and not is_cut_jpeg(data) else None
     if picture is None and len(data):
         picture = _decode_by_pillow(data)
     if picture is None:
         broken = f'({len(data)} bytes) is empty or broken and cannot be decoded'
         raise DataError(f'image {name} {missing_reader(data[:_SIGNATURE].tobytes()) or broken}')
     return picture
+
+
+def _decode_by_opencv(data: np.ndarray, name: object) -> np.ndarray | None:
+    """Decode a picture's file, upright; None if OpenCV cannot."""
+    import cv2
+
+    webp = is_webp(data)
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if webp else 0)
+    try:
+        picture = cv2.imdecode(data, flags)
+    except cv2.error as error:
+        raise DataError(f'image {name} cannot be decoded by OpenCV ({error})') from error
+    if picture is None or not webp:
+        return picture
+    return turn_upright(picture, webp_orientation(data))
 
 
 def _decode_by_pillow(data: np.ndarray) -> np.ndarray | None:

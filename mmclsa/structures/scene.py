@@ -23,7 +23,7 @@ class Scene:
         cam_id: The camera, -1 = unknown.
         width: Of the image, pixels; None if the annotation does not say.
         height: Of the image, pixels; None if the annotation does not say.
-        image_id: The image's number in the annotation file, where it has one.
+        image_id: The image's number or name in the annotation file, where it has one.
         ignore_regions: Polygons, shape (k, 2) each, x y in pixels, within
             which nobody is annotated.
     """
@@ -36,5 +36,5 @@ class Scene:
     cam_id: int = -1
     width: int | None = None
     height: int | None = None
-    image_id: int | None = None
+    image_id: int | str | None = None
     ignore_regions: tuple[np.ndarray, ...] = ()

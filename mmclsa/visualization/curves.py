@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from mmclsa.errors import DataError
 from mmclsa.utils.loss_names import is_reid_loss
+from mmclsa.utils.text import read_text
 from mmclsa.visualization.canvas import write_picture
 
 __all__ = [
@@ -136,7 +137,7 @@ def read_scalars(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text().splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'log {path} cannot be read ({error})') from error
     scalars = []

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmclsa.errors import DataError, UserError
+from mmclsa.utils.text import read_text
 from mmclsa.visualization.canvas import write_picture
 from mmclsa.visualization.curves import draw_cmc, render
 
@@ -33,7 +34,7 @@ def read_report(path: str | Path) -> dict[str, dict[str, Any]]:
         DataError: If the file is missing or broken, or lacks a field.
     """
     try:
-        report = json.loads(Path(path).read_text(encoding='utf-8'))
+        report = json.loads(read_text(Path(path)))
     except FileNotFoundError:
         raise DataError(f'{path} is missing') from None
     except (OSError, ValueError) as error:

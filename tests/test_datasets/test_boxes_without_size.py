@@ -99,7 +99,7 @@ def test_packing_keeps_what_is_a_pixel_and_its_order():
 
 def test_a_data_set_leaves_them_out_of_training_and_says_so(monkeypatch):
     told = []
-    path = 'mmclsa.datasets.base_person_search.print_log'
+    path = 'mmclsa.datasets.settling.print_log'
     monkeypatch.setattr(path, lambda text, **options: told.append(text))
     options = dict(check_images=False, pipeline=[])
     train = SomeWithoutSize(data_root='.', **options)
@@ -123,6 +123,6 @@ def test_crops_are_made_of_the_others():
 
 
 def test_a_whole_data_set_tells_nothing(tmp_path, monkeypatch):
-    path = 'mmclsa.datasets.base_person_search.print_log'
+    path = 'mmclsa.datasets.settling.print_log'
     monkeypatch.setattr(path, lambda text, **options: pytest.fail(text))
     PRWDataset(data_root=str(make_fake_prw(tmp_path, images=False)), check_images=False)

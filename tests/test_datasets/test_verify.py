@@ -10,8 +10,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from scipy.io import loadmat, savemat
 
-from mmclsa.datasets.verify import SplitReport, find_datasets
+from mmclsa.datasets import CUHKSYSUDataset, PRWDataset
+from mmclsa.datasets.verify import SplitReport, find_datasets, inspect_split
 from mmclsa.media import VideoReader
 from tests.fakes import make_fake_coco, make_fake_mot, make_fake_prw
 from tests.helpers import REPO, assert_user_error
@@ -85,6 +87,91 @@ def test_figures_that_differ_from_the_published(tmp_path, run_python):
     assert '6,112' in result.stdout
 
 
+class TestShownTwice:
+    """Images with an identity twice: a copy whose list differs is not the published one."""
+
+    @pytest.fixture
+    def prw(self, tmp_path):
+        root = make_fake_prw(tmp_path / 'prw')
+        return root, dict(type='PRWDataset', data_root=str(root))
+
+    @staticmethod
+    def double(root, name):
+        path = root / 'annotations' / f'{name}.jpg.mat'
+        content = loadmat(path)
+        key = next(key for key in content if not key.startswith('__'))
+        first = content[key][content[key][:, 0] > 0][:1] + np.array([0, 1, 1, 0, 0])
+        savemat(path, {key: np.concatenate([content[key], first])})
+
+    def test_every_difference_is_named(self, prw, monkeypatch):
+        root, config = prw
+        names = [scene.image[:-4] for scene in PRWDataset(data_root=str(root), pipeline=[]).scenes]
+        self.double(root, names[0])
+        self.double(root, names[1])
+        monkeypatch.setattr(PRWDataset, 'SHOWN_TWICE', {'train': (names[1], 'c9s1_000001')})
+        report, _ = inspect_split('train', config)
+        assert report.counts['images with an identity twice'] == 2
+        assert report.expected['images with an identity twice'] == 2
+        assert report.doubles == [
+            f'{names[0]} shows an identity twice, but not in the published PRW',
+            'c9s1_000001 shows an identity twice in the published PRW, but not here',
+        ]
+        monkeypatch.setattr(PRWDataset, 'PUBLISHED', {})
+        assert not inspect_split('train', config)[0].complete
+        monkeypatch.setattr(PRWDataset, 'SHOWN_TWICE', {'train': tuple(names[1::-1])})
+        report = inspect_split('train', config)[0]
+        assert report.complete
+        assert report.doubles == []
+
+    def test_none_is_a_list_too(self, prw, monkeypatch):
+        root, config = prw
+        monkeypatch.setattr(PRWDataset, 'PUBLISHED', {})
+        config['test_mode'] = True
+        assert inspect_split('test', config)[0].complete
+        scenes = PRWDataset(data_root=str(root), pipeline=[], test_mode=True).scenes
+        name = next(scene.image[:-4] for scene in scenes if (scene.person_ids > 0).any())
+        self.double(root, name)
+        assert [text.split(' ')[0] for text in inspect_split('test', config)[0].doubles] == [name]
+
+    def test_the_lists_of_the_published_data_sets(self):
+        """As in the issue trackers of the data sets; see docs/datasets.md."""
+        counts = {
+            (kind.TITLE, split): len(set(names))
+            for kind in (CUHKSYSUDataset, PRWDataset)
+            for split, names in kind.SHOWN_TWICE.items()
+        }
+        assert counts == {
+            ('CUHK-SYSU', 'train'): 5, ('CUHK-SYSU', 'test'): 6,
+            ('PRW', 'train'): 10, ('PRW', 'test'): 0,
+        }  # fmt: skip
+
+
+def test_sizes_that_disagree_are_all_printed(coco, run_python):
+    root, config = coco
+    content = json.loads((root / 'annotations.json').read_text())
+    for image in content['images']:
+        image['width'] += 40
+    content['categories'].append(dict(id=2, name='car [red]'))
+    content['annotations'].append(dict(id=0, image_id=1, category_id=2, bbox=[1, 1, 5, 5]))
+    (root / 'annotations.json').write_text(json.dumps(content))
+    result = run_python(VERIFY, config, '--no-decode')
+    assert result.returncode == 1
+    for image in content['images']:
+        assert f'{image["file_name"]} is 160x120, but its annotation says 200x120' in result.stdout
+    assert 'left out: boxes of category car' in result.stdout
+
+
+def test_a_training_set_of_nobody_is_a_sentence(coco, run_python):
+    root, config = coco
+    content = json.loads((root / 'annotations.json').read_text())
+    (root / 'annotations.json').write_text(json.dumps(dict(content, annotations=[])))
+    result = run_python(VERIFY, config)
+    assert result.returncode == 1
+    assert 'Traceback' not in result.stderr
+    assert 'nobody to train on: none of its 8 images' in result.stdout
+    assert 'no gallery image shows' in result.stdout, 'the test set'
+
+
 def test_absent_data_set_and_wrong_usage(tmp_path, run_python):
     config = REPO / 'configs/_base_/datasets/cuhk_sysu.py'
     result = run_python(VERIFY, config, MMCLSA_DATA=str(tmp_path / 'no'))
@@ -113,6 +200,9 @@ def test_report_is_complete_only_if_all_agrees():
     assert not SplitReport('a', dict(images=3), dict(images=4)).complete
     assert not SplitReport('a', missing=['b.jpg']).complete
     assert not SplitReport('a', error='gone').complete
+    assert not SplitReport('a', disagreements=['b']).complete
+    assert not SplitReport('a', doubles=['b']).complete
+    assert SplitReport('a', left_out=dict(b=3), notes=['c']).complete
 
 
 def test_conversion_of_folder_and_video(tmp_path, run_python):

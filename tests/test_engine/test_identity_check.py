@@ -61,6 +61,18 @@ def check(request):
     return run
 
 
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_nobody_with_an_identity_is_told_with_where_it_looked(check, wrapped):
+    dataset = scenes()
+    dataset.num_identities = 0
+    dataset.identity_note = 'no annotation has person_id'
+    with pytest.raises(ConfigError) as error:
+        check(Twice(dataset) if wrapped else dataset)
+    said = str(error.value)
+    assert said.endswith('nobody in the training set has one: no annotation has person_id')
+    assert 'num_identities=0' not in said, 'no head can be built so'
+
+
 class TestSeveralDataSets:
     def test_mmdets_wrapper_is_refused(self, check):
         """Seen: the number of the first data set was taken, if any, and nobody noticed."""

@@ -59,6 +59,7 @@ if __name__ == '__main__':
 
 import numpy as np
 
+from mmclsa.datasets.file_names import find_files
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.evaluation.functional.geometry import pairwise_iou
@@ -94,7 +95,9 @@ def read_truth(args: argparse.Namespace) -> tuple[dict[Place, Scene], dict[Place
         scenes = sequence.scenes
     else:
         scenes = read_coco(args.coco[0])
-        places = [(str((Path(args.coco[1]) / scene.image).resolve()), 0) for scene in scenes]
+        names = [scene.image for scene in scenes]
+        files = find_files(args.coco[1], names)
+        places = [(str(Path(args.coco[1], files.get(n, n)).resolve()), 0) for n in names]
     return dict(zip(places, scenes)), {place: n for n, place in enumerate(places)}
 
 

@@ -31,9 +31,9 @@ def load_prw(root: Path, args: argparse.Namespace) -> Loaded:
 
 def load_coco(root: Path, args: argparse.Namespace) -> Loaded:
     """Read COCO annotations and protocol files."""
-    scenes = read_coco(root / args.ann_file)
+    content = read_coco_alone(root / args.ann_file)
     files = [root / name for name in args.protocol or ['protocol.json']]
-    return scenes, [coco_protocol(file, scenes) for file in files]
+    return content.scenes, [coco_protocol(f, content.scenes, content.people) for f in files]
 
 
 def load_movienet_ps(root: Path, args: argparse.Namespace) -> Loaded:
@@ -153,7 +153,7 @@ if __name__ == '__main__':
 
 import numpy as np
 
-from mmclsa.datasets.readers.coco import coco_protocol, read_coco
+from mmclsa.datasets.readers.coco import coco_protocol, read_coco_alone
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
 from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
 from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import DataError
+from mmclsa.utils.text import read_text
 
-__all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json']
+__all__ = ['json_box', 'json_field', 'json_integer', 'json_list', 'load_json', 'xywh_to_box']
 
 
 def load_json(path: AnyPath) -> Any:
@@ -21,7 +23,7 @@ def load_json(path: AnyPath) -> Any:
         DataError: If the file is missing or no JSON.
     """
     try:
-        return json.loads(as_path(path).read_text(encoding='utf-8'))
+        return json.loads(read_text(as_path(path)))
     except FileNotFoundError:
         raise DataError(f'{path} is missing') from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -43,7 +45,7 @@ def json_field(record: Any, name: str, where: str) -> Any:
         >>> json_field({'id': 3}, 'id', 'a.json')
         3
     """
-    if not isinstance(record, Mapping) or name not in record:
+    if not isinstance(record, (dict, Mapping)) or name not in record:
         raise DataError(f'{where}: the field {name!r} is missing')
     return record[name]
 
@@ -66,15 +68,35 @@ def json_box(record: Any, where: str) -> np.ndarray:
         [1.0, 2.0, 11.0, 22.0]
     """
     given = json_field(record, 'bbox', where)
-    try:
-        box = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        box = np.zeros(0)
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= 0).any():
+    corners = xywh_to_box(given)
+    if corners is None or corners[2] <= corners[0] or corners[3] <= corners[1]:
         raise DataError(
             f'{where}: bbox must be 4 finite numbers x y w h with positive size, but got {given}'
         )
-    return np.concatenate([box[:2], box[:2] + box[2:]])
+    return np.array(corners)
+
+
+def xywh_to_box(given: Any) -> tuple[float, float, float, float] | None:
+    """Turn x y w h into x1 y1 x2 y2.
+
+    Args:
+        given: As JSON gives it.
+
+    Returns:
+        Of any size; None if it is not four finite numbers, perhaps in quotes.
+
+    Example:
+        >>> xywh_to_box([1, 2, 0, '20']), xywh_to_box({'counts': 'a'})
+        ((1.0, 2.0, 1.0, 22.0), None)
+    """
+    if not isinstance(given, (list, tuple)) or len(given) != 4:
+        return None
+    try:
+        x, y, w, h = map(float, given)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # The sum of four numbers is finite only if all are, unless they are absurd.
+    return (x, y, x + w, y + h) if math.isfinite(x + y + w + h) else None
 
 
 def json_list(record: Any, name: str, where: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Union, cast, runtime_checkable
@@ -47,10 +48,10 @@ AnyPath = Union[str, Path, ReadablePath]
 
 
 def as_path(path: AnyPath) -> ReadablePath:
-    """Make a path of a name; leave paths of any storage as they are.
+    """Make a path of a name, whose ``~`` is the home folder; leave paths of any storage.
 
     Example:
         >>> as_path('data/prw').name
         'prw'
     """
-    return cast(ReadablePath, Path(path) if isinstance(path, str) else path)
+    return cast(ReadablePath, Path(os.path.expanduser(path)) if isinstance(path, str) else path)

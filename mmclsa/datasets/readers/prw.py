@@ -15,6 +15,7 @@ from mmclsa.datasets.readers.mat_file import mat_field, mat_string
 from mmclsa.datasets.readers.paths import AnyPath, ReadablePath, as_path
 from mmclsa.errors import DataError
 from mmclsa.structures import Query, Scene, SearchProtocol
+from mmclsa.utils.text import read_text
 
 __all__ = ['camera_of', 'prw_protocols', 'read_prw']
 
@@ -109,7 +110,7 @@ def read_prw(data_root: AnyPath, split: str) -> list[Scene]:
 
 def _read_queries(path: ReadablePath) -> list[Query]:
     try:
-        lines = path.read_text().splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError:
         raise DataError(
             f'{path} is missing; docs/datasets.md tells how to get this data set'

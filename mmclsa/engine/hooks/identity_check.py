@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from mmclsa.datasets.concat import refuse_plain_concat
+from mmclsa.datasets.concat import person_search_parts, refuse_plain_concat
 from mmclsa.datasets.samplers import check_aspect_ratios, check_balanced_batches
 from mmclsa.datasets.transforms.pipeline_check import check_pipeline
 from mmclsa.engine.bare_model import bare_model
@@ -51,11 +51,22 @@ class IdentityCheckHook(Hook):
         if expected is None:
             return
         for name, given in head_identities(model).items():
+            if given != expected == 0:
+                raise ConfigError(
+                    f'model.{name} is to learn {given} identities, but nobody in the training set '
+                    f'has one{_why_nobody(runner.train_dataloader.dataset)}'
+                )
             if given != expected:
                 raise ConfigError(
                     f'model.{name}.num_identities is {given}, but the training set has '
                     f'{expected} identities: set num_identities={expected}'
                 )
+
+
+def _why_nobody(dataset: Any) -> str:
+    """Say where ids were looked for, as far as the data sets do."""
+    notes = [part.identity_note for part in person_search_parts(dataset) if part.identity_note]
+    return ''.join(f': {note}' for note in notes[:1])
 
 
 def dataset_identities(dataset: Any) -> int | None:
