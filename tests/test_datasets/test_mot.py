@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,10 +22,6 @@ from mmclsa.media import VideoReader
 from mmclsa.structures import Scene
 from tests.fakes import make_fake_mot
 from tests.helpers import SHARED, needs_shared
-
-needs_ids_of_others = pytest.mark.skipif(
-    find_spec('mmclsa.datasets.readers.coco_ids') is None, reason='ids are read in one place alone'
-)
 
 
 def people(scenes):
@@ -275,7 +270,6 @@ def test_export_to_coco_has_ids_where_others_keep_them(tmp_path):
     assert [s.person_ids.tolist() for s in again] == [[4], [-1, 3]]
 
 
-@needs_ids_of_others
 def test_export_to_coco_survives_cvat():
     """CVAT keeps a label's attributes and drops what else an annotation has."""
     nobody = replace(scene('b.jpg', [-1, 3]), track_ids=np.array([7, 8]))

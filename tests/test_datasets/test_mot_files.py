@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from mmclsa.datasets.readers import mot_frames
 from mmclsa.datasets.readers.mot import describe_reading, read_mot_sequence, read_mot_sequences
 from mmclsa.datasets.readers.mot_folders import find_sequences
 from mmclsa.datasets.readers.mot_text import read_gt_lines, split_columns
-from mmclsa.datasets.verify import SplitReport
 from mmclsa.errors import DataError
 from mmclsa.media import VideoReader
 from mmclsa.utils import progress
@@ -615,10 +612,6 @@ class TestFolders:
         assert '1 boxes of no size left out' in capsys.readouterr().out
 
 
-@pytest.mark.skipif(
-    'disagreements' not in {field.name for field in fields(SplitReport)},
-    reason='verify_dataset names no disagreements',
-)
 def test_verify_names_every_disagreement(tmp_path, run_tool_here):
     ini = INI.replace('seqLength=4', 'seqLength=9').replace('imWidth=160', 'imWidth=640')
     sequence(tmp_path, rows(frames=6) + '1,9,500,5,20,40,1,1,1\n', ini=ini)

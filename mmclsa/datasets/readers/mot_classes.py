@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmclsa.datasets.readers.mot_text import MOTRow
 from mmclsa.datasets.readers.person_names import PERSON_NAMES, is_person_name, plain_name
-from mmclsa.datasets.readers.text_file import read_text
 from mmclsa.errors import DataError
+from mmclsa.utils.text import read_text
 
 __all__ = ['MOTClasses', 'classes_of', 'read_labels']
 

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmclsa.datasets.readers.text_file import read_text
 from mmclsa.errors import DataError
 from mmclsa.media import VideoReader, is_picture, is_video, picture_size
 from mmclsa.utils.progress import told_when_slow
+from mmclsa.utils.text import read_text
 
 __all__ = ['Frames', 'count_frames', 'find_frames', 'read_seqinfo']
 

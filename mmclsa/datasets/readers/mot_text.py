@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from mmclsa.datasets.readers.text_file import read_text
 from mmclsa.errors import DataError
+from mmclsa.utils.text import read_text
 
 __all__ = ['MOTRow', 'read_gt_lines', 'split_columns']
 
