@@ -23,6 +23,10 @@ def scenes_to_coco(
 ) -> dict[str, Any]:
     """Describe scenes in COCO's way, with ``person_id``, ``track_id`` and ``cam_id``.
 
+    CVAT and FiftyOne keep what is in ``attributes`` of an annotation, so ids
+    stand there too, but for those of nobody. CVAT makes tracks of ``track_id``
+    there, which is the person's id where scenes have no tracks.
+
     Args:
         scenes: Any scenes.
         file_names: New file name by image key; None keeps the keys.
@@ -41,20 +45,24 @@ def scenes_to_coco(
         images.append(dict(image, cam_id=int(scene.cam_id)))
         for index, box in enumerate(scene.boxes):
             xywh = _xywh(box)
-            annotation = dict(
+            annotation: dict[str, Any] = dict(
                 id=len(annotations) + 1,
                 image_id=image_id,
                 category_id=1,
                 bbox=xywh,
                 area=xywh[2] * xywh[3],
+                segmentation=[],
                 iscrowd=0,
                 ignore=int(scene.ignore[index]),
                 person_id=int(scene.person_ids[index]),
             )
             if scene.track_ids is not None:
                 annotation['track_id'] = int(scene.track_ids[index])
-            annotations.append(annotation)
-    categories = [dict(id=1, name='person')]
+            person = annotation['person_id']
+            ids = dict(person_id=person, track_id=annotation.get('track_id', person))
+            known = {name: number for name, number in ids.items() if number >= 0}
+            annotations.append(dict(annotation, attributes=known))
+    categories = [dict(id=1, name='person', supercategory='')]
     return dict(images=images, annotations=annotations, categories=categories)
 
 

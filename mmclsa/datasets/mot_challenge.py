@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
-from mmclsa.datasets.readers.mot import read_mot_sequences
+from mmclsa.datasets.readers.mot import describe_reading, read_mot_sequences, sum_up
+from mmclsa.datasets.readers.mot_folders import find_sequences, split_root
 from mmclsa.datasets.storage import is_remote
-from mmclsa.errors import ConfigError
+from mmclsa.datasets.video_lengths import count_frames_once
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Query, Scene, SearchProtocol
 
@@ -180,7 +185,9 @@ class MOTChallengeDataset(BasePersonSearchDataset):
     held-out people, not to report results.
 
     Args:
-        sequences: Folders below ``data_root``, or patterns (``mot17/*``).
+        sequences: Folders below ``data_root``, or patterns (``mot17/*``), which
+            fit folders with ``gt/gt.txt`` alone; ``data_root`` may have
+            patterns and ``~`` too.
         min_visibility: Less visible people (0..1) are ignored.
         min_height: Less tall people (pixels) are ignored.
         identity_split: Options of :class:`IdentitySplit`; None for everybody.
@@ -189,13 +196,18 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         query_every: Of the test protocol: every so many appearances of a
             person is a query too; None for the first alone.
         kwargs: Of :class:`BasePersonSearchDataset`.
+
+    Attributes:
+        left_out: How many lines, boxes and files are not used, by reason.
+        disagreements: Sentences on where gt.txt, seqinfo.ini and the pictures
+            say different things.
     """
 
     TITLE = 'The MOTChallenge data set'
 
     def __init__(
         self,
-        sequences: list[str],
+        sequences: str | list[str],
         min_visibility: float = 0.0,
         min_height: float = 0.0,
         identity_split: dict[str, Any] | None = None,
@@ -203,7 +215,11 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         query_every: int | None = None,
         **kwargs: Any,
     ) -> None:
-        self.sequences = list(sequences)
+        names = [sequences] if isinstance(sequences, str) else list(sequences)
+        root, self.sequences = split_root(str(kwargs.get('data_root') or '.'), names)
+        kwargs['data_root'] = root
+        self.left_out: Counter[str] = Counter()
+        self.disagreements: list[str] = []
         self.min_visibility = min_visibility
         self.min_height = min_height
         self.identity_split = None if identity_split is None else IdentitySplit(**identity_split)
@@ -222,15 +238,33 @@ class MOTChallengeDataset(BasePersonSearchDataset):
                 f'and backend_args {self.backend_args}: convert the sequences with '
                 'tools/dataset_converters/mot_to_coco.py and use CocoPersonSearchDataset'
             )
+        found = find_sequences(self.data_root or '.', self.sequences)
         sequences = read_mot_sequences(
-            self.data_root or '.', self.sequences, self.min_visibility, self.min_height
+            self.data_root or '.',
+            found.names,
+            self.min_visibility,
+            self.min_height,
+            count_frames_once,
         )
+        self.left_out, self.disagreements = sum_up(sequences)
+        for sentence in describe_reading(found, sequences):
+            print_log(f'{self.TITLE}: {sentence}', logger='current', level=logging.WARNING)
         scenes = [scene for sequence in sequences for scene in sequence.scenes]
         return self.identity_split.apply(scenes) if self.identity_split else scenes
 
     def load_protocols(self, scenes: list[Scene]) -> list[SearchProtocol]:
-        """Make the one task of finding people again in other frames."""
-        return [first_frame_protocol(scenes, self.min_gap, self.query_every)]
+        """Make the one task of finding people again in other frames.
+
+        Raises:
+            DataError: If nobody is seen twice.
+        """
+        protocol = first_frame_protocol(scenes, self.min_gap, self.query_every)
+        if not len(protocol):
+            raise DataError(
+                f'{self.TITLE} in {self.data_root}: nobody with an identity is seen in two frames '
+                f'that are min_gap={self.min_gap} or more apart, so that there is nothing to search'
+            )
+        return [protocol]
 
     def locate(self, scene: Scene) -> dict[str, Any]:
         """Say where a frame is: a file, or a video and the frame's number (from 0)."""

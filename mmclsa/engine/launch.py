@@ -30,6 +30,9 @@ __all__ = [
     'set_work_dir',
 ]
 
+# What MMEngine reads of a checkpoint beside the weights, to go on where it was saved.
+_RESUMED = ('optimizer', 'meta', 'message_hub')
+
 
 def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
     """Read a config file with the overrides of the command line.
@@ -90,9 +93,11 @@ def set_resume(cfg: Config, resume: str) -> None:
     if resume == 'auto' and not (Path(cfg.work_dir) / 'last_checkpoint').is_file():
         return
     path = latest_checkpoint(cfg.work_dir) if resume in ('auto', 'last') else resume
-    if not is_url(path) and 'optimizer' not in read_checkpoint(path):
+    checkpoint = dict.fromkeys(_RESUMED) if is_url(path) else read_checkpoint(path)
+    missing = [field for field in _RESUMED if field not in checkpoint]
+    if missing:
         raise ConfigError(
-            f'{path} cannot be resumed from, as it has no field "optimizer": '
+            f'{path} cannot be resumed from, as it has no field "{missing[0]}": '
             'give it as load_from to start from its weights'
         )
     cfg.resume = True
@@ -153,7 +158,7 @@ def _check_weights(path: str, where: str) -> None:
             f'{path} that {where} names needs the package torchvision, which is not installed; '
             'docs/clsa.md lists weights that do not'
         )
-    elif not is_url(path) and not Path(path).is_file():
+    elif not is_url(path) and not Path(path).expanduser().is_file():
         raise ConfigError(
             f'the weights {path} that {where} names do not exist; '
             'docs/clsa.md tells how to get them'

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError
+from mmclsa.utils.state_dicts import with_state_dict
 from mmclsa.utils.torch_files import read_torch_file
 
 __all__ = ['check_fits', 'check_whole', 'is_url', 'latest_checkpoint', 'read_checkpoint']
@@ -29,10 +30,12 @@ def is_url(path: str) -> bool:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a training checkpoint.
+    """Read a checkpoint, or weights alone.
 
     Args:
-        path: Local file.
+        path: Local file: MMEngine's checkpoint, a mapping of names to tensors,
+            one that has such a mapping under ``model`` or the like (see
+            :mod:`mmclsa.utils.state_dicts`), or a ``.safetensors`` file.
 
     Returns:
         The checkpoint; ``state_dict`` is in it.
@@ -41,12 +44,23 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         ConfigError: If the file is absent or is no checkpoint, or has code in
             it and is not trusted.
     """
-    if not Path(path).is_file():
-        raise ConfigError(f'the checkpoint {path} does not exist')
-    checkpoint = read_torch_file(path)
+    file = Path(path).expanduser()
+    if not file.is_file():
+        hint = ' as a file: it is a folder' if file.is_dir() else ''
+        raise ConfigError(f'the checkpoint {path} does not exist{hint}')
+    content = read_torch_file(file)
+    checkpoint = with_state_dict(content)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):
-        raise ConfigError(f'the checkpoint {path} has no field "state_dict"')
+        found = f'has {_listed(content)}' if isinstance(content, dict) else 'is one value'
+        raise ConfigError(
+            f'the checkpoint {path} has no field "state_dict", and no weights under another name: '
+            f'it {found}'
+        )
     return checkpoint
+
+
+def _listed(content: Mapping[Any, Any]) -> str:
+    return ', '.join(map(repr, list(content)[:8])) or 'nothing in it'
 
 
 def check_fits(parameters: Iterable[str], checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -115,10 +129,11 @@ def check_whole(
             f'config expects, such as {missing[0]}'
         )
     for name, tensor in wanted.items():
-        if given[name].shape != tensor.shape:
+        shape = getattr(given[name], 'shape', ())
+        if shape != tensor.shape:
             raise ConfigError(
                 f'the checkpoint {path} does not fit the config: {name} must have the shape '
-                f'{tuple(tensor.shape)}, but has {tuple(given[name].shape)}'
+                f'{tuple(tensor.shape)}, but has {tuple(shape)}'
             )
 
 

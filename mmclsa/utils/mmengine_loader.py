@@ -19,6 +19,7 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
 import mmclsa.utils.weights  # noqa: F401  registers mmclsa://
+from mmclsa.utils.state_dicts import with_state_dict
 from mmclsa.utils.torch_files import read_torch_file
 from mmclsa.utils.trust import checkpoints_are_trusted
 
@@ -29,6 +30,8 @@ _LOCK = threading.RLock()
 
 def guard_checkpoint_loader() -> None:
     """Let every scheme of MMEngine's ``CheckpointLoader`` load plain values alone.
+
+    What it gives has its weights in ``state_dict``, whatever they were called.
 
     Called when ``mmclsa.models`` or ``mmclsa.engine`` is imported, so that it
     holds for every process and every program that builds a model of mmclsa.
@@ -42,7 +45,7 @@ def _guarded(loader: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(loader)
     def load(*args: Any, **kwargs: Any) -> Any:
         with _reading_plainly():
-            return _without_python(loader(*args, **kwargs))
+            return with_state_dict(_without_python(loader(*args, **kwargs)))
 
     load.guarded = True  # type: ignore[attr-defined]
     return load

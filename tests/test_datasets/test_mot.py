@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -39,11 +42,10 @@ def test_real_sequences_have_the_documented_counts():
     assert not ids & tud
 
 
-def write_gt(tmp_path, *lines, size=(100, 50)):
+def write_gt(tmp_path, *lines):
+    """Write lines for two pictures of 160 x 120."""
     folder = make_fake_mot(tmp_path, num_frames=2)
     (folder / 'gt' / 'gt.txt').write_text('\n'.join(lines))
-    info = f'[Sequence]\nimDir=img1\nimWidth={size[0]}\nimHeight={size[1]}\n'
-    (folder / 'seqinfo.ini').write_text(info)
     return folder
 
 
@@ -56,7 +58,7 @@ def test_lines_become_people_ignored_or_nothing(tmp_path):
         '1,10,10,10,20,9,1,1,1',  # tiny
         '1,11,10,10,20,30,0,8,1',  # a distractor
         '1,12,10,10,20,30,1,3,1',  # a car
-        '2,7,-5,-5,20,100,1,1,0.9',  # reaches out of the picture
+        '2,7,-5,-5,20,300,1,1,0.9',  # reaches out of the picture
         '2,8,200,10,20,30,1,1,0.9',  # outside of it
     )
     first, second = read_mot_sequence(folder, 's', min_visibility=0.2, min_height=10).scenes
@@ -64,7 +66,7 @@ def test_lines_become_people_ignored_or_nothing(tmp_path):
     assert first.person_ids.tolist() == [7, 8, 9, 10, 11]
     assert first.ignore.tolist() == [False, True, True, True, True]
     assert first.boxes[0].tolist() == [10, 10, 30, 40]
-    assert second.boxes.tolist() == [[0, 0, 15, 50]]
+    assert second.boxes.tolist() == [[0, 0, 15, 120]]
 
 
 def test_mot15_columns_are_no_classes(tmp_path):
@@ -103,7 +105,7 @@ def test_frames_of_every_format_that_is_read(tmp_path):
         ('1,1,10,x,20,30,1,1,1', 'gt.txt line 1 has a column that is no number'),
         ('1,1,10', 'at least 7 finite columns'),
         ('1,1,nan,10,20,30,1,1,1', 'at least 7 finite columns'),
-        ('0,1,10,10,20,30,1,1,1', 'frames count from 1'),
+        ('-1,1,10,10,20,30,1,1,1', 'frames count from 1'),
         ('', 'has no people'),
     ],
 )
@@ -253,3 +255,36 @@ def test_export_to_coco_reads_back(tmp_path):
         np.testing.assert_array_equal(after.ignore, before.ignore)
     protocol = coco_protocol(tmp_path / 'p.json', again)
     assert protocol.person_ids.tolist() == [q.person_id for q in queries]
+
+
+def test_export_to_coco_has_ids_where_others_keep_them(tmp_path):
+    """CVAT and FiftyOne keep attributes; a box of nobody must not get an id there."""
+    nobody = scene('b.jpg', [-1, 3])
+    content = scenes_to_coco([scene('a.jpg', [4]), replace(nobody, track_ids=np.array([7, -1]))])
+    found = [annotation['attributes'] for annotation in content['annotations']]
+    assert found == [{'person_id': 4, 'track_id': 4}, {'track_id': 7}, {'person_id': 3}]
+    assert 'track_id' not in content['annotations'][0]
+    assert [a['person_id'] for a in content['annotations']] == [4, -1, 3]
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    again = read_coco(tmp_path / 'a.json')
+    assert [s.person_ids.tolist() for s in again] == [[4], [-1, 3]]
+
+
+def test_export_to_coco_survives_cvat():
+    """CVAT keeps a label's attributes and drops what else an annotation has."""
+    nobody = replace(scene('b.jpg', [-1, 3]), track_ids=np.array([7, 8]))
+    scenes = [scene('a.jpg', [4, 3]), nobody, scene('c.jpg', [])]
+    content = scenes_to_coco(scenes)
+    kept = ('id', 'image_id', 'category_id', 'bbox', 'area', 'segmentation', 'iscrowd')
+    for annotation in content['annotations']:
+        attributes = dict(annotation['attributes'], occluded=False)
+        rest = {name: annotation[name] for name in kept}
+        annotation.clear()
+        annotation.update(rest, attributes=attributes)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / 'a.json'
+        path.write_text(json.dumps(content))
+        again = read_coco(path)
+    assert [s.person_ids.tolist() for s in again] == [[4, 3], [-1, 3], []]
+    for before, after in zip(scenes, again):
+        np.testing.assert_allclose(before.boxes, after.boxes)

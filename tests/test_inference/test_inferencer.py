@@ -158,6 +158,15 @@ class TestModel:
         assert other.config == fingerprint.config
         assert other.weights != fingerprint.weights
 
+    def test_weights_as_others_save_them(self, checkpoints, tmp_path):
+        config, weights = checkpoints['scene'], checkpoints['scene_weights']
+        state = torch.load(weights, weights_only=False)['state_dict']
+        expected = PersonSearchInferencer(config, weights, 'cpu').fingerprint
+        wrapped = {f'module.{name}': tensor for name, tensor in state.items()}
+        for content in (state, {'model': wrapped, 'epoch': 3}):
+            torch.save(content, tmp_path / 'a.pth')
+            assert PersonSearchInferencer(config, tmp_path / 'a.pth', 'cpu').fingerprint == expected
+
     def test_pipeline_is_part_of_the_config(self):
         model = dict(type='A', train_cfg=dict(x=1))
         one = config_digest(model, [dict(type='Resize', scale=(416, 416))])

@@ -447,7 +447,7 @@ class TestOtherTools:
             ('gt/gt.txt', b'', 'gt.txt has no people'),
             ('gt/gt.txt', b'1,1,5,5,nan,40,1,1,1\n', 'gt.txt line 1 needs at least 7 finite'),
             ('gt/gt.txt', b'1,1,5,5,x,40,1,1,1\n', 'gt.txt line 1 has a column that is no number'),
-            ('gt/gt.txt', b'\xff\xfe', 'gt.txt is missing or unreadable'),
+            ('gt/gt.txt', b'\xff\xfe\x00', 'gt.txt is missing or unreadable'),
             ('seqinfo.ini', b'hello', 'seqinfo.ini is no ini file with a section [Sequence]'),
             ('seqinfo.ini', b'[Sequence]\nimWidth=a\nimHeight=3\n', 'imWidth or imHeight is no'),
         ],

@@ -90,7 +90,7 @@ def test_downloaded_once(folder, site, hub):
     site.unlink()
     assert find_weights(ADDRESS) == hub / site.name
     loaded = CheckpointLoader.load_checkpoint(ADDRESS, 'cpu')
-    assert loaded['layer1.0.conv1.weight'] == 1
+    assert loaded['state_dict']['layer1.0.conv1.weight'] == 1
 
 
 def test_another_file_under_that_name_is_refused(folder, site, hub):

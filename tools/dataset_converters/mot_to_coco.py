@@ -2,7 +2,7 @@
 
     python tools/dataset_converters/mot_to_coco.py data/mot17 out --sequences 'train/*-FRCNN'
 
-A sequence is a folder with gt/gt.txt and its frames in img1/ or in a video.
+A sequence is a folder with gt/gt.txt and its frames in img1/ or in a video; ROOT may be one.
 Writes OUT/annotations.json, OUT/protocol.json and the frames in OUT/img/;
 the JSON files are written last, so they exist only if the conversion is complete.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mmclsa.errors import DataError
 from mmclsa.utils.cli import run_tool
@@ -51,7 +51,9 @@ from rich.progress import track
 
 from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
 from mmclsa.datasets.mot_challenge import first_frame_queries
-from mmclsa.datasets.readers.mot import MOTSequence, read_mot_sequences
+from mmclsa.datasets.readers.mot import MOTSequence, describe_reading, read_mot_sequences
+from mmclsa.datasets.readers.mot_folders import find_sequences, split_root
+from mmclsa.datasets.video_lengths import count_frames_once
 from mmclsa.media import VideoReader
 
 
@@ -62,7 +64,7 @@ def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> di
     progress = track(sequence.scenes, description=sequence.name, disable=not sys.stdout.isatty())
     for scene in progress:
         source, _, frame = scene.image.partition('#')
-        name = f'{sequence.name}/{frame}.jpg' if video else source
+        name = inside(f'{sequence.name}/{frame}.jpg' if video else source)
         target = out / 'img' / name
         if video is not None:
             picture = video[int(frame) - 1]
@@ -72,6 +74,11 @@ def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> di
             copy_image(root / source, target, link)
         names[scene.image] = name
     return names
+
+
+def inside(name: str) -> str:
+    """Name a picture below ``out/img``, also one of a sequence that lies elsewhere."""
+    return PurePosixPath(*(p for p in PurePosixPath(name).parts if p not in ('/', '..'))).as_posix()
 
 
 def copy_image(source: Path, target: Path, link: bool) -> None:
@@ -90,7 +97,14 @@ def copy_image(source: Path, target: Path, link: bool) -> None:
 def main() -> None:
     """Convert; see the module's text."""
     args = parse_args()
-    sequences = read_mot_sequences(args.root, args.sequences, args.min_visibility, args.min_height)
+    given, wanted = split_root(str(args.root), args.sequences)
+    root = Path(given)
+    found = find_sequences(root, wanted)
+    sequences = read_mot_sequences(
+        root, found.names, args.min_visibility, args.min_height, count_frames_once
+    )
+    for sentence in describe_reading(found, sequences):
+        print(f'note: {sentence}', file=sys.stderr)
     scenes = [scene for sequence in sequences for scene in sequence.scenes]
     queries = first_frame_queries(scenes, args.min_gap)
     if not queries:
@@ -100,7 +114,7 @@ def main() -> None:
         )
     names: dict[str, str] = {}
     for sequence in sequences:
-        names.update(write_frames(sequence, args.root, args.out, args.link))
+        names.update(write_frames(sequence, root, args.out, args.link))
     write_json(args.out / 'protocol.json', queries_to_json('first_frame', queries, scenes))
     content = scenes_to_coco(scenes, names)
     write_json(args.out / 'annotations.json', content)

@@ -36,29 +36,13 @@ if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
 import cv2
-from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.coco_export import queries_to_json, scenes_to_coco
 from mmclsa.datasets.mot_challenge import FirstFrameQuery
-from mmclsa.datasets.transforms import LoadSceneImage
-from mmclsa.datasets.verify import find_datasets
-from mmclsa.engine import load_config
-from mmclsa.registry import DATASETS
+from mmclsa.engine.splits import build_split
 from mmclsa.structures import SearchProtocol
-
-
-def load_dataset(args: argparse.Namespace) -> BasePersonSearchDataset:
-    """Build the data set that is asked for."""
-    datasets = find_datasets(load_config(args.config, args.cfg_options))
-    if args.split not in datasets:
-        raise ConfigError(
-            f'--split must be one of {", ".join(datasets) or "none"} for {args.config}, '
-            f'not {args.split!r}'
-        )
-    init_default_scope('mmclsa')
-    return DATASETS.build({'pipeline': [LoadSceneImage()], **datasets[args.split]})
 
 
 def file_names(dataset: BasePersonSearchDataset) -> dict[str, str]:
@@ -99,7 +83,7 @@ def queries_of(protocol: SearchProtocol) -> list[FirstFrameQuery]:
 def main() -> None:
     """Convert; see the module's text."""
     args = parse_args()
-    dataset = load_dataset(args)
+    dataset = build_split(args.config, args.split, args.cfg_options)
     names = file_names(dataset)
     write_pictures(dataset, args.out / 'img', names)
     for protocol in dataset.protocols:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmclsa.datasets.readers.coco_ids import Identity, file_key
 from mmclsa.datasets.readers.json_file import json_field
+from mmclsa.datasets.readers.person_names import PERSON_NAMES, plain_name
 from mmclsa.errors import DataError
 
 __all__ = ['PERSON_NAMES', 'Categories', 'read_categories']
-
-#: Names of categories that are people, in lower case.
-PERSON_NAMES = frozenset([
-    'person', 'persons', 'people', 'pedestrian', 'pedestrians', 'human', 'humans', 'man', 'men',
-    'woman', 'women', 'child', 'children', 'boy', 'boys', 'girl', 'girls', 'adult', 'adults',
-])  # fmt: skip
 
 
 class Categories:
@@ -83,7 +77,7 @@ def read_categories(
     """
     names = _names(data, where)
     if wanted is None:
-        people = {key for key, name in names.items() if _words(name) in PERSON_NAMES}
+        people = {key for key, name in names.items() if plain_name(name) in PERSON_NAMES}
         if names and not people:
             raise DataError(
                 f'{where} has no category of people, but {_list(names.values())}: name those '
@@ -120,10 +114,6 @@ def _names(data: Mapping[str, Any], where: str) -> dict[Identity, str]:
             json_field(one, 'name', place)
         )
     return names
-
-
-def _words(name: str) -> str:
-    return re.sub(r'[\s_\-]+', ' ', name).strip().lower()
 
 
 def _list(names: Any, most: int = 8) -> str:

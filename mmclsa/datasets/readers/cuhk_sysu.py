@@ -136,6 +136,8 @@ def _read_protocol(root: ReadablePath, name: str, pool: list[str]) -> SearchProt
     source = 'gallery_50' if name == 'full' else name
     path, _ = _protocol_file(root, source)
     entries = _entries(root, source)
+    if not len(entries):
+        raise DataError(f'{path}: expected at least one query, but got none')
     numbers = _query_ids(root, name, entries)
     return build_task(name, path, entries, pool, numbers, whole_pool=name == 'full')
 

@@ -55,6 +55,11 @@ def load_mat(path: AnyPath, content: bytes | None = None) -> dict[str, Any]:
         return loadmat(BytesIO(read_mat(path) if content is None else content))
     except DataError:
         raise
+    except NotImplementedError:  # HDF5
+        raise DataError(
+            f'{path} is a .mat file of version 7.3 (HDF5), which is not read: save it in MATLAB '
+            "with save(..., '-v7')"
+        ) from None
     # scipy raises whatever its parser stumbles on in a truncated file.
     except Exception as error:
         raise DataError(
@@ -91,12 +96,14 @@ def mat_string(value: np.ndarray) -> str:
         value: Nested arrays around one string.
 
     Returns:
-        The string.
+        The string; empty where MATLAB has an empty array.
 
     Example:
         >>> mat_string(np.array([[np.array(['s1.jpg'])]]))
         's1.jpg'
     """
     while isinstance(value, np.ndarray):
+        if value.size == 0:
+            return ''
         value = value.ravel()[0]
     return str(value)

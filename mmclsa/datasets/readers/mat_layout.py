@@ -188,6 +188,8 @@ def _single_entries(path: AnyPath, content: bytes, variable: str) -> Iterator[Se
     """Read queries of any form, one object for each value."""
     for number, item in enumerate(mat_field(path, variable, content=content).ravel()):
         where = f'{path}, query {number}'
+        if item['Query'].size == 0:
+            raise DataError(f'{where}, field Query: expected an image and a box, but it is empty')
         image, box = item['Query'].ravel()[0].tolist()[:2]
         gallery = [
             (mat_string(entry[0]), _box(entry[1], where) if entry[1].size else None)

@@ -60,6 +60,8 @@ def _read_frame(root: ReadablePath, image: str) -> tuple[np.ndarray, np.ndarray]
     """Read a frame's boxes (n, 4) x1 y1 x2 y2 and raw ids (n,)."""
     path = root / 'annotations' / f'{image}.mat'
     rows = mat_field(path, *ANNOTATION_KEYS)
+    if rows.size == 0:  # MATLAB's [], where nobody is
+        rows = np.zeros((0, 5))
     if rows.ndim != 2 or rows.shape[1] != 5:
         raise DataError(f'{path}: expected rows of 5 numbers id x y w h, but got {rows.shape}')
     if not np.isfinite(rows).all():
@@ -88,6 +90,11 @@ def read_prw(data_root: AnyPath, split: str) -> list[Scene]:
     if split not in ('train', 'test'):
         raise DataError(f"split must be 'train' or 'test', but got {split!r}")
     known = np.sort(mat_field(root / 'ID_train.mat', 'ID_train').ravel().astype(np.int64))
+    if split == 'train' and len(known) == 0:
+        raise DataError(
+            f'{root / "ID_train.mat"}, field ID_train: expected the ids of the training people, '
+            'but it is empty'
+        )
     scenes = []
     for image in _frames(root, split):
         boxes, ids = _read_frame(root, image)
