@@ -19,7 +19,7 @@ Product = Callable[[np.ndarray], np.ndarray]
 ProductMaker = Callable[[np.ndarray], Product]
 
 # Below this share of the gallery a query's own detections are cheaper than all of them.
-DENSE_SHARE = 0.1
+DENSE_SHARE = 0.05
 
 
 def numpy_product(gallery: np.ndarray) -> Product:
