@@ -51,13 +51,16 @@ class Candidates:
         rows, images = gallery_entries(protocol, queries)
         places = np.full((len(queries), len(protocol.images)), -1, dtype=np.int32)
         numbers = np.arange(len(rows), dtype=np.int32)
-        # Backwards, so that the first entry of a repeated image stays; flip's views
-        # alone would not do, since NumPy walks them in the order of memory.
-        places[np.flip(rows).copy(), np.flip(images).copy()] = np.flip(numbers).copy()
-        first = places[rows, images] == numbers
-        if not repeat and not first.all():
-            rows, images = rows[first], images[first]
-            places[rows, images] = np.arange(len(rows), dtype=np.int32)
+        if protocol.gallery_images is None:
+            places[rows, images] = numbers  # no image comes twice
+        else:
+            # Backwards, so that the first entry of a repeated image stays; flip's views
+            # alone would not do, since NumPy walks them in the order of memory.
+            places[np.flip(rows).copy(), np.flip(images).copy()] = np.flip(numbers).copy()
+            first = places[rows, images] == numbers
+            if not repeat and not first.all():
+                rows, images = rows[first], images[first]
+                places[rows, images] = np.arange(len(rows), dtype=np.int32)
         lengths = gallery.lengths[images]
         entry_starts = np.concatenate([[0], np.cumsum(lengths)])
         return cls(
