@@ -28,14 +28,12 @@ def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> t
         # Query by query: the lists can be tens of millions long.
         for query, image in enumerate(protocol.query_images.tolist()):
             listed = protocol.gallery(query)
-            used[listed] = True
+            if not used.all():
+                used[listed] = True
             own += int(np.count_nonzero(listed == image))
     counts = (
         (np.count_nonzero(used & (gallery.lengths == 0)), 'gallery images have no detection'),
-        (
-            np.count_nonzero(~gallery.embeddings.any(axis=1)),
-            'detections have an embedding of zeros',
-        ),
+        (gallery.zeros, 'detections have an embedding of zeros'),
         (own, 'queries have their own image in the gallery'),
         (np.count_nonzero(protocol.truth_counts() == 0), 'queries match nobody in the gallery'),
         (np.count_nonzero(~known), 'queries have no detection in their image'),
