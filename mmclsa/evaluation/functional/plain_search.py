@@ -24,7 +24,6 @@ from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.hits import distinct_truths, most_similar_on_person
 from mmclsa.evaluation.functional.results import Hits
-from mmclsa.evaluation.functional.similarity import Product
 from mmclsa.structures import SearchProtocol
 
 __all__ = ['Part', 'search_all', 'search_listed']
@@ -73,29 +72,25 @@ class Part:
 
 
 def search_all(
-    parts: Sequence[Part],
-    features: np.ndarray,
-    gallery: Gallery,
-    flags: SearchFlags,
-    product: Product,
+    parts: Sequence[Part], matrix: np.ndarray, gallery: Gallery, flags: SearchFlags
 ) -> Iterator[tuple[int, Hits]]:
-    """Search parts that share rows by one product with every detection.
+    """Search parts that share rows, whose similarity with every detection is known.
 
     Args:
         parts: Of tasks on the same images.
-        features: Of the chunk's rows, shape (R, D).
+        matrix: Similarity of the chunk's rows with all detections, shape (R, N).
         gallery: What is searched.
         flags: The IoU rule, and how repeated images count.
-        product: Matrix product with the gallery's embeddings.
 
     Yields:
         Number of a task, and hits.
     """
-    matrix = product(features)
+    if not parts:
+        return
     repeat = flags.duplicates == 'double'
     tables, chosen = [], []
     for part in parts:
-        times = times_searched(part.task, part.queries, part.rows, len(features), repeat)
+        times = times_searched(part.task, part.queries, part.rows, len(matrix), repeat)
         owners, truths, repeats = distinct_truths(part.queries, part.task)
         images = part.task.truth_images[truths]
         there = times[part.rows[owners], images] > 0
@@ -107,7 +102,7 @@ def search_all(
         chosen.append(_chosen(part, owners, truths, repeats, found, detections, values, repeat))
         tables.append(times)
     rows = np.concatenate([c.rows for c in chosen])
-    steps = Steps.of(rows, np.concatenate([c.similarities for c in chosen]), len(features))
+    steps = Steps.of(rows, np.concatenate([c.similarities for c in chosen]), len(matrix))
     flat = np.flatnonzero(matrix >= steps.lowest()[:, None])
     rows = flat // max(matrix.shape[1], 1)
     detections = flat - rows * matrix.shape[1]

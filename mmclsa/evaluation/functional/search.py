@@ -20,6 +20,7 @@ from mmclsa.evaluation.functional.results import Hits, SearchResult
 from mmclsa.evaluation.functional.similarity import (
     ProductMaker,
     Similarities,
+    computed_ahead,
     is_dense,
     numpy_product,
 )
@@ -164,18 +165,20 @@ def _plain_hits(
     make_product: ProductMaker,
 ) -> Iterator[tuple[int, Hits]]:
     """Search by similarity alone, chunk by chunk."""
-    product = make_product(gallery.embeddings)
     pairs = max(chunk_bytes // PAIR_BYTES, 1)
-    for low, high in _chunks(tasks, gallery, len(asked.features), pairs):
-        features = asked.features[low:high]
+    chunks = list(_chunks(tasks, gallery, len(asked.features), pairs))
+    features = [asked.features[low:high] for low, high in chunks]
+    dense = is_dense(tasks[0])
+    matrices = computed_ahead(make_product(gallery.embeddings), features if dense else [])
+    for (low, high), own in zip(chunks, features):
         parts = []
         for number, (task, rows) in enumerate(zip(tasks, asked.rows)):
             queries = np.flatnonzero((rows >= low) & (rows < high) & asked.known[rows])
             parts += Part.of(number, task, rows[queries] - low, queries)
-        if parts and is_dense(tasks[0]):
-            yield from search_all(parts, features, gallery, flags, product)
+        if dense:
+            yield from search_all(parts, next(matrices), gallery, flags)
         else:
-            yield from (search_listed(part, features, gallery, flags) for part in parts)
+            yield from (search_listed(part, own, gallery, flags) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
