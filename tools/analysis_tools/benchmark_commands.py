@@ -58,7 +58,7 @@ import numpy as np
 
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols
 from mmclsa.datasets.synthetic.cuhk_sysu_files import make_up, write_cuhk_sysu, write_predictions
-from mmclsa.evaluation.functional import evaluate_searches
+from mmclsa.evaluation.functional import evaluate_search, flags_for_thresholds
 from mmclsa.structures import Predictions
 
 
@@ -155,8 +155,9 @@ def compare_with_peer(
     words = [w.format(root=root, predictions=found, out=out) for w in shlex.split(command)]
     seconds, peak = run(words, environment)
     theirs = np.load(out, allow_pickle=False)
-    protocols = cuhk_sysu_protocols(root, ['gallery_100'])
-    ours = evaluate_searches(protocols, Predictions.load(found))[0]
+    (protocol,) = cuhk_sysu_protocols(root, ['gallery_100'])
+    (flags,) = flags_for_thresholds('seqnet', 'cuhk_sysu', None, {})
+    ours = evaluate_search(protocol, Predictions.load(found), flags)
     if theirs.shape != ours.average_precisions.shape:
         raise UserError(
             f'{out}: expected the AP of {len(ours.average_precisions)} queries, but got an array '
