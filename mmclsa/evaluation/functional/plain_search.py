@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -95,9 +96,8 @@ def search_all(
         images = part.task.truth_images[truths]
         there = times[part.rows[owners], images] > 0
         owners, truths, repeats = owners[there], truths[there], repeats[there]
-        rows = part.rows[owners]
         found, detections, values = most_similar_on_person(
-            truths, part.task, gallery, flags, lambda o, d, rows=rows: matrix[rows[o], d]
+            truths, part.task, gallery, flags, partial(_looked_up, matrix, part.rows[owners])
         )
         chosen.append(_chosen(part, owners, truths, repeats, found, detections, values, repeat))
         tables.append(times)
@@ -110,12 +110,14 @@ def search_all(
     places = rows * len(gallery.lengths) + gallery.images[detections]
     for part, own, times in zip(parts, chosen, tables):
         counts = times.ravel()[places]
-        yield (
-            part.number,
-            count_hits(
-                own, steps, near, counts, lambda q, part=part: part.order_of(repeat, q), gallery
-            ),
-        )
+        order_of = partial(part.order_of, repeat)
+        yield part.number, count_hits(own, steps, near, counts, order_of, gallery)
+
+
+def _looked_up(
+    matrix: np.ndarray, rows: np.ndarray, owners: np.ndarray, detections: np.ndarray
+) -> np.ndarray:
+    return matrix[rows[owners], detections]
 
 
 def search_listed(
@@ -151,7 +153,7 @@ def search_listed(
         steps,
         near,
         np.ones(len(near.rows), dtype=np.uint8),
-        lambda query: part.order_of(repeat, query),
+        partial(part.order_of, repeat),
         gallery,
     )
     return part.number, hits
