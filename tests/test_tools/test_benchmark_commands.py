@@ -12,7 +12,7 @@ import pytest
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.structures import Predictions
-from tests.helpers import REPO
+from tests.helpers import REPO, run_python
 
 TOOL = 'tools/analysis_tools/benchmark_commands.py'
 
@@ -137,3 +137,14 @@ def test_mistakes_are_user_errors(run_tool_here, tmp_path):
     with pytest.raises(ConfigError, match='--scale'):
         run_tool_here(TOOL, '--folder', tmp_path, '--scale', '2')
     assert not list(tmp_path.iterdir())
+
+
+def test_every_command_runs(tmp_path):
+    result = run_python(
+        *(TOOL, '--folder', tmp_path / 'made', '--sizes', 50, 100, '--scale', 0.01),
+        *('--json', tmp_path / 'rows.json'),
+    )
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((tmp_path / 'rows.json').read_text())
+    assert {'eval_search.py, gallery_100', 'train.py --help'} < {row['command'] for row in rows}
+    assert all(row['first']['seconds'] > 0 for row in rows)
