@@ -179,3 +179,33 @@ def test_steps_are_the_highest_that_a_value_reaches(rows, values):
         own = steps.values[steps.starts[row] : steps.starts[row + 1]]
         assert steps.values[number] == max(step for step in own if step <= value)
         assert steps.starts[row] <= number < steps.starts[row + 1]
+
+
+def test_an_image_listed_twice_ties_with_itself(way):
+    """Whatever a product of more rows does to the last bits: each is compared once."""
+    rng = np.random.default_rng(0)
+    names = [f'{i:02d}' for i in range(20)]
+    boxes = rng.uniform(0, 50, (100, 2))
+    boxes = np.concatenate([boxes, boxes + 30], axis=1)
+    embeddings = rng.normal(size=(140, 256)).astype(np.float32)
+    truths = [(names[q % 19 + 1], boxes[5 * (q % 19 + 1)]) for q in range(40)]
+    galleries = [[*rng.permutation(names[1:]), *rng.permutation(names[1:])] for _ in truths]
+    task = SearchProtocol.build(
+        'twice',
+        names,
+        [Query(names[0], boxes[0], q) for q in range(40)],
+        [[truth] * 2 for truth in truths],
+        galleries=galleries,
+    )
+    found = Predictions(
+        images=np.repeat(names, 5),
+        boxes=boxes,
+        scores=np.ones(100),
+        embeddings=embeddings[:100],
+        query_images=np.array([names[0]] * 40),
+        query_boxes=np.tile(boxes[0], (40, 1)),
+        query_embeddings=embeddings[100:],
+    )
+    hits = evaluate_search(task, found, SearchFlags(duplicates='double')).hits
+    assert (hits.at_least % 2 == 0).all()
+    assert (hits.weights == 2).all()

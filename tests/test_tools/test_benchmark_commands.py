@@ -139,9 +139,9 @@ def test_mistakes_are_user_errors(run_tool_here, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_every_command_runs(tmp_path):
+def test_every_command_runs(folder, tmp_path):
     result = run_python(
-        *(TOOL, '--folder', tmp_path / 'made', '--sizes', 50, 100, '--scale', 0.01),
+        *(TOOL, '--folder', folder, '--sizes', 50, 100, '--scale', 0.02),
         *('--json', tmp_path / 'rows.json'),
     )
     assert result.returncode == 0, result.stderr

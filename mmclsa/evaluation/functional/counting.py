@@ -100,7 +100,7 @@ class Near:
 
     Attributes:
         rows: Shape (P,), ascending.
-        detections: Of the gallery, shape (P,); a pair may come twice.
+        detections: Of the gallery, shape (P,).
         numbers: Highest step that each reaches, shape (P,).
         level: Whether it is as similar as that step, shape (P,), bool.
     """
@@ -181,7 +181,7 @@ def count_hits(
         level = level[np.argsort(near.numbers[level], kind='stable')]
         bounds = np.searchsorted(near.numbers[level], [numbers[tied], numbers[tied] + 1])
         for hit, low, high in zip(tied.tolist(), *bounds.tolist()):
-            others = np.unique(near.detections[level[low:high]])
+            others = near.detections[level[low:high]]
             order = order_of(int(chosen.queries[hit]))
             places[hit] += _earlier(others, int(chosen.detections[hit]), order, gallery)
     return Hits(

@@ -135,7 +135,7 @@ def search_listed(
         Number of the task, and hits.
     """
     repeat = flags.duplicates == 'double'
-    entries = _Entries.of(part, len(features), gallery, repeat)
+    entries = _Entries.of(part, len(features), gallery)
     values = entries.similarities(features, gallery)
     owners, truths, repeats = distinct_truths(part.queries, part.task)
     place = entries.find(part.rows[owners], part.task.truth_images[truths])
@@ -147,12 +147,12 @@ def search_listed(
     )
     chosen = _chosen(part, owners, truths, repeats, found, detections, best, repeat)
     steps = Steps.of(chosen.rows, chosen.similarities, len(features))
-    near = entries.near(values, steps, gallery)
+    near, times = entries.near(values, steps, gallery)
     hits = count_hits(
         chosen,
         steps,
         near,
-        np.ones(len(near.rows), dtype=np.uint8),
+        times if repeat else np.ones_like(times),
         partial(part.order_of, repeat),
         gallery,
     )
@@ -189,16 +189,19 @@ class _Entries:
         rows: Row of each entry in the chunk, shape (E,).
         images: Its image, shape (E,), ascending.
         starts: First pair of each entry, shape (E + 1,).
+        times: How often the gallery lists it, shape (E,). It is compared once, as
+            two products could differ in their last bits.
         count: Number of rows.
     """
 
     rows: np.ndarray
     images: np.ndarray
     starts: np.ndarray
+    times: np.ndarray
     count: int
 
     @classmethod
-    def of(cls, part: Part, count: int, gallery: Gallery, repeat: bool) -> _Entries:
+    def of(cls, part: Part, count: int, gallery: Gallery) -> _Entries:
         owners, images = gallery_entries(part.task, part.queries)
         rows = part.rows[owners]
         # Small integers are sorted in linear time.
@@ -207,14 +210,13 @@ class _Entries:
         rows, images, small = rows[order], images[order], small[order]
         order = np.argsort(small, kind='stable')
         rows, images = rows[order], images[order]
-        if not repeat:
-            keys = images * count + rows
-            new = np.diff(keys, prepend=-1) != 0
-            rows, images = rows[new], images[new]
-        return cls(rows, images, np.append(0, np.cumsum(gallery.lengths[images])), count)
+        new = np.flatnonzero(np.diff(images * count + rows, prepend=-1))
+        times = np.diff(np.append(new, len(rows)))
+        rows, images = rows[new], images[new]
+        return cls(rows, images, np.append(0, np.cumsum(gallery.lengths[images])), times, count)
 
     def find(self, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Find the (first) entry of these rows and images; -1 where there is none."""
+        """Find the entry of these rows and images; -1 where there is none."""
         keys = self.images * self.count + self.rows
         wanted = images * self.count + rows
         place = np.searchsorted(keys, wanted)
@@ -241,12 +243,13 @@ class _Entries:
                 )
         return values
 
-    def near(self, values: np.ndarray, steps: Steps, gallery: Gallery) -> Near:
-        """List the pairs that can count."""
+    def near(self, values: np.ndarray, steps: Steps, gallery: Gallery) -> tuple[Near, np.ndarray]:
+        """List the pairs that can count, and how often the gallery lists each."""
         lengths = np.diff(self.starts)
         pairs = np.flatnonzero(values >= np.repeat(steps.lowest()[self.rows], lengths))
         entry = np.searchsorted(self.starts, pairs, side='right') - 1
         rows = self.rows[entry]
         detections = gallery.starts[self.images[entry]] + pairs - self.starts[entry]
         order = np.argsort(rows, kind='stable')
-        return Near.of(rows[order], detections[order], values[pairs[order]], steps)
+        near = Near.of(rows[order], detections[order], values[pairs[order]], steps)
+        return near, self.times[entry[order]]
