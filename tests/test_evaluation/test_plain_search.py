@@ -181,31 +181,36 @@ def test_steps_are_the_highest_that_a_value_reaches(rows, values):
         assert steps.starts[row] <= number < steps.starts[row + 1]
 
 
-def test_an_image_listed_twice_ties_with_itself(way):
-    """Whatever a product of more rows does to the last bits: each is compared once."""
+def test_an_image_listed_again_ties_with_itself(way):
+    """Whatever its place in a product of many rows does to the last bits."""
     rng = np.random.default_rng(0)
-    names = [f'{i:02d}' for i in range(20)]
-    boxes = rng.uniform(0, 50, (100, 2))
+    names = [f'{i:03d}' for i in range(900)]
+    boxes = rng.uniform(0, 50, (4500, 2))
     boxes = np.concatenate([boxes, boxes + 30], axis=1)
-    embeddings = rng.normal(size=(140, 256)).astype(np.float32)
-    truths = [(names[q % 19 + 1], boxes[5 * (q % 19 + 1)]) for q in range(40)]
-    galleries = [[*rng.permutation(names[1:]), *rng.permutation(names[1:])] for _ in truths]
+    embeddings = rng.normal(size=(5500, 256))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    detections = np.sort(rng.integers(0, 900, 4500))
+    listed = rng.integers(1, 900, (1000, 3)).repeat(7, axis=1)[:, :20]
+    shown = [detections.searchsorted(row[0]) % 4500 for row in listed]
     task = SearchProtocol.build(
-        'twice',
+        'again',
         names,
-        [Query(names[0], boxes[0], q) for q in range(40)],
-        [[truth] * 2 for truth in truths],
-        galleries=galleries,
+        [Query(names[0], boxes[0], q) for q in range(1000)],
+        [[(names[row[0]], boxes[one])] for row, one in zip(listed, shown)],
+        galleries=[[names[i] for i in row] for row in listed],
     )
     found = Predictions(
-        images=np.repeat(names, 5),
+        images=np.array(names)[detections],
         boxes=boxes,
-        scores=np.ones(100),
-        embeddings=embeddings[:100],
-        query_images=np.array([names[0]] * 40),
-        query_boxes=np.tile(boxes[0], (40, 1)),
-        query_embeddings=embeddings[100:],
+        scores=np.ones(4500),
+        embeddings=embeddings[:4500].astype(np.float32),
+        query_images=np.array([names[0]] * 1000),
+        query_boxes=np.tile(boxes[0], (1000, 1)),
+        query_embeddings=embeddings[4500:].astype(np.float32),
     )
     hits = evaluate_search(task, found, SearchFlags(duplicates='double')).hits
-    assert (hits.at_least % 2 == 0).all()
-    assert (hits.weights == 2).all()
+    exact = embeddings[4500:] @ embeddings[:4500].T
+    for query, value, count in zip(hits.queries, hits.similarities, hits.at_least):
+        times = np.bincount(listed[query], minlength=900)[detections]
+        assert count == times[exact[query] >= value - 1e-6].sum()
+    assert len(hits) > 900
