@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shlex
 import shutil
 import subprocess
@@ -58,7 +59,7 @@ import numpy as np
 
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols
 from mmclsa.datasets.synthetic.cuhk_sysu_files import make_up, write_cuhk_sysu, write_predictions
-from mmclsa.evaluation.functional import evaluate_searches
+from mmclsa.evaluation.functional import evaluate_search, flags_for_thresholds
 from mmclsa.structures import Predictions
 
 
@@ -73,12 +74,24 @@ def make_files(folder: Path, sizes: Sequence[int], scale: float, seed: int) -> t
     return root, found
 
 
-def run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Run a command; give its seconds and its peak memory in MiB.
+@dataclass(frozen=True)
+class Cost:
+    """What a command takes.
 
-    A command that prints a number last tells its seconds itself.
+    Attributes:
+        seconds: From start to end, or as the command says by printing a number last.
+        work: CPU seconds of the whole process: other work on the machine hardly shows in them.
+        peak: Memory in MiB.
     """
-    begun, peak = time.perf_counter(), 0.0
+
+    seconds: float
+    work: float
+    peak: float
+
+
+def run(command: Sequence[str], environment: dict[str, str]) -> Cost:
+    """Run a command, and measure it."""
+    begun, worked, peak = time.perf_counter(), work_of_children(), 0.0
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, stdout=said, stderr=said, env=environment) as process:
             while process.poll() is None:
@@ -91,7 +104,13 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, flo
         raise UserError(f'{" ".join(command)} ended with {process.returncode}: {" ".join(words)}')
     with suppress(ValueError, IndexError):
         seconds = float(words[-1])
-    return seconds, peak
+    return Cost(seconds, work_of_children() - worked, peak)
+
+
+def work_of_children() -> float:
+    """Add up the CPU seconds of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def peak_of(pid: int) -> float:
@@ -153,17 +172,18 @@ def compare_with_peer(
     """Time a peer's evaluation of gallery 100, and compare the AP of every query."""
     out = found.with_name('peer.npy')
     words = [w.format(root=root, predictions=found, out=out) for w in shlex.split(command)]
-    seconds, peak = run(words, environment)
+    cost = run(words, environment)
     theirs = np.load(out, allow_pickle=False)
-    protocols = cuhk_sysu_protocols(root, ['gallery_100'])
-    ours = evaluate_searches(protocols, Predictions.load(found))[0]
+    (protocol,) = cuhk_sysu_protocols(root, ['gallery_100'])
+    (flags,) = flags_for_thresholds('seqnet', 'cuhk_sysu', None, {})
+    ours = evaluate_search(protocol, Predictions.load(found), flags)
     if theirs.shape != ours.average_precisions.shape:
         raise UserError(
             f'{out}: expected the AP of {len(ours.average_precisions)} queries, but got an array '
             f'of shape {theirs.shape}'
         )
     apart = np.abs(theirs - ours.average_precisions)
-    return dict(seconds=seconds, peak=peak, largest_difference=float(apart.max()))
+    return dict(seconds=cost.seconds, peak=cost.peak, largest_difference=float(apart.max()))
 
 
 def measure(root: Path, found: Path, args: argparse.Namespace) -> list[dict[str, object]]:
@@ -171,20 +191,21 @@ def measure(root: Path, found: Path, args: argparse.Namespace) -> list[dict[str,
     cache = Path(args.folder) / 'cache'
     environment = {**os.environ, 'MMCLSA_CACHE': str(cache)}
     rows: list[dict[str, object]] = []
-    print(f'| {"command":52} | first s | goal | again s | goal | peak MiB, first | again |')
-    print('| --- | --- | --- | --- | --- | --- | --- |')
+    print(
+        f'| {"command":52} | first s | goal | again s | goal | CPU s, first | again | peak MiB | |'
+    )
+    print('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
     for task in tasks(root, found, args):
         shutil.rmtree(cache, ignore_errors=True)
-        (first, peak), (again, later) = (run(task.command, environment) for _ in range(2))
+        first, again = (run(task.command, environment) for _ in range(2))
         goals = ['' if goal is None else f'{goal:g}' for goal in task.goals]
         print(
-            f'| {task.title:52} | {first:.2f} | {goals[0]} | {again:.2f} | {goals[1]} '
-            f'| {peak:.0f} | {later:.0f} |',
+            f'| {task.title:52} | {first.seconds:.2f} | {goals[0]} | {again.seconds:.2f} '
+            f'| {goals[1]} | {first.work:.2f} | {again.work:.2f} '
+            f'| {first.peak:.0f} | {again.peak:.0f} |',
             flush=True,
         )
-        rows.append(
-            dict(command=task.title, first=first, again=again, peak_first=peak, peak_again=later)
-        )
+        rows.append(dict(command=task.title, first=vars(first), again=vars(again)))
     return rows
 
 

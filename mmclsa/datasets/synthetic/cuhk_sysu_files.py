@@ -170,7 +170,7 @@ class _Queries:
                 self._names[image] + _numbers(_box_of(person, place)) + hard
                 for place, image in enumerate(images)
             ]
-            others = test[rng.permutation(len(test))[: self._size]]
+            others = test[rng.permutation(len(test))[: self._size + 1]]
             listed = others[~np.isin(others, images)][: self._size - SHOWN].tolist()
             content = b''.join([*own[1:], *(self._absent[image] for image in listed)])
             yield _array(2, (1, 1), entry + own[0])

@@ -10,7 +10,7 @@ from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.geometry import expand_ranges
 from mmclsa.structures import SearchProtocol
 
-__all__ = ['Candidates', 'gallery_entries']
+__all__ = ['Candidates', 'distinct_images', 'gallery_entries', 'searched_images']
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,16 @@ class Candidates:
         rows, images = gallery_entries(protocol, queries)
         places = np.full((len(queries), len(protocol.images)), -1, dtype=np.int32)
         numbers = np.arange(len(rows), dtype=np.int32)
-        # Backwards, so that the first entry of a repeated image stays; flip's views
-        # alone would not do, since NumPy walks them in the order of memory.
-        places[np.flip(rows).copy(), np.flip(images).copy()] = np.flip(numbers).copy()
-        first = places[rows, images] == numbers
-        if not repeat and not first.all():
-            rows, images = rows[first], images[first]
-            places[rows, images] = np.arange(len(rows), dtype=np.int32)
+        if protocol.gallery_images is None:
+            places[rows, images] = numbers  # no image comes twice
+        else:
+            # Backwards, so that the first entry of a repeated image stays; flip's views
+            # alone would not do, since NumPy walks them in the order of memory.
+            places[np.flip(rows).copy(), np.flip(images).copy()] = np.flip(numbers).copy()
+            first = places[rows, images] == numbers
+            if not repeat and not first.all():
+                rows, images = rows[first], images[first]
+                places[rows, images] = np.arange(len(rows), dtype=np.int32)
         lengths = gallery.lengths[images]
         entry_starts = np.concatenate([[0], np.cumsum(lengths)])
         return cls(
@@ -90,6 +93,20 @@ def gallery_entries(protocol: SearchProtocol, queries: np.ndarray) -> tuple[np.n
         lengths = protocol.gallery_offsets[queries + 1] - starts
         rows = np.repeat(np.arange(len(queries)), lengths)
         return rows, protocol.gallery_images[expand_ranges(starts, lengths)]
+    rows, images = np.nonzero(searched_images(protocol, queries))
+    return rows, images
+
+
+def searched_images(protocol: SearchProtocol, queries: np.ndarray) -> np.ndarray:
+    """Tell which images queries search whose gallery is every image.
+
+    Args:
+        protocol: The task; without listed galleries.
+        queries: Positions, shape (R,).
+
+    Returns:
+        Shape (R, I), bool.
+    """
     kept = np.ones((len(queries), len(protocol.images)), dtype=bool)
     kept[np.arange(len(queries)), protocol.query_images[queries]] = False
     if protocol.cross_camera and protocol.image_cams is not None:
@@ -99,5 +116,15 @@ def gallery_entries(protocol: SearchProtocol, queries: np.ndarray) -> tuple[np.n
         lengths = protocol.excluded_offsets[queries + 1] - starts
         rows = np.repeat(np.arange(len(queries)), lengths)
         kept[rows, protocol.excluded_images[expand_ranges(starts, lengths)]] = False
-    rows, images = np.nonzero(kept)
-    return rows, images
+    return kept
+
+
+def distinct_images(images: np.ndarray) -> np.ndarray:
+    """List images once each, in the order of their first mention.
+
+    Example:
+        >>> distinct_images(np.array([7, 2, 7, 5])).tolist()
+        [7, 2, 5]
+    """
+    _, first = np.unique(images, return_index=True)
+    return images[np.sort(first)]

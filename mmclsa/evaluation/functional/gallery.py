@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -65,6 +66,11 @@ class Gallery:
             embeddings=embeddings,
             rows=kept,
         )
+
+    @cached_property
+    def zeros(self) -> int:
+        """Number of embeddings of zeros."""
+        return int(np.count_nonzero(~self.embeddings.any(axis=1)))
 
     def members(self, images: np.ndarray) -> np.ndarray:
         """List the detections of these images, image by image."""

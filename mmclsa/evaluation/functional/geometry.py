@@ -61,4 +61,6 @@ def expand_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    members = np.repeat(starts - (ends - lengths), lengths)
+    members += np.arange(total)
+    return members

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mmclsa.evaluation.functional.candidates import Candidates
@@ -11,7 +13,7 @@ from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges
 from mmclsa.evaluation.functional.results import Hits
 from mmclsa.structures import SearchProtocol
 
-__all__ = ['find_hits', 'match_threshold']
+__all__ = ['distinct_truths', 'find_hits', 'match_threshold', 'most_similar_on_person']
 
 
 def match_threshold(boxes: np.ndarray, max_thresh: float = 0.5, rule: str = 'wh10') -> np.ndarray:
@@ -68,32 +70,39 @@ def find_hits(
     Returns:
         The hits, in ascending order of query.
     """
-    rows, truths, repeats = _distinct_truths(candidates.queries, protocol)
+    rows, truths, repeats = distinct_truths(candidates.queries, protocol)
     images = protocol.truth_images[truths]
     entries = candidates.places[rows, images]
     there = entries >= 0
-    rows, truths, repeats, images = rows[there], truths[there], repeats[there], images[there]
-    pairs, owners = _on_person(entries[there], images, truths, candidates, protocol, gallery, flags)
-    # Of equally similar detections the first: lexsort is stable.
-    order = np.lexsort((-similarities[pairs], owners))
-    best = order[np.diff(owners[order], prepend=-1) != 0]
-    pairs, owners = pairs[best], owners[best]
-    places, at_least = _count(candidates, similarities, rows[owners], pairs)
-    weights = repeats[owners] if flags.duplicates == 'double' else np.ones_like(owners)
+    rows, truths, repeats = rows[there], truths[there], repeats[there]
+    first = candidates.entry_starts[entries[there]] - gallery.starts[images[there]]
+    owners, detections, values = most_similar_on_person(
+        truths, protocol, gallery, flags, lambda own, seen: similarities[first[own] + seen]
+    )
+    places, at_least = _count(candidates, similarities, rows[owners], first[owners] + detections)
     return Hits(
         queries=candidates.queries[rows[owners]],
         truths=truths[owners],
-        similarities=similarities[pairs],
+        similarities=values,
         places=places,
         at_least=at_least,
-        weights=weights,
+        weights=repeats[owners] if flags.duplicates == 'double' else np.ones_like(owners),
     )
 
 
-def _distinct_truths(
+def distinct_truths(
     queries: np.ndarray, protocol: SearchProtocol
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """List row, number and repetitions of each image that shows a query's person."""
+    """List each image that shows a query's person, once.
+
+    Args:
+        queries: Positions, shape (Q,), ascending.
+        protocol: The task.
+
+    Returns:
+        Which of ``queries`` each belongs to, ascending, its first number among
+        the protocol's truths, and how often the protocol has it.
+    """
     starts = protocol.truth_offsets[queries]
     lengths = protocol.truth_offsets[queries + 1] - starts
     rows = np.repeat(np.arange(len(queries)), lengths)
@@ -103,24 +112,38 @@ def _distinct_truths(
     return rows[first], truths[first], repeats
 
 
-def _on_person(
-    entries: np.ndarray,
-    images: np.ndarray,
+def most_similar_on_person(
     truths: np.ndarray,
-    candidates: Candidates,
     protocol: SearchProtocol,
     gallery: Gallery,
     flags: SearchFlags,
-) -> tuple[np.ndarray, np.ndarray]:
-    """List the pairs that lie on the person of a truth, and which truth that is."""
-    lengths = gallery.lengths[images]
-    owners = np.repeat(np.arange(len(images)), lengths)
-    there = gallery.members(images)
-    pairs = candidates.entry_starts[entries][owners] + there - gallery.starts[images][owners]
+    similarity: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Choose the right detection of each truth: the most similar one that lies on the person.
+
+    Args:
+        truths: Numbers of the protocol's truths, shape (T,).
+        protocol: The task.
+        gallery: What is searched.
+        flags: The IoU rule.
+        similarity: Of truths, by their places 0..T-1, and detections.
+
+    Returns:
+        Places of the truths that were found, ascending, the detection of each,
+        and its similarity. Of equally similar ones the first is taken.
+    """
+    images = protocol.truth_images[truths]
+    owners = np.repeat(np.arange(len(images)), gallery.lengths[images])
+    detections = gallery.members(images)
     boxes = protocol.truth_boxes[truths]
     needed = match_threshold(boxes, flags.max_iou_thresh, flags.iou_rule)
-    kept = aligned_iou(gallery.boxes[there], boxes[owners]) >= needed[owners]
-    return pairs[kept], owners[kept]
+    kept = aligned_iou(gallery.boxes[detections], boxes[owners]) >= needed[owners]
+    owners, detections = owners[kept], detections[kept]
+    values = similarity(owners, detections)
+    # Of equally similar detections the first: lexsort is stable.
+    order = np.lexsort((-values, owners))
+    best = order[np.diff(owners[order], prepend=-1) != 0]
+    return owners[best], detections[best], values[best]
 
 
 def _count(

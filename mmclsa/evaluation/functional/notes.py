@@ -25,15 +25,15 @@ def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> t
     own = 0
     if protocol.gallery_images is not None and protocol.gallery_offsets is not None:
         used[:] = False
-        used[protocol.gallery_images] = True
-        asked = np.repeat(protocol.query_images, np.diff(protocol.gallery_offsets))
-        own = int(np.count_nonzero(protocol.gallery_images == asked))
+        # Query by query: the lists can be tens of millions long.
+        for query, image in enumerate(protocol.query_images.tolist()):
+            listed = protocol.gallery(query)
+            if not used.all():
+                used[listed] = True
+            own += int(np.count_nonzero(listed == image))
     counts = (
         (np.count_nonzero(used & (gallery.lengths == 0)), 'gallery images have no detection'),
-        (
-            np.count_nonzero(~gallery.embeddings.any(axis=1)),
-            'detections have an embedding of zeros',
-        ),
+        (gallery.zeros, 'detections have an embedding of zeros'),
         (own, 'queries have their own image in the gallery'),
         (np.count_nonzero(protocol.truth_counts() == 0), 'queries match nobody in the gallery'),
         (np.count_nonzero(~known), 'queries have no detection in their image'),

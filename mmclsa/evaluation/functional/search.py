@@ -14,11 +14,13 @@ from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery, matched_detections, query_features
 from mmclsa.evaluation.functional.hits import find_hits, match_threshold
 from mmclsa.evaluation.functional.notes import notes_of
+from mmclsa.evaluation.functional.plain_search import Part, search_all, search_listed
 from mmclsa.evaluation.functional.rescoring import Rescoring
 from mmclsa.evaluation.functional.results import Hits, SearchResult
 from mmclsa.evaluation.functional.similarity import (
     ProductMaker,
     Similarities,
+    computed_ahead,
     is_dense,
     numpy_product,
 )
@@ -136,17 +138,47 @@ def _search(
     asked = Asked.of(tasks, predictions, flags)
     gallery = Gallery.of(tasks[0], predictions, flags)
     parts: list[list[Hits]] = [[] for _ in tasks]
-    searched = search_in_chunks(
-        tasks, predictions, asked, gallery, flags, chunk_bytes, make_product
-    )
-    for number, candidates, values in searched:
-        parts[number].append(find_hits(candidates, values, tasks[number], gallery, flags))
+    again = flags.expand or flags.cbgm or flags.rerank
+    if again:
+        searched = search_in_chunks(
+            tasks, predictions, asked, gallery, flags, chunk_bytes, make_product
+        )
+        for number, candidates, values in searched:
+            parts[number].append(find_hits(candidates, values, tasks[number], gallery, flags))
+    else:
+        for number, hits in _plain_hits(tasks, asked, gallery, flags, chunk_bytes, make_product):
+            parts[number].append(hits)
     results = []
     for task, rows, found in zip(tasks, asked.rows, parts):
         known = asked.known[rows]
         notes = notes_of(task, gallery, known)
         results.append(_result(task, Hits.join(found), known, flags, notes))
     return results
+
+
+def _plain_hits(
+    tasks: Sequence[SearchProtocol],
+    asked: Asked,
+    gallery: Gallery,
+    flags: SearchFlags,
+    chunk_bytes: int,
+    make_product: ProductMaker,
+) -> Iterator[tuple[int, Hits]]:
+    """Search by similarity alone, chunk by chunk."""
+    pairs = max(chunk_bytes // PAIR_BYTES, 1)
+    chunks = list(_chunks(tasks, gallery, len(asked.features), pairs))
+    features = [asked.features[low:high] for low, high in chunks]
+    dense = is_dense(tasks[0])
+    matrices = computed_ahead(make_product(gallery.embeddings), features if dense else [])
+    for (low, high), own in zip(chunks, features):
+        parts = []
+        for number, (task, rows) in enumerate(zip(tasks, asked.rows)):
+            queries = np.flatnonzero((rows >= low) & (rows < high) & asked.known[rows])
+            parts += Part.of(number, task, rows[queries] - low, queries)
+        if dense:
+            yield from search_all(parts, next(matrices), gallery, flags)
+        else:
+            yield from (search_listed(part, own, gallery, flags) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)

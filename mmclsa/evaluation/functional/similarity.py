@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.geometry import expand_ranges
 from mmclsa.structures import SearchProtocol
 
-__all__ = ['Product', 'ProductMaker', 'Similarities', 'numpy_product']
+__all__ = ['Product', 'ProductMaker', 'Similarities', 'computed_ahead', 'numpy_product']
 
 #: From features (R, D) to similarities (R, N) with a fixed gallery.
 Product = Callable[[np.ndarray], np.ndarray]
@@ -19,7 +20,7 @@ Product = Callable[[np.ndarray], np.ndarray]
 ProductMaker = Callable[[np.ndarray], Product]
 
 # Below this share of the gallery a query's own detections are cheaper than all of them.
-DENSE_SHARE = 0.1
+DENSE_SHARE = 0.05
 
 
 def numpy_product(gallery: np.ndarray) -> Product:
@@ -30,6 +31,32 @@ def numpy_product(gallery: np.ndarray) -> Product:
         [[1.0, 2.0]]
     """
     return lambda features: features @ gallery.T
+
+
+def computed_ahead(product: Product, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Compute the product of each block of features while the one before is looked at.
+
+    Args:
+        product: Matrix product with a gallery.
+        blocks: Features, shape (R, D) each.
+
+    Yields:
+        Similarities, shape (R, N), of each block; two are in memory at a time.
+
+    Example:
+        >>> blocks = [np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])]
+        >>> [block.tolist() for block in computed_ahead(numpy_product(np.eye(2)), blocks)]
+        [[[1.0, 2.0]], [[3.0, 4.0]]]
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        before = None
+        for block in blocks:
+            ahead = pool.submit(product, block)
+            if before is not None:
+                yield before.result()
+            before = ahead
+        if before is not None:
+            yield before.result()
 
 
 def is_dense(protocol: SearchProtocol) -> bool:
