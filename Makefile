@@ -36,7 +36,7 @@ $(STAMPS)/mm: $(STAMPS)/torch requirements/mm_onedl.txt requirements/mmdet_runti
 		echo "onedl-mmcv has no compiled operations: it was built without torch in sight."; exit 1; }
 	touch $@
 
-EXTRAS := gallery,milvus,ray,deploy,webui,tests,lint,docs
+EXTRAS := gallery,milvus,ray,deploy,webui,heic,safetensors,tests,lint,docs
 
 $(STAMPS)/package: $(STAMPS)/mm setup.py setup.cfg $(wildcard requirements/*.txt)
 	$(PIP) --no-build-isolation -e '.[$(EXTRAS)]'
