@@ -1,4 +1,4 @@
-"""How much memory this process holds (Linux)."""
+"""How much memory a process holds (Linux)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 __all__ = ['resident_gib']
 
 
-def resident_gib(field: str) -> float:
-    """Read a figure of this process's memory; file-backed pages count.
+def resident_gib(field: str, process: int | str = 'self') -> float:
+    """Read a figure of a process's memory; file-backed pages count.
 
     Not by ``getrusage``: its peak outlives ``exec``, so that a process started
     by a large one begins with the peak of that one.
 
     Args:
         field: ``VmRSS`` for now, ``VmHWM`` for the peak.
+        process: Its number; this one by default.
 
     Returns:
         GiB.
@@ -26,7 +27,8 @@ def resident_gib(field: str) -> float:
         >>> 0 < resident_gib('VmRSS') <= resident_gib('VmHWM')
         True
     """
-    for line in Path('/proc/self/status').read_text().splitlines():
+    status = Path('/proc', str(process), 'status')
+    for line in status.read_text().splitlines():
         if line.startswith(f'{field}:'):
             return int(line.split()[1]) / 2**20
-    raise OSError(f'/proc/self/status has no field {field}')
+    raise OSError(f'{status} has no field {field}')

@@ -24,6 +24,7 @@ from pathlib import Path
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import write_json
+from mmclsa.utils.resident import resident_gib
 
 TOOLS = Path(__file__).resolve().parents[1]
 EVALUATE = TOOLS / 'analysis_tools' / 'eval_search.py'
@@ -66,7 +67,9 @@ from mmclsa.structures import Predictions
 def make_files(folder: Path, sizes: Sequence[int], scale: float, seed: int) -> tuple[Path, Path]:
     """Make the data set and the predictions, unless they are there."""
     root, found = folder / 'cuhk_sysu', folder / 'predictions.npz'
-    if not found.is_file():
+    tests = root / 'annotation' / 'test' / 'train_test'
+    wanted = [found, *(tests / f'TestG{size}.mat' for size in sizes)]
+    if not all(path.is_file() for path in wanted):
         print(f'making a data set in {root}', flush=True)
         made = make_up(scale, seed)
         write_cuhk_sysu(root, made, sizes)
@@ -116,10 +119,9 @@ def work_of_children() -> float:
 def peak_of(pid: int) -> float:
     """Read the peak memory of a process so far, in MiB; 0 where the system does not tell."""
     try:
-        lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+        return 1024 * resident_gib('VmHWM', pid)
     except OSError:
         return 0.0
-    return next((int(li.split()[1]) / 1024 for li in lines if li.startswith('VmHWM:')), 0.0)
 
 
 @dataclass(frozen=True)
