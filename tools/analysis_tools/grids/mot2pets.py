@@ -11,6 +11,13 @@ options = {'model.reid.channels_last': True}
 head = 'model.reid.head.'
 no_alignment = {head + 'loss_align': None}
 cosine = {head + 'loss_id.cosine_scale': 16.0}
+# The best idea on both beds: a second view, which follows the first, at the beds' weight.
+two_views_self = {
+    **cosine,
+    'model.reid.second_view': 16,
+    head + 'loss_align.source': 'self',
+    head + 'loss_align.loss_weight': 1.0,
+}
 gt_boxes = {'options': {'model.use_gt_boxes': True}}
 rows = {
     'plain-three': {'options': no_alignment},
@@ -18,9 +25,11 @@ rows = {
     'plain-clsa-1': {'options': {head + 'loss_align.loss_weight': 1.0}},
     'cosine-three': {'options': {**cosine, **no_alignment}},
     'cosine-clsa': {'against': 'cosine-three', 'options': cosine},
+    'cosine-self': {'against': 'cosine-three', 'options': two_views_self},
     'plain-three-gt': {'weights_of': 'plain-three', **gt_boxes},
     'plain-clsa-gt': {'weights_of': 'plain-clsa', 'against': 'plain-three-gt', **gt_boxes},
     'plain-clsa-1-gt': {'weights_of': 'plain-clsa-1', 'against': 'plain-three-gt', **gt_boxes},
     'cosine-three-gt': {'weights_of': 'cosine-three', **gt_boxes},
     'cosine-clsa-gt': {'weights_of': 'cosine-clsa', 'against': 'cosine-three-gt', **gt_boxes},
+    'cosine-self-gt': {'weights_of': 'cosine-self', 'against': 'cosine-three-gt', **gt_boxes},
 }
