@@ -27,11 +27,13 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from mmclsa.errors import UserError
+from mmclsa.utils.trust import add_trust_option
 
 __all__ = [
     'PREEMPTED_EXIT_CODE',
     'USER_ERROR_EXIT_CODE',
     'DictAction',
+    'add_converter_options',
     'run_tool',
     'user_message',
 ]
@@ -75,6 +77,24 @@ class DictAction(argparse.Action):
             delegate(parser, namespace, values, option_string or '')
         except AssertionError as error:  # brackets that do not match
             parser.error(f'{option_string}: {error}')
+
+
+def add_converter_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every tool of ``tools/model_converters/`` takes: ``CHECKPOINT --out FILE``.
+
+    Args:
+        parser: The tool's.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_converter_options(parser)
+        >>> args = parser.parse_args(['a.pth', '--out', 'b.pth'])
+        >>> args.checkpoint, args.out
+        ('a.pth', 'b.pth')
+    """
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='published file')
+    parser.add_argument('--out', metavar='FILE', required=True, help='checkpoint to write')
+    add_trust_option(parser)
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:

@@ -1,0 +1,215 @@
+"""Published checkpoints into ours: names, what is left over, and the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from torch import Tensor
+
+from mmclsa.errors import ConfigError
+from mmclsa.utils.checkpoint import read_checkpoint
+from mmclsa.utils.io import atomic_write
+
+__all__ = [
+    'Converted',
+    'NameRule',
+    'check_tensors',
+    'convert_file',
+    'read_weights',
+    'rename_tensors',
+    'save_weights',
+]
+
+#: A pattern that a whole name must match, and what it becomes (None: the tensor is left out).
+NameRule = tuple[str, Optional[str]]
+_NAMED = 4  # names in a message
+
+
+@dataclass
+class Converted:
+    """What a converter made of a checkpoint.
+
+    Attributes:
+        weights: Tensors by our names.
+        left_out: Names of the checkpoint's tensors that we have no use for.
+        kind: The network that was found, in words.
+        hint: What to do with the file.
+    """
+
+    weights: dict[str, Tensor]
+    left_out: list[str] = field(default_factory=list)
+    kind: str = ''
+    hint: str = ''
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read a checkpoint's tensors by name, and nothing that runs code.
+
+    Args:
+        path: Local file; see :func:`~mmclsa.utils.checkpoint.read_checkpoint`.
+
+    Returns:
+        The tensors, without the prefixes of wrappers in their names.
+
+    Raises:
+        ConfigError: If it is no checkpoint, or what it calls its weights has
+            something else than tensors in it.
+    """
+    state = read_checkpoint(path)['state_dict']
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ConfigError(
+                f'the weights of {path} must be tensors by name, but {name} is a '
+                f'{type(value).__name__}'
+            )
+    if not state:
+        raise ConfigError(f'the weights of {path} must be tensors by name, but there are none')
+    return dict(state)
+
+
+def rename_tensors(
+    weights: Mapping[str, Tensor], rules: Sequence[NameRule], path: str | Path, network: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    r"""Give tensors other names.
+
+    Args:
+        weights: Tensors by their names.
+        rules: The first whose pattern matches a whole name counts.
+        path: Where they came from, for the message.
+        network: What the file should be of, for the message.
+
+    Returns:
+        The tensors by their new names, and the names of those that a rule
+        leaves out.
+
+    Raises:
+        ConfigError: If no rule knows a name, or two get the same one.
+
+    Example:
+        >>> rules = [(r'fc\.(.*)', r'head.\1'), (r'classifier\..*', None)]
+        >>> given = {'fc.bias': torch.ones(1), 'classifier.bias': torch.ones(3)}
+        >>> rename_tensors(given, rules, 'a.pth', 'a network')
+        ({'head.bias': tensor([1.])}, ['classifier.bias'])
+    """
+    compiled = [(re.compile(pattern), becomes) for pattern, becomes in rules]
+    renamed: dict[str, Tensor] = {}
+    left_out, unknown = [], []
+    for name, tensor in weights.items():
+        found = [(m, becomes) for pattern, becomes in compiled if (m := pattern.fullmatch(name))]
+        if not found:
+            unknown.append(name)
+            continue
+        match, becomes = found[0]
+        if becomes is None:
+            left_out.append(name)
+            continue
+        new = match.expand(becomes)
+        if new in renamed:
+            raise ConfigError(f'{path} has two tensors that become {new}, one of them {name}')
+        renamed[new] = tensor
+    if unknown:
+        raise ConfigError(
+            f'{path} must have the names of {network}, but {_count(unknown)} '
+            f'{"is" if len(unknown) == 1 else "are"} none of them: {_some(unknown)}'
+        )
+    return renamed, left_out
+
+
+def check_tensors(
+    weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: str | Path
+) -> None:
+    """Refuse converted weights that are not, tensor for tensor, those of a model.
+
+    Args:
+        weights: The converted tensors.
+        wanted: ``state_dict`` of the model or part. Counters of batches
+            (``num_batches_tracked``) may be missing: old files have none.
+        path: Where the weights came from, for the message.
+
+    Raises:
+        ConfigError: If a tensor is missing, is one too many or has another
+            shape.
+
+    Example:
+        >>> check_tensors({'a': torch.ones(2)}, {'a': torch.ones(2)}, 'a.pth')
+        >>> check_tensors({'a': torch.ones(2)}, {'a': torch.ones(3)}, 'a.pth')
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: a.pth: a must have the shape (3,), but has (2,)
+    """
+    missing = [
+        name for name in wanted if name not in weights and not name.endswith('num_batches_tracked')
+    ]
+    if missing:
+        raise ConfigError(
+            f'{path} lacks {_count(missing)} that the network has (named as here): {_some(missing)}'
+        )
+    surplus = [name for name in weights if name not in wanted]
+    if surplus:
+        raise ConfigError(
+            f'{path} has {_count(surplus)} that the network lacks (named as here): {_some(surplus)}'
+        )
+    for name, tensor in weights.items():
+        if tensor.shape != wanted[name].shape:
+            raise ConfigError(
+                f'{path}: {name} must have the shape {tuple(wanted[name].shape)}, but has '
+                f'{tuple(tensor.shape)}'
+            )
+
+
+def save_weights(weights: Mapping[str, Tensor], out: str | Path, origin: str) -> None:
+    """Write a checkpoint of weights alone, whole or not at all.
+
+    Args:
+        weights: Tensors by our names.
+        out: File to write.
+        origin: What they were made from, kept in ``meta``.
+
+    Raises:
+        UserError: If the folder cannot be written to.
+    """
+    # Clones: a view of a larger tensor would be saved with all of it.
+    plain = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+    with atomic_write(out) as temporary:
+        torch.save({'meta': {'converted_from': origin}, 'state_dict': plain}, temporary)
+
+
+def convert_file(
+    path: str | Path,
+    out: str | Path,
+    convert: Callable[[dict[str, Tensor], str | Path], Converted],
+) -> Converted:
+    """Read a published file, convert it, write ours, and say what was done.
+
+    Args:
+        path: The published file.
+        out: File to write.
+        convert: Makes our tensors of theirs; the path is for its messages.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ConfigError: If the file is not what the converter knows.
+    """
+    converted = convert(read_weights(path), path)
+    save_weights(converted.weights, out, f'{converted.kind} ({Path(path).name})')
+    print(f'{out}: {converted.kind}, {_count(list(converted.weights))}')
+    if converted.left_out:
+        print(f'left out {_count(converted.left_out)}: {_some(converted.left_out)}')
+    if converted.hint:
+        print(converted.hint)
+    return converted
+
+
+def _count(names: Sequence[Any]) -> str:
+    return f'{len(names)} tensor{"" if len(names) == 1 else "s"}'
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
+    return ', '.join(names[:_NAMED]) + more
