@@ -1,10 +1,11 @@
-"""Models: searchers, re-ID branches, necks, losses and memories."""
+"""Models: searchers, backbones, re-ID branches, necks, losses and memories."""
 
+from mmclsa.models.backbones import OSNet
 from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import BatchHardTripletLoss, SemanticAlignmentLoss
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.necks import CLSANeck
-from mmclsa.models.reid import CropReID, MultiScaleReIDHead, SceneReID
+from mmclsa.models.reid import CropReID, GlobalReIDHead, MultiScaleReIDHead, SceneReID
 from mmclsa.models.searchers import PersonSearcher
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
@@ -12,10 +13,12 @@ __all__ = [
     'BatchHardTripletLoss',
     'CLSANeck',
     'CropReID',
+    'GlobalReIDHead',
     'IdentityMemory',
     'LinearIdentityLoss',
     'MultiScaleReIDHead',
     'OIMLoss',
+    'OSNet',
     'PersonSearcher',
     'SceneReID',
     'SemanticAlignmentLoss',

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import read_checkpoint
@@ -18,6 +18,7 @@ from mmclsa.utils.io import atomic_write
 __all__ = [
     'Converted',
     'NameRule',
+    'check_branch',
     'check_tensors',
     'convert_file',
     'read_weights',
@@ -38,13 +39,14 @@ class Converted:
         weights: Tensors by our names.
         left_out: Names of the checkpoint's tensors that we have no use for.
         kind: The network that was found, in words.
-        hint: What to do with the file.
+        config: The backbone in the name of the config of ``configs/reid/``
+            that takes the file; empty for none.
     """
 
     weights: dict[str, Tensor]
     left_out: list[str] = field(default_factory=list)
     kind: str = ''
-    hint: str = ''
+    config: str = ''
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -161,6 +163,30 @@ def check_tensors(
             )
 
 
+def check_branch(
+    weights: Mapping[str, Tensor], backbone: nn.Module, head: nn.Module, path: str | Path
+) -> None:
+    """Refuse converted weights that are not those of a re-ID branch of these parts.
+
+    Args:
+        weights: The converted tensors, ``reid.backbone.*`` and ``reid.head.*``.
+        backbone: What the first must fit.
+        head: What the others must fit, but for its classifiers.
+        path: Where the weights came from, for the message.
+
+    Raises:
+        ConfigError: See :func:`check_tensors`.
+    """
+    parts = (('reid.backbone.', backbone), ('reid.head.', head))
+    wanted = {
+        prefix + name: tensor
+        for prefix, part in parts
+        for name, tensor in part.state_dict().items()
+        if not name.startswith('id_losses.')
+    }
+    check_tensors(weights, wanted, path)
+
+
 def save_weights(weights: Mapping[str, Tensor], out: str | Path, origin: str) -> None:
     """Write a checkpoint of weights alone, whole or not at all.
 
@@ -201,8 +227,9 @@ def convert_file(
     print(f'{out}: {converted.kind}, {_count(list(converted.weights))}')
     if converted.left_out:
         print(f'left out {_count(converted.left_out)}: {_some(converted.left_out)}')
-    if converted.hint:
-        print(converted.hint)
+    if converted.config:
+        config = f'configs/reid/{converted.config}_yolox-nano.py'
+        print(f'{config} takes it: MMCLSA_REID_WEIGHTS={out} python tools/test.py {config}')
     return converted
 
 

@@ -3,6 +3,7 @@
 from mmclsa.models.reid.base import BaseReID, SceneBatch
 from mmclsa.models.reid.crop_reid import CropReID
 from mmclsa.models.reid.crops import crop_people, crop_scenes
+from mmclsa.models.reid.global_head import GlobalReIDHead
 from mmclsa.models.reid.head import MultiScaleReIDHead, concat_levels
 from mmclsa.models.reid.person_block import PersonBlock
 from mmclsa.models.reid.scene_reid import SceneReID
@@ -10,6 +11,7 @@ from mmclsa.models.reid.scene_reid import SceneReID
 __all__ = [
     'BaseReID',
     'CropReID',
+    'GlobalReIDHead',
     'MultiScaleReIDHead',
     'PersonBlock',
     'SceneBatch',

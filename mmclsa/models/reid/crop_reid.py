@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
 from mmclsa.models.reid.base import BaseReID, SceneBatch, number_through, scale_factors
@@ -27,8 +27,10 @@ class CropReID(BaseReID):
 
     Args:
         backbone: Config of a backbone that returns one map a level.
-        neck: Config of a :class:`CLSANeck` over these maps.
-        head: Config of a :class:`MultiScaleReIDHead`.
+        neck: Config of a :class:`CLSANeck` over these maps; None to give them to
+            the head as they are.
+        head: Config of a :class:`MultiScaleReIDHead`, or of a
+            :class:`GlobalReIDHead` for a published network without a pyramid.
         crop_size: Height and width of a crop. The default is ours.
         train_crop_size: Height and width in training; None for the same. A
             network that was trained on smaller crops often does better on
@@ -60,7 +62,7 @@ class CropReID(BaseReID):
     def __init__(
         self,
         backbone: dict[str, Any],
-        neck: dict[str, Any],
+        neck: dict[str, Any] | None,
         head: dict[str, Any],
         crop_size: tuple[int, int] = (256, 128),
         train_crop_size: tuple[int, int] | None = None,
@@ -76,7 +78,7 @@ class CropReID(BaseReID):
     ) -> None:
         super().__init__(head, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
+        self.neck = nn.Identity() if neck is None else MODELS.build(neck)
         self.crop_size = (crop_size[0], crop_size[1])
         self.train_crop_size = self.crop_size if train_crop_size is None else train_crop_size
         self.bgr_to_rgb = bgr_to_rgb
