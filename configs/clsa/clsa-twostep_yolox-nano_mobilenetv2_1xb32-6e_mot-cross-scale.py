@@ -4,6 +4,9 @@ _base_ = [
     '../_base_/datasets/mot_cross_scale.py',
     '../_base_/models/yolox-nano_crop-reid.py',
 ]
+
+from mmclsa.utils.backbones import frozen_lowest
+
 max_epochs = 6  # of num_batches
 num_batches = 25
 num_persons = 8
@@ -14,7 +17,7 @@ model = dict(
     reid=dict(
         crop_size=(96, 48),
         channels_last=True,
-        backbone=dict(frozen_stages=2, norm_eval=True),
+        backbone=frozen_lowest(_base_.backbone),
         head=dict(
             num_identities={{_base_.num_identities}},
             num_stripes=3,  # rows of the top level's map

@@ -4,6 +4,9 @@ _base_ = [
     '../_base_/datasets/mot2pets.py',
     '../_base_/models/yolox-nano_crop-reid.py',
 ]
+
+from mmclsa.utils.backbones import frozen_lowest
+
 max_epochs = 22  # of 19 batches
 
 model = dict(
@@ -11,7 +14,7 @@ model = dict(
         crop_size=(192, 96),
         train_crop_size=(160, 80),
         flip_test=True,
-        backbone=dict(frozen_stages=2, norm_eval=True),
+        backbone=frozen_lowest(_base_.backbone),
         head=dict(
             num_identities={{_base_.num_identities}},
             num_stripes=4,

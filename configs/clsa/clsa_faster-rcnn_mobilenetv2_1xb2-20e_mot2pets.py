@@ -7,26 +7,15 @@ _base_ = [
     '../_base_/models/faster-rcnn_r50_scene-reid.py',
     '../_base_/schedules/schedule_20e.py',
 ]
-image_scale = (480, 270)
-mbv2_weights = '{{$MMCLSA_WEIGHTS:weights}}/mobilenet_v2_imagenet.pth'
-channels = [24, 32, 96, 1280]
 
-model = dict(
-    detector=dict(
-        backbone=dict(
-            _delete_=True,
-            type='MobileNetV2',
-            out_indices=(1, 2, 4, 7),
-            norm_eval=True,
-            init_cfg=dict(type='Pretrained', checkpoint=mbv2_weights),
-        ),
-        neck=dict(in_channels=channels),
-    ),
-    reid=dict(
-        neck=dict(in_channels=channels[1:]),
-        head=dict(num_identities={{_base_.num_identities}}),
-    ),
-)
+from mmclsa.utils.backbones import scene_model
+
+image_scale = (480, 270)
+backbone = 'mobilenetv2'
+backbone_weights = '{{$MMCLSA_WEIGHTS:weights}}/mobilenet_v2_imagenet.pth'
+
+model = scene_model(backbone, backbone_weights, norm_eval=True)
+model['reid']['head'] = dict(num_identities={{_base_.num_identities}})
 train_pipeline = [
     dict(type='LoadSceneImage'),
     dict(type='LoadPersonAnnotations'),

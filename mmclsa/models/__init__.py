@@ -1,6 +1,6 @@
 """Models: searchers, backbones, re-ID branches, necks, losses and memories."""
 
-from mmclsa.models.backbones import OSNet
+from mmclsa.models.backbones import OSNet, ReIDResNet, SoliderSwin
 from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import BatchHardTripletLoss, SemanticAlignmentLoss
 from mmclsa.models.memory import IdentityMemory
@@ -20,8 +20,10 @@ __all__ = [
     'OIMLoss',
     'OSNet',
     'PersonSearcher',
+    'ReIDResNet',
     'SceneReID',
     'SemanticAlignmentLoss',
+    'SoliderSwin',
 ]
 
 guard_checkpoint_loader()

@@ -39,14 +39,14 @@ class Converted:
         weights: Tensors by our names.
         left_out: Names of the checkpoint's tensors that we have no use for.
         kind: The network that was found, in words.
-        config: The backbone in the name of the config of ``configs/reid/``
-            that takes the file; empty for none.
+        network: Its name in :data:`mmclsa.utils.backbones.EMBEDDINGS`; empty
+            where it has none there.
     """
 
     weights: dict[str, Tensor]
     left_out: list[str] = field(default_factory=list)
     kind: str = ''
-    config: str = ''
+    network: str = ''
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -227,9 +227,11 @@ def convert_file(
     print(f'{out}: {converted.kind}, {_count(list(converted.weights))}')
     if converted.left_out:
         print(f'left out {_count(converted.left_out)}: {_some(converted.left_out)}')
-    if converted.config:
-        config = f'configs/reid/{converted.config}_yolox-nano.py'
-        print(f'{config} takes it: MMCLSA_REID_WEIGHTS={out} python tools/test.py {config}')
+    if converted.network:
+        print(
+            f'MMCLSA_REID_WEIGHTS={out} python tools/test.py configs/reid/osnet-x1.0_yolox-nano.py '
+            f'--cfg-options network={converted.network} searches with it'
+        )
     return converted
 
 

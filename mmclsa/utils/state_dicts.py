@@ -14,6 +14,7 @@ __all__ = ['find_state_dict', 'is_state_dict', 'with_state_dict']
 _FIELDS = (
     *('state_dict', 'model', 'model_state_dict', 'model_state', 'net', 'network'),
     *('weights', 'params', 'module', 'ema', 'model_ema', 'ema_state_dict', 'params_ema'),
+    'teacher',  # of two networks, in self-supervised training
 )
 # What wrappers of models put before all names.
 _WRAPPERS = ('module.', '_orig_mod.')

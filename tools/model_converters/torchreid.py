@@ -30,6 +30,7 @@ from torch import Tensor
 
 from mmclsa.errors import ConfigError
 from mmclsa.models import GlobalReIDHead, OSNet
+from mmclsa.utils.backbones import EMBEDDINGS
 from mmclsa.utils.converting import (
     Converted,
     NameRule,
@@ -114,8 +115,8 @@ def convert(weights: dict[str, Tensor], path: str | Path) -> Converted:
     size, channels = weights['fc.0.weight'].shape
     head = GlobalReIDHead(in_channels=channels, embed_dims=size, bias=True, relu=True)
     check_branch(renamed, OSNet(width, variant), head, path)
-    config = f'osnet-{"" if variant == "plain" else variant + "-"}x{width}'
-    return Converted(renamed, left_out, f'{network} x{width}', config)
+    name = f'osnet-{"" if variant == "plain" else variant + "-"}x{width}'
+    return Converted(renamed, left_out, f'{network} x{width}', name if name in EMBEDDINGS else '')
 
 
 def main() -> None:

@@ -1,11 +1,8 @@
-# Faster R-CNN (ResNet-50, FPN) that finds people, and CLSA on the same backbone. Of the detector
-# only what differs from MMDetection's own base is here.
+# Faster R-CNN (FPN) that finds people, and CLSA on the same backbone, ResNet-50 where no other is
+# named. Of the detector only what differs from MMDetection's own base is here.
 # The leaf fills in num_identities and queue_size from the data set's base.
-_base_ = './faster-rcnn_r50_fpn.py'
+_base_ = './faster-rcnn_backbone.py'
 
-# ImageNet ResNet-50: the file of this name in weights/, or where the environment variable
-# MMCLSA_WEIGHTS points; where there is none it is downloaded once.
-backbone_weights = 'mmclsa://resnet50_imagenet.pth'
 num_levels = 3
 embed_dims = 256  # of each level; ours
 temperature = 3.0  # of the alignment; ours
@@ -18,7 +15,6 @@ ignore_iof_thr = 0.5
 
 model = dict(
     detector=dict(
-        backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=backbone_weights)),
         # People are upright: about 1:1 (a bust) to 3:1.
         rpn_head=dict(anchor_generator=dict(ratios=[1.0, 2.0, 3.0])),
         roi_head=dict(bbox_head=dict(num_classes=1)),
@@ -38,9 +34,7 @@ model = dict(
     train_boxes=dict(proposals=True, min_iou=0.6, max_per_person=4),
     reid=dict(
         type='SceneReID',
-        in_indices=(1, 2, 3),
-        strides=(8, 16, 32),
-        neck=dict(type='CLSANeck', in_channels=[512, 1024, 2048], out_channels=256),
+        neck=dict(type='CLSANeck', out_channels=256),
         head=dict(
             type='MultiScaleReIDHead',
             in_channels=256,

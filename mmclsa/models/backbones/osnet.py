@@ -174,7 +174,10 @@ class OSNet(BaseModule):
         self.transitions = nn.ModuleList()
         before = stem
         for count, norms in zip(channels, _VARIANTS[variant]):
-            blocks = [OmniScaleBlock(before, count, norms[0]), OmniScaleBlock(count, count, norms[1])]
+            blocks = [
+                OmniScaleBlock(before, count, norms[0]),
+                OmniScaleBlock(count, count, norms[1]),
+            ]
             self.stages.append(nn.Sequential(*blocks))
             # The last has no stage after it: it ends the network.
             self.transitions.append(ConvModule(count, count, 1, bias=False, norm_cfg=_BN))

@@ -13,6 +13,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.models.reid.base import BaseReID, SceneBatch, number_through, scale_factors
 from mmclsa.models.reid.crops import blur_by_shrinking, crop_scenes
 from mmclsa.registry import MODELS
+from mmclsa.utils.pretrained import check_part
 
 __all__ = ['CropReID']
 
@@ -52,7 +53,8 @@ class CropReID(BaseReID):
             CPU a MobileNetV2 trains 1.4 to 1.5 times as fast.
         max_crops: Crops that go through the network at once at test time;
             bounds the memory.
-        init_cfg: Initialisation config.
+        init_cfg: Initialisation config; ``Pretrained`` must give the whole
+            branch, but for its classifiers.
     """
 
     needs_backbone = False
@@ -89,6 +91,18 @@ class CropReID(BaseReID):
         self.max_crops = max_crops
         self.register_buffer('mean', torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def init_weights(self) -> None:
+        """Initialise; a file that the branch starts from must have all of it.
+
+        Raises:
+            ConfigError: If a tensor is missing or has another shape: MMEngine
+                would leave it as it was drawn.
+        """
+        cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}
+        if cfg.get('type') == 'Pretrained':
+            check_part(self.state_dict(), cfg['checkpoint'], cfg.get('prefix') or '')
+        super().init_weights()
 
     def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
         """Embed crops of the original pictures; see :meth:`BaseReID.extract`."""
