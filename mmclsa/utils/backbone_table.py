@@ -129,9 +129,9 @@ def _solider(
 
 #: By the names that configs say.
 BACKBONES: Mapping[str, Backbone] = {
-    'resnet18': _resnet(18, 'torchvision://resnet18', 512),
+    'resnet18': _resnet(18, 'mmclsa://resnet18_imagenet.pth', 512),
     'resnet50': _resnet(50, 'mmclsa://resnet50_imagenet.pth', 2048),
-    'resnet101': _resnet(101, 'torchvision://resnet101', 2048),
+    'resnet101': _resnet(101, 'mmclsa://resnet101_imagenet.pth', 2048),
     'mobilenetv2': Backbone(
         dict(type='mmdet.MobileNetV2'),
         (24, 32, 96, 1280),

@@ -47,7 +47,7 @@ def backbone_weights(name: str, folder: str = 'weights') -> str:
 
     Example:
         >>> backbone_weights('mobilenetv2'), backbone_weights('resnet18')
-        ('weights/mobilenet_v2_imagenet.pth', 'torchvision://resnet18')
+        ('weights/mobilenet_v2_imagenet.pth', 'mmclsa://resnet18_imagenet.pth')
     """
     return _find(name).weights.replace('{weights}', folder)
 

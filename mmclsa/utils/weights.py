@@ -39,9 +39,15 @@ class _Published(NamedTuple):
 
 #: By the name of the file.
 PUBLISHED: Mapping[str, _Published] = {
-    # ResNet50_Weights.IMAGENET1K_V1 of torchvision, which MMEngine knows as torchvision://resnet50.
+    # IMAGENET1K_V1 of torchvision, which MMEngine knows as torchvision://resnet50 and so on.
+    'resnet18_imagenet.pth': _Published(
+        'https://download.pytorch.org/models/resnet18-f37072fd.pth', 'layer1.0.conv1.weight'
+    ),
     'resnet50_imagenet.pth': _Published(
         'https://download.pytorch.org/models/resnet50-0676ba61.pth', 'layer1.0.conv1.weight'
+    ),
+    'resnet101_imagenet.pth': _Published(
+        'https://download.pytorch.org/models/resnet101-63fe2227.pth', 'layer1.0.conv1.weight'
     ),
 }
 
