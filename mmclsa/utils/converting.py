@@ -18,8 +18,8 @@ from mmclsa.utils.io import atomic_write
 __all__ = [
     'Converted',
     'NameRule',
-    'check_branch',
     'check_tensors',
+    'complete_branch',
     'convert_file',
     'read_weights',
     'rename_tensors',
@@ -29,6 +29,8 @@ __all__ = [
 #: A pattern that a whole name must match, and what it becomes (None: the tensor is left out).
 NameRule = tuple[str, Optional[str]]
 _NAMED = 4  # names in a message
+# What a network makes itself, and old files do not have: counters, and tables of places.
+_OWN = ('num_batches_tracked', 'relative_position_index')
 
 
 @dataclass
@@ -129,8 +131,8 @@ def check_tensors(
 
     Args:
         weights: The converted tensors.
-        wanted: ``state_dict`` of the model or part. Counters of batches
-            (``num_batches_tracked``) may be missing: old files have none.
+        wanted: ``state_dict`` of the model or part. What a network makes
+            itself, such as ``num_batches_tracked``, may be missing.
         path: Where the weights came from, for the message.
 
     Raises:
@@ -143,9 +145,7 @@ def check_tensors(
         Traceback (most recent call last):
         mmclsa.errors.ConfigError: a.pth: a must have the shape (3,), but has (2,)
     """
-    missing = [
-        name for name in wanted if name not in weights and not name.endswith('num_batches_tracked')
-    ]
+    missing = [name for name in wanted if name not in weights and not name.endswith(_OWN)]
     if missing:
         raise ConfigError(
             f'{path} lacks {_count(missing)} that the network has (named as here): {_some(missing)}'
@@ -163,16 +163,19 @@ def check_tensors(
             )
 
 
-def check_branch(
+def complete_branch(
     weights: Mapping[str, Tensor], backbone: nn.Module, head: nn.Module, path: str | Path
-) -> None:
-    """Refuse converted weights that are not those of a re-ID branch of these parts.
+) -> dict[str, Tensor]:
+    """Check converted weights of a re-ID branch, and add what a network makes itself.
 
     Args:
         weights: The converted tensors, ``reid.backbone.*`` and ``reid.head.*``.
         backbone: What the first must fit.
         head: What the others must fit, but for its classifiers.
         path: Where the weights came from, for the message.
+
+    Returns:
+        All tensors of the branch.
 
     Raises:
         ConfigError: See :func:`check_tensors`.
@@ -185,6 +188,7 @@ def check_branch(
         if not name.startswith('id_losses.')
     }
     check_tensors(weights, wanted, path)
+    return {**wanted, **weights}
 
 
 def save_weights(weights: Mapping[str, Tensor], out: str | Path, origin: str) -> None:

@@ -35,7 +35,7 @@ from mmclsa.models import GlobalReIDHead, ReIDResNet
 from mmclsa.utils.converting import (
     Converted,
     NameRule,
-    check_branch,
+    complete_branch,
     convert_file,
     rename_tensors,
 )
@@ -148,7 +148,7 @@ def convert(weights: dict[str, Tensor], path: str | Path) -> Converted:
             renamed[f'{EMBEDDING}{name}'] = renamed[f'{EMBEDDING}{name}'].reshape(shape)
     head = GlobalReIDHead(embed_dims=kind.embed_dims, pool='gem' if kind.gem else 'avg')
     backbone = ReIDResNet(kind.depth, kind.ibn, kind.non_local)
-    check_branch(renamed, backbone, head, path)
+    renamed = complete_branch(renamed, backbone, head, path)
     return Converted(renamed, left_out, kind.network, kind.name)
 
 

@@ -45,7 +45,7 @@ from mmclsa.models import GlobalReIDHead, SoliderSwin
 from mmclsa.utils.converting import (
     Converted,
     NameRule,
-    check_branch,
+    complete_branch,
     convert_file,
     rename_tensors,
 )
@@ -81,12 +81,6 @@ def build(weights: dict[str, Tensor], path: str | Path) -> tuple[SoliderSwin, st
     return swin, SIZES[size]
 
 
-def tables(backbone: SoliderSwin) -> dict[str, Tensor]:
-    """Give the tables of places, which some files do not have: the network makes them itself."""
-    state = backbone.state_dict()
-    return {f'{BACKBONE}{n}': t for n, t in state.items() if n.endswith('relative_position_index')}
-
-
 def fold_controller(weights: dict[str, Tensor], weight: float) -> dict[str, Tensor]:
     """Fold scale and shift of what leaves each stage into its patch merging.
 
@@ -118,17 +112,17 @@ def convert(weights: dict[str, Tensor], path: str | Path, weight: float) -> Conv
     weights = {name.removeprefix('module.'): tensor for name, tensor in weights.items()}
     renamed, left_out = rename_tensors(weights, RULES, path, "SOLIDER's Swin")
     backbone, size = build(renamed, path)
-    renamed = {**tables(backbone), **fold_controller(renamed, weight)}
+    renamed = fold_controller(renamed, weight)
     kind = f"SOLIDER's Swin-{size} at the semantic weight {weight}"
     if f'{EMBEDDING}bn_neck.weight' not in renamed:
-        check_branch(renamed, backbone, nn.Module(), path)
+        renamed = complete_branch(renamed, backbone, nn.Module(), path)
         return Converted(renamed, left_out, f'{kind}, without an embedding')
     projection = renamed.get(f'{EMBEDDING}projection.weight')
     head = GlobalReIDHead(
         in_channels=backbone.num_features[-1],
         embed_dims=None if projection is None else len(projection),
     )
-    check_branch(renamed, backbone, head, path)
+    renamed = complete_branch(renamed, backbone, head, path)
     network = '' if projection is not None else f'solider-swin-{size[0]}'
     return Converted(renamed, left_out, kind, network)
 

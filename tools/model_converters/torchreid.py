@@ -34,7 +34,7 @@ from mmclsa.utils.backbones import EMBEDDINGS
 from mmclsa.utils.converting import (
     Converted,
     NameRule,
-    check_branch,
+    complete_branch,
     convert_file,
     rename_tensors,
 )
@@ -114,7 +114,7 @@ def convert(weights: dict[str, Tensor], path: str | Path) -> Converted:
     renamed, left_out = rename_tensors(weights, name_rules(variant), path, network)
     size, channels = weights['fc.0.weight'].shape
     head = GlobalReIDHead(in_channels=channels, embed_dims=size, bias=True, relu=True)
-    check_branch(renamed, OSNet(width, variant), head, path)
+    renamed = complete_branch(renamed, OSNet(width, variant), head, path)
     name = f'osnet-{"" if variant == "plain" else variant + "-"}x{width}'
     return Converted(renamed, left_out, f'{network} x{width}', name if name in EMBEDDINGS else '')
 
