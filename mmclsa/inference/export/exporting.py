@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.inference.export.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
+from mmclsa.inference.export.open_sizes import check_picture_sizes
 from mmclsa.inference.onnx.letterbox import Letterbox
 from mmclsa.inference.onnx.searcher import OnnxSearcher
 from mmclsa.inference.onnx.sidecar import SIDECAR, Detection, Graph, Sidecar, file_digest
@@ -154,6 +155,7 @@ def _modules_of(model: PersonSearcher) -> dict[str, nn.Module]:
     if type(model.detector) is YOLOX:
         modules['detector'] = YOLOXGraph(model)
     elif model.reid.needs_backbone:
+        check_picture_sizes(model.detector.backbone)
         modules['backbone'] = BackboneGraph(model)
     if isinstance(model.reid, CropReID):
         modules.update(cut=CutGraph(model.reid.crop_size), reid=CropGraph(model.reid))

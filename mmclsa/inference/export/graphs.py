@@ -14,6 +14,7 @@ from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from mmclsa.inference.export.open_sizes import with_any_number
 from mmclsa.models import CropReID, MultiScaleReIDHead, PersonSearcher, SceneReID
 from mmclsa.models.reid.pooling import StripePooling
 
@@ -120,7 +121,7 @@ class CropGraph(nn.Module):
 
     def __init__(self, reid: CropReID) -> None:
         super().__init__()
-        self.reid = reid
+        self.reid = with_any_number(reid)
         with torch.no_grad():
             maps = reid.pyramid(torch.zeros(1, 3, *reid.crop_size))
         self.head = _head_of_known_heights(reid.head, [level.shape[2] for level in maps])
