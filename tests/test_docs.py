@@ -68,6 +68,8 @@ def test_commands_exist(page):
             source = (REPO / BEHIND.get(script, script)).read_text()
             if 'add_trust_option(parser)' in source:
                 source += "'--trust-checkpoint'"
+            if 'add_converter_options(parser)' in source:
+                source += "'--out'"
             for flag in FLAG.findall(command.partition(script)[2]):
                 assert f"'{flag}'" in source, f'{flag} of {command}'
         for config in re.findall(r'(?<!\S)configs/\S+\.py', command):

@@ -93,15 +93,18 @@ class CropReID(BaseReID):
         self.register_buffer('std', torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def init_weights(self) -> None:
-        """Initialise; a file that the branch starts from must have all of it.
+        """Initialise; what starts from a converted file must get all of it.
 
         Raises:
-            ConfigError: If a tensor is missing or has another shape: MMEngine
-                would leave it as it was drawn.
+            ConfigError: If the file lacks a tensor or has another shape:
+                MMEngine would leave it as it was drawn.
         """
-        cfg = self.init_cfg if isinstance(self.init_cfg, dict) else {}
-        if cfg.get('type') == 'Pretrained':
-            check_part(self.state_dict(), cfg['checkpoint'], cfg.get('prefix') or '')
+        for part in (self, self.backbone):
+            cfg = part.init_cfg if isinstance(part.init_cfg, dict) else {}
+            prefix = cfg.get('prefix') or ''
+            # Of the backbone other files may lack what people train anew, such as norms of maps.
+            if cfg.get('type') == 'Pretrained' and (part is self or prefix.startswith('reid.')):
+                check_part(part.state_dict(), cfg['checkpoint'], prefix)
         super().init_weights()
 
     def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:
