@@ -28,13 +28,14 @@ class InstanceBatchNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.instance_norm = nn.InstanceNorm2d(self.half, affine=True)
-        self.batch_norm = nn.BatchNorm2d(channels - self.half)
+        first = channels // 2
+        self.sizes = [first, channels - first]
+        self.instance_norm = nn.InstanceNorm2d(first, affine=True)
+        self.batch_norm = nn.BatchNorm2d(channels - first)
 
     def forward(self, feats: Tensor) -> Tensor:
         """Normalise feats (N, C, H, W)."""
-        first, others = feats[:, : self.half], feats[:, self.half :]
+        first, others = feats.split(self.sizes, dim=1)
         return torch.cat([self.instance_norm(first), self.batch_norm(others)], dim=1)
 
 

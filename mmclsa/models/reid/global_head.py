@@ -42,7 +42,6 @@ class GlobalEmbedding(LevelEmbedding):
         min_people: int = 8,
     ) -> None:
         super().__init__(in_channels, embed_dims or in_channels, pool, min_people=min_people)
-        self.projection: nn.Module
         if embed_dims is None:
             self.projection = nn.Identity()
         elif bias:

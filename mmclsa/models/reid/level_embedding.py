@@ -89,11 +89,12 @@ class LevelEmbedding(nn.Module):
         self.person_block = PersonBlock(in_channels) if person_block else nn.Identity()
         self.pooling = StripePooling(pool, num_stripes)
         self.dropout = nn.Dropout(dropout)
-        self.projection = nn.Linear(in_channels * num_stripes, embed_dims, bias=False)
+        projection = nn.Linear(in_channels * num_stripes, embed_dims, bias=False)
+        self.projection: nn.Module = projection
         # The guard for small batches lies around it, not in it: SyncBN replaces the module.
         self.bn_neck = nn.BatchNorm1d(embed_dims)
         self.min_people = max(min_people, 2)
-        nn.init.kaiming_normal_(self.projection.weight, mode='fan_out')
+        nn.init.kaiming_normal_(projection.weight, mode='fan_out')
         # As in the cited work: no shift, so that the classifier's space is centred.
         self.bn_neck.bias.requires_grad_(False)
 
