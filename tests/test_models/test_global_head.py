@@ -72,6 +72,12 @@ def test_trains(maps, bias):
     assert level.bn_neck.bias.requires_grad == bias
 
 
+def test_without_training_nothing_is_random_but_what_a_file_gives():
+    """An index knows its model by its tensors: a classifier of nobody made each another one."""
+    made = GlobalReIDHead(in_channels=6, embed_dims=3)
+    assert set(made.state_dict()) == {f'levels.0.{name}' for name in made.levels[0].state_dict()}
+
+
 def test_a_feature_that_is_unknown():
     with pytest.raises(ConfigError, match='test_feature'):
         head(test_feature='both')

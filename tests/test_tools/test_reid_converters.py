@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 
 from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
-from mmclsa.utils.backbones import published_model
+from mmclsa.utils.backbones import crop_model, published_model
 from mmclsa.utils.converting import convert_file, read_weights
 from tests.fakes.published_reid import (
     draw,
@@ -243,6 +243,34 @@ class TestFaults:
         convert_file(tmp_path / 'theirs.pth', tmp_path / 'ours.pth', converter('torchreid').convert)
         with pytest.raises(ConfigError, match='must have the shape'):
             branch('osnet-x0.5', tmp_path / 'ours.pth')
+
+
+class TestAsTheBackboneOfCLSA:
+    @pytest.fixture
+    def ours(self, tmp_path):
+        theirs, ours = tmp_path / 'theirs.pth', tmp_path / 'ours.pth'
+        torch.save(draw(osnet_shapes(0.25, 'ain')), theirs)
+        convert_file(theirs, ours, converter('torchreid').convert)
+        return ours
+
+    def build(self, name, file):
+        init_default_scope('mmclsa')
+        cfg = crop_model(name, str(file))['reid']
+        del cfg['backbone']['_delete_']
+        cfg['neck'].update(type='CLSANeck', out_channels=16)
+        head = dict(type='MultiScaleReIDHead', num_identities=3, in_channels=16)
+        return MODELS.build(dict(cfg, type='CropReID', head=head))
+
+    def test_starts_from_the_published_stages(self, ours):
+        reid = self.build('osnet-ain-x0.25', ours)
+        reid.init_weights()
+        expected = read_weights(ours)
+        for name, tensor in reid.backbone.state_dict().items():
+            assert torch.equal(tensor, expected[f'reid.backbone.{name}']), name
+
+    def test_refuses_another_network(self, ours):
+        with pytest.raises(ConfigError, match=r'lacks|must have the shape'):
+            self.build('osnet-x0.25', ours).init_weights()
 
 
 @pytest.mark.parametrize('path', sorted((REPO / 'configs' / 'reid').glob('*.py')), ids=str)

@@ -69,8 +69,8 @@ class GlobalReIDHead(MultiScaleReIDHead):
     - SOLIDER: average, ``test_feature='before'`` the batch-norm neck.
 
     Args:
-        num_identities: Number of labelled training identities; of no use
-            without training.
+        num_identities: Number of labelled training identities; 1 for a network
+            that is not trained, which has no classifier.
         in_channels: Channels of the backbone's last map.
         embed_dims: See :class:`GlobalEmbedding`, like the next three.
         pool: 'avg', 'max' or 'gem'.
@@ -111,6 +111,8 @@ class GlobalReIDHead(MultiScaleReIDHead):
         super().__init__(num_identities, in_channels, num_levels=1, embed_dims=size, **kwargs)
         level = GlobalEmbedding(in_channels, embed_dims, pool, bias, relu, bn_min_people)
         self.levels = nn.ModuleList([level])
+        if num_identities == 1:  # random numbers, by which an index would take it for another model
+            self.id_losses = nn.ModuleList()
         self.test_feature = test_feature
 
     def embed_levels(
