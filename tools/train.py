@@ -55,6 +55,8 @@ if __name__ == '__main__':
 
 from torch import nn
 
+from mmclsa.errors import ConfigError
+
 from mmclsa.engine import (
     build_runner,
     check_load_from,
@@ -83,6 +85,11 @@ def main() -> None:
         set_auto_scale_lr(cfg)
     if args.resume:
         set_resume(cfg, args.resume)
+    if not cfg.get('train_cfg'):
+        raise ConfigError(
+            f'the config {args.config} trains nothing, as it has no train_cfg: its networks are '
+            'used as they are, by tools/test.py and tools/build_gallery.py'
+        )
     check_pretrained(cfg.get('model'))
     init_distributed(cfg, args.launcher)
     runner = build_runner(cfg)

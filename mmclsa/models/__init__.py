@@ -4,7 +4,7 @@ from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import BatchHardTripletLoss, SemanticAlignmentLoss
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.necks import CLSANeck
-from mmclsa.models.reid import CropReID, MultiScaleReIDHead, SceneReID
+from mmclsa.models.reid import CropReID, MultiScaleReIDHead, OnnxReID, SceneReID
 from mmclsa.models.searchers import PersonSearcher
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
@@ -16,6 +16,7 @@ __all__ = [
     'LinearIdentityLoss',
     'MultiScaleReIDHead',
     'OIMLoss',
+    'OnnxReID',
     'PersonSearcher',
     'SceneReID',
     'SemanticAlignmentLoss',
