@@ -55,8 +55,6 @@ if __name__ == '__main__':
 
 from torch import nn
 
-from mmclsa.errors import ConfigError
-
 from mmclsa.engine import (
     build_runner,
     check_load_from,
@@ -70,6 +68,7 @@ from mmclsa.engine import (
     set_resume,
     set_work_dir,
 )
+from mmclsa.errors import ConfigError
 
 
 def main() -> None:

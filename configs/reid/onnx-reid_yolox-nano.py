@@ -1,4 +1,4 @@
-# YOLOX-nano (COCO) finds people, and a re-ID network in an ONNX file describes them; tested on PETS.
+# YOLOX-nano (COCO) finds people, a re-ID network in an ONNX file describes them; tested on PETS.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/datasets/pets.py',

@@ -180,10 +180,10 @@ class OnnxNetwork:
     def _load(self) -> OpenGraph:
         if not self.file or not self._path().is_file():
             what = f'the ONNX file {self.file} of the re-ID network does not exist'
+            what = what if self.file else 'the config names no ONNX file of a re-ID network'
             raise ConfigError(
-                f'{what if self.file else "no ONNX file of a re-ID network is named"}: name yours by '
-                '--cfg-options model.reid.file=FILE, or for the configs in configs/reid by the '
-                'environment variable MMCLSA_REID_ONNX'
+                f'{what}: name yours by --cfg-options model.reid.file=FILE, or for the configs in '
+                'configs/reid by the environment variable MMCLSA_REID_ONNX'
             )
         session = open_session(self._path(), self.threads, self.providers, _SETTINGS)
         source = self._source(session.get_inputs())

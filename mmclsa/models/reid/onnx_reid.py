@@ -101,8 +101,8 @@ class OnnxReID(CropBranch):
             ConfigError: Always.
         """
         raise ConfigError(
-            f'OnnxReID cannot be trained, as the weights in an ONNX file ({self.network.file}) are fixed: test '
-            'with it or build a gallery, or train CropReID'
+            f'OnnxReID cannot be trained, as the weights in an ONNX file ({self.network.file}) '
+            'are fixed: test with it, or train CropReID'
         )
 
     def describe(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> Tensor:
