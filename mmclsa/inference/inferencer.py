@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from operator import attrgetter
@@ -26,7 +25,7 @@ from mmclsa.engine.inference_pipeline import configured_flags, inference_pipelin
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelFingerprint, SearchFilter
 from mmclsa.inference.boxes import check_boxes
-from mmclsa.inference.config_and_weights import as_config, load_weights
+from mmclsa.inference.config_and_weights import as_config, initialise, load_weights
 from mmclsa.inference.digests import config_digest, weights_digest
 from mmclsa.inference.queries import Boxes, choose_first, choose_queries
 from mmclsa.inference.results import GalleryHits
@@ -38,7 +37,6 @@ from mmclsa.structures import FoundPeople
 from mmclsa.utils.checkpoint import check_fits
 from mmclsa.utils.choices import given_checkpoint
 from mmclsa.utils.trust import trusting_checkpoints
-from mmclsa.utils.weight_places import is_complete
 from mmclsa.visualization import PersonSearchVisualizer
 
 __all__ = ['PersonSearchInferencer']
@@ -368,12 +366,7 @@ class PersonSearchInferencer(BaseInferencer):
         limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
         model = MODELS.build(model_cfg)
         if self._checkpoint is None:
-            if not is_complete(cfg.model):
-                warnings.warn(
-                    'No checkpoint is loaded: the model is as its config initialises it.',
-                    stacklevel=4,
-                )
-            model.init_weights()
+            initialise(model, cfg)
         else:
             check_fits(model.state_dict(), self._checkpoint, str(weights))
             _load_checkpoint_to_model(model, self._checkpoint)
