@@ -71,7 +71,7 @@ class TestLeaf:
         cfg = Config.fromfile(REPO / path)
         init_default_scope(cfg.default_scope)
         loaders = [cfg[part].to_dict() for part in PARTS if cfg[part] is not None]
-        assert cfg.train_dataloader
+        assert bool(cfg.train_dataloader) == bool(cfg.train_cfg)
         assert cfg.test_dataloader
         for loader in loaders:
             assert DATA_SAMPLERS.get(loader['sampler']['type']) is not None

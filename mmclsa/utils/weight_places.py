@@ -54,8 +54,8 @@ def is_complete(model: Mapping[str, Any]) -> bool:
         model: Config of a ``PersonSearcher``.
 
     Returns:
-        Whether its detector is pretrained and its re-ID network is another's,
-        so that there is no checkpoint of ours.
+        Whether detector and re-ID branch are each pretrained as a whole, or
+        from another's file, so that there is no checkpoint of ours.
 
     Example:
         >>> pretrained = dict(type='Pretrained', checkpoint='yolox.pth')
@@ -63,8 +63,12 @@ def is_complete(model: Mapping[str, Any]) -> bool:
         True
     """
     detector, reid = model.get('detector') or {}, model.get('reid') or {}
-    given = detector.get('init_cfg') or {}
-    return bool(machine_settings(reid)) and bare_type(given) == 'Pretrained'
+    return _is_pretrained(detector) and (bool(machine_settings(reid)) or _is_pretrained(reid))
+
+
+def _is_pretrained(part: Mapping[str, Any]) -> bool:
+    given = part.get('init_cfg')
+    return isinstance(given, Mapping) and bare_type(given) == 'Pretrained'
 
 
 def find_places(model: Mapping[str, Any], initial: bool = True) -> dict[str, str]:
