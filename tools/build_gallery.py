@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mmclsa.errors import ConfigError
+from mmclsa.utils.choices import NO_CHECKPOINT, given_checkpoint
 from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
@@ -18,7 +19,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', help='trained weights; with --runtime onnx, the folder of the exported graphs'
+        'checkpoint',
+        nargs='?',
+        help='trained weights; "none" for those that the config names (may be left out with a '
+        're-ID network in an ONNX file); with --runtime onnx, the folder of the exported graphs',
     )
     parser.add_argument(
         'sources',
@@ -85,7 +89,8 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override settings of the config',
     )
-    return parser.parse_args()
+    # Intermixed, so that options may stand between checkpoint and sources.
+    return parser.parse_intermixed_args()
 
 
 if __name__ == '__main__':
@@ -114,8 +119,26 @@ from mmclsa.gallery.building import (
 )
 from mmclsa.inference import PersonSearchInferencer
 from mmclsa.inference.onnx import OnnxSearcher
-from mmclsa.media import NamePattern, absolute_source
+from mmclsa.media import NamePattern, absolute_source, is_picture, is_video
 from mmclsa.utils.processes import is_launched
+from mmclsa.utils.weight_places import find_places, is_complete
+
+
+def settle_checkpoint(args: argparse.Namespace, complete: bool) -> None:
+    """Tell the checkpoint from the first source; a complete model needs none."""
+    first = args.checkpoint
+    if complete and args.runtime == 'torch' and first not in (None, NO_CHECKPOINT):
+        weights = os.path.isfile(first) and not first.lower().endswith('.txt')
+        if not weights or is_picture(first) or is_video(first):
+            args.checkpoint, args.sources = None, [first, *args.sources]
+    elif first is None and not complete:
+        raise ConfigError(
+            f'the checkpoint must stand before the sources, or "{NO_CHECKPOINT}" for the model as '
+            f'{args.config} initialises it, but only {args.sources[0]} is given'
+        )
+    args.checkpoint = given_checkpoint(args.checkpoint)
+    if args.checkpoint is None and args.runtime == 'onnx':
+        raise ConfigError('--runtime onnx needs the folder of the exported graphs')
 
 
 def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:
@@ -153,13 +176,14 @@ def describe_build(args: argparse.Namespace, cfg: Config, options: SourceOptions
         det_thresh=args.det_thresh,
         name_pattern=args.name_pattern or '',
     )
-    checkpoint = str(Path(args.checkpoint).resolve())
-    return BuildFile(describe_model(cfg), checkpoint, args.runtime, (command,))
+    checkpoint = str(Path(args.checkpoint).resolve()) if args.checkpoint else ''
+    places = find_places(cfg.model, initial=not checkpoint) if args.runtime == 'torch' else {}
+    return BuildFile(describe_model(cfg), checkpoint, args.runtime, (command,), places)
 
 
 def make_actors(args: argparse.Namespace, config: str, build: BuildFile) -> RayActors:
     """Set up Ray's actors, each of which loads the same model."""
-    theirs = argparse.Namespace(**{**vars(args), 'checkpoint': build.checkpoint})
+    theirs = argparse.Namespace(**{**vars(args), 'checkpoint': build.checkpoint or None})
     gpus = float((args.device or '').startswith('cuda'))
     return RayActors(partial(make_worker, theirs, config), args.ray, args.ray_workers, gpus)
 
@@ -172,6 +196,9 @@ def main() -> None:
     if is_launched() and torch.cuda.is_available():
         args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
     cfg = load_config(args.config, args.cfg_options)
+    settle_checkpoint(args, is_complete(cfg.model))
+    if is_complete(cfg.model):  # Ray's actors are in folders of their own
+        cfg.merge_from_dict(find_places(cfg.model))
     config = cfg.pretty_text
     options = source_options(args)
     names = NamePattern(args.name_pattern) if args.name_pattern else None

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.choices import LAUNCHERS
+from mmclsa.utils.choices import LAUNCHERS, given_checkpoint
 from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.io import check_writable, write_json
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
@@ -18,7 +18,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', nargs='?', help='trained weights (default: as the config initialises them)'
+        'checkpoint',
+        nargs='?',
+        type=given_checkpoint,
+        help='trained weights (default, or "none": as the config initialises them)',
     )
     add_trust_option(parser)
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config>)')

@@ -68,6 +68,7 @@ from mmclsa.engine import (
     set_resume,
     set_work_dir,
 )
+from mmclsa.errors import ConfigError
 
 
 def main() -> None:
@@ -83,6 +84,11 @@ def main() -> None:
         set_auto_scale_lr(cfg)
     if args.resume:
         set_resume(cfg, args.resume)
+    if not cfg.get('train_cfg'):
+        raise ConfigError(
+            f'the config {args.config} trains nothing, as it has no train_cfg: its networks are '
+            'used as they are, by tools/test.py and tools/build_gallery.py'
+        )
     check_pretrained(cfg.get('model'))
     init_distributed(cfg, args.launcher)
     runner = build_runner(cfg)

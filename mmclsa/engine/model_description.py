@@ -19,6 +19,7 @@ from mmclsa.engine.inference_pipeline import configured_flags, inference_pipelin
 from mmclsa.errors import ConfigError
 from mmclsa.utils.plain_config import from_json, parse_config_text, to_json
 from mmclsa.utils.trust import HOW_TO_TRUST, checkpoints_are_trusted
+from mmclsa.utils.weight_places import machine_settings
 
 __all__ = [
     'META_FIELD',
@@ -45,6 +46,8 @@ _OPERATIONS = {
 }
 # Where weights come from; those that belong to the description are loaded over them.
 _PLACES_OF_WEIGHTS = ('init_cfg', 'pretrained')
+# Looked up among the outputs of a graph, whose names are anything.
+_OUTPUT = 'model.reid.output'
 # No path, no address, no expression that could be evaluated.
 _WORD = re.compile(r'[\w .+-]*')
 _FILE = re.compile(r'.*\.(py|json|ya?ml|pth?|pkl|pickle|npy|npz|bin|onnx|txt)', re.IGNORECASE)
@@ -174,7 +177,8 @@ def config_of_checkpoint(checkpoint: Mapping[str, Any], where: str) -> Config | 
 
 def _without_weights(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {k: _without_weights(v) for k, v in value.items() if k not in _PLACES_OF_WEIGHTS}
+        left_out = (*_PLACES_OF_WEIGHTS, *machine_settings(value))
+        return {k: _without_weights(v) for k, v in value.items() if k not in left_out}
     if isinstance(value, (list, tuple)):
         return type(value)(_without_weights(item) for item in value)
     return value
@@ -184,7 +188,9 @@ def _check(value: Any, name: str, registries: tuple[str, ...], where: str) -> No
     """Refuse whatever could do more than build layers and transforms."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key in _PLACES_OF_WEIGHTS or (key == '_scope_' and item not in _SCOPES):
+            if key in (*_PLACES_OF_WEIGHTS, *machine_settings(value)) or (
+                key == '_scope_' and item not in _SCOPES
+            ):
                 raise ConfigError(f'{name}.{key} in {where} is not allowed to be there')
             if key == 'type':
                 _check_type(item, name, registries, where)
@@ -193,7 +199,11 @@ def _check(value: Any, name: str, registries: tuple[str, ...], where: str) -> No
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
             _check(item, f'{name}[{number}]', registries, where)
-    elif isinstance(value, str) and (not _WORD.fullmatch(value) or _FILE.fullmatch(value)):
+    elif (
+        name != _OUTPUT
+        and isinstance(value, str)
+        and (not _WORD.fullmatch(value) or _FILE.fullmatch(value))
+    ):
         raise ConfigError(
             f'{name} in {where} is {value[:80]!r}, but a description that comes with weights or an '
             'index may name no file, no address and no expression: give the config file'

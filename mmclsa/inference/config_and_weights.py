@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import _load_checkpoint
 
 from mmclsa.engine import load_config
 from mmclsa.engine.model_description import config_of_checkpoint
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import is_url, read_checkpoint
+from mmclsa.utils.weight_places import is_complete
 
-__all__ = ['as_config', 'load_weights']
+__all__ = ['as_config', 'initialise', 'load_weights']
 
 
 def load_weights(weights: str) -> dict[str, Any]:
@@ -66,3 +70,30 @@ def as_config(
     if 'model' not in cfg:
         raise ConfigError('the config has no field "model"')
     return cfg
+
+
+def initialise(model: Any, cfg: Config) -> None:
+    """Initialise a model that there is no checkpoint of.
+
+    Args:
+        model: The model.
+        cfg: Its config.
+
+    Raises:
+        ConfigError: If a file that it is to be initialised from is not there.
+
+    Warns:
+        UserWarning: If the files that the config names are not all its weights.
+    """
+    if not is_complete(cfg.model):
+        warnings.warn(
+            'No checkpoint is loaded: the model is as its config initialises it.', stacklevel=5
+        )
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    # MMEngine tells of each of a thousand tensors how it was initialised.
+    logger.setLevel(logging.WARNING)
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)

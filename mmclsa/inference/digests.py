@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmclsa.utils.weight_places import machine_settings
+
 __all__ = ['config_digest', 'weights_digest']
 
 # Settings of training; embeddings do not depend on them.
@@ -26,8 +28,8 @@ def config_digest(model: Any, pipeline: Any) -> str:
         pipeline: Config of the pipeline that pictures go through.
 
     Returns:
-        SHA-256, 64 hexadecimal digits. Settings of training and places of
-        weights do not enter.
+        SHA-256, 64 hexadecimal digits. Settings of training, places of
+        weights and settings of the machine do not enter.
 
     Example:
         >>> one = config_digest(dict(type='A', init_cfg=dict(checkpoint='/here')), [])
@@ -40,6 +42,9 @@ def config_digest(model: Any, pipeline: Any) -> str:
 
 def weights_digest(model: nn.Module) -> str:
     """Digest the parameters and buffers of a model, wherever they were loaded from.
+
+    A part whose weights are in no state_dict, such as ``OnnxReID``, gives
+    their digest by a method ``file_digest``.
 
     Args:
         model: The model.
@@ -59,13 +64,17 @@ def weights_digest(model: nn.Module) -> str:
         values = tensor.detach().cpu().contiguous()
         digest.update(f'{name} {values.dtype} {tuple(values.shape)}'.encode())
         digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+    for name, module in model.named_modules():
+        if callable(own := getattr(module, 'file_digest', None)):
+            digest.update(f'{name} {own()}'.encode())
     return digest.hexdigest()
 
 
 def _plain(value: Any) -> Any:
     """Reduce a config to what JSON can say."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items() if k not in _TRAINING}
+        left_out = (*_TRAINING, *machine_settings(value))
+        return {str(k): _plain(v) for k, v in value.items() if k not in left_out}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -10,7 +10,9 @@ from mmclsa.engine.model_description import config_of_description, config_of_tex
 from mmclsa.errors import ConfigError
 from mmclsa.gallery.building import BuildFile, QueryEmbedder
 from mmclsa.inference.inferencer import PersonSearchInferencer
+from mmclsa.utils.choices import NO_CHECKPOINT
 from mmclsa.utils.trust import trusting_checkpoints
+from mmclsa.utils.weight_places import restore_places
 
 __all__ = ['embedder_of_index']
 
@@ -28,7 +30,8 @@ def embedder_of_index(
     Args:
         index_path: Folder of the index.
         config: Config in place of the one that the index has in it.
-        checkpoint: Weights in place of those that it names.
+        checkpoint: Weights in place of those that it names; ``none`` for the
+            model as the config initialises it.
         device: Such as ``cpu`` or ``cuda:0``; of PyTorch alone.
         det_thresh: Least score of a person; None for the one of the build.
         trust_checkpoint: Let the weights, and a config that an older mmclsa
@@ -47,12 +50,12 @@ def embedder_of_index(
         if config is None or checkpoint is None:
             raise ConfigError(
                 f'the index {index_path} has no {BuildFile.NAME}, which would name its model: '
-                'give the config and the checkpoint'
+                f'give the config and the checkpoint ("{NO_CHECKPOINT}" where there is none)'
             )
         return PersonSearchInferencer(
             config, checkpoint, device, det_thresh, trust_checkpoint=trust_checkpoint
         )
-    if checkpoint is None and not Path(build.checkpoint).exists():
+    if checkpoint is None and build.checkpoint and not Path(build.checkpoint).exists():
         raise ConfigError(
             f'the weights {build.checkpoint} that the index {index_path} was built with are no '
             'longer there: give the checkpoint'
@@ -72,4 +75,6 @@ def embedder_of_index(
 def _config_of(build: BuildFile, where: str) -> Config:
     if isinstance(build.embedder, str):
         return config_of_text(build.embedder, where)
-    return config_of_description(build.embedder, where)
+    cfg = config_of_description(build.embedder, where)
+    restore_places(cfg, build.weights, where)
+    return cfg

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from operator import attrgetter
@@ -26,7 +25,7 @@ from mmclsa.engine.inference_pipeline import configured_flags, inference_pipelin
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelFingerprint, SearchFilter
 from mmclsa.inference.boxes import check_boxes
-from mmclsa.inference.config_and_weights import as_config, load_weights
+from mmclsa.inference.config_and_weights import as_config, initialise, load_weights
 from mmclsa.inference.digests import config_digest, weights_digest
 from mmclsa.inference.queries import Boxes, choose_first, choose_queries
 from mmclsa.inference.results import GalleryHits
@@ -36,6 +35,7 @@ from mmclsa.media import load_picture as load_one
 from mmclsa.registry import MODELS, TRANSFORMS
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.checkpoint import check_fits
+from mmclsa.utils.choices import given_checkpoint
 from mmclsa.utils.trust import trusting_checkpoints
 from mmclsa.visualization import PersonSearchVisualizer
 
@@ -55,7 +55,8 @@ class PersonSearchInferencer(BaseInferencer):
 
     Args:
         model: Config, or its path; None to take it from the weights.
-        weights: Checkpoint; None for the model as the config initialises it.
+        weights: Checkpoint; None or ``none`` for the model as the config
+            initialises it.
         device: Such as ``cpu`` or ``cuda:0``; None for a GPU where there is one.
         det_thresh: Least score of a person, 0..1; None for the one that the
             config's ``PersonSearchMetric`` has, else 0.5.
@@ -100,7 +101,8 @@ class PersonSearchInferencer(BaseInferencer):
         det_thresh: float | None,
         show_progress: bool,
     ) -> None:
-        self._checkpoint = None if weights is None else load_weights(str(weights))
+        weights = given_checkpoint(weights)
+        self._checkpoint = None if weights is None else load_weights(weights)
         cfg = as_config(model, self._checkpoint, str(weights))
         self.det_thresh = configured_flags(cfg).det_thresh if det_thresh is None else det_thresh
         if not 0 <= self.det_thresh <= 1:
@@ -108,8 +110,7 @@ class PersonSearchInferencer(BaseInferencer):
         self._steps = inference_pipeline(cfg)
         self._config_digest = config_digest(cfg.model, self._steps)
         self._local = threading.local()
-        path = None if weights is None else str(weights)
-        super().__init__(cfg, path, device, scope='mmclsa', show_progress=show_progress)
+        super().__init__(cfg, weights, device, scope='mmclsa', show_progress=show_progress)
         self._checkpoint = None
 
     def __call__(
@@ -365,10 +366,7 @@ class PersonSearchInferencer(BaseInferencer):
         limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
         model = MODELS.build(model_cfg)
         if self._checkpoint is None:
-            warnings.warn(
-                'No checkpoint is loaded: the model is as its config initialises it.', stacklevel=4
-            )
-            model.init_weights()
+            initialise(model, cfg)
         else:
             check_fits(model.state_dict(), self._checkpoint, str(weights))
             _load_checkpoint_to_model(model, self._checkpoint)

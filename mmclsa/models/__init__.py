@@ -5,7 +5,7 @@ from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import BatchHardTripletLoss, SemanticAlignmentLoss
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.necks import CLSANeck
-from mmclsa.models.reid import CropReID, GlobalReIDHead, MultiScaleReIDHead, SceneReID
+from mmclsa.models.reid import CropReID, GlobalReIDHead, MultiScaleReIDHead, OnnxReID, SceneReID
 from mmclsa.models.searchers import PersonSearcher
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
@@ -19,6 +19,7 @@ __all__ = [
     'MultiScaleReIDHead',
     'OIMLoss',
     'OSNet',
+    'OnnxReID',
     'PersonSearcher',
     'ReIDResNet',
     'SceneReID',

@@ -2,9 +2,9 @@
 
 Each processes the same images with the same batch size, several times in turn;
 the shortest time of each counts. "Networks": forward passes of the detector and of
-the re-ID network on inputs that are ready. "Model": all that the model does,
-suppression and cutting people out too. "Build": decoding, preparing, model,
-tracks and a committed index.
+the re-ID network on inputs that are ready. "Re-ID": the latter alone. "Model": all
+that the model does, suppression and cutting people out too. "Build": decoding,
+preparing, model, tracks and a committed index.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.io import write_json
 from mmclsa.utils.trust import add_trust_option
 
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config file with a CropReID branch')
+    parser.add_argument('config', help='config file with a CropReID or OnnxReID branch')
     parser.add_argument('sources', nargs='+', metavar='SOURCE', help='folders, videos, lists')
     parser.add_argument('--checkpoint', help='weights (default: as the config initialises them)')
     add_trust_option(parser)
@@ -36,6 +36,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=2, help='threads of PyTorch')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--json', metavar='JSON', help='save the results')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     return parser.parse_args()
 
 
@@ -45,11 +52,12 @@ if __name__ == '__main__':
 import torch
 from terminaltables import AsciiTable
 
+from mmclsa.engine import load_config
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
 from mmclsa.inference import PersonSearchInferencer
 from mmclsa.media import iterate_pictures
-from mmclsa.models import CropReID
+from mmclsa.models.reid import CropBranch
 
 TARGET = 1.25
 
@@ -69,8 +77,8 @@ def record_inputs(
 ) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
     """Note what the detector and the re-ID network are fed with."""
     model = inferencer.model
-    if not isinstance(model.reid, CropReID):
-        raise ConfigError('the config must have a CropReID branch')
+    if not isinstance(model.reid, CropBranch):
+        raise ConfigError('the config must have a CropReID or OnnxReID branch')
     crops: list[torch.Tensor] = []
     describe = model.reid.describe_crops
     model.reid.describe_crops = lambda x: (crops.append(x), describe(x))[1]
@@ -85,13 +93,16 @@ def record_inputs(
 
 
 def run_networks(
-    inferencer: PersonSearchInferencer, recorded: list[tuple[torch.Tensor, list[torch.Tensor]]]
+    inferencer: PersonSearchInferencer,
+    recorded: list[tuple[torch.Tensor, list[torch.Tensor]]],
+    detector: bool = True,
 ) -> None:
-    """Run the forward passes and nothing else."""
+    """Run the forward passes and nothing else; without the detector if not asked for."""
     model = inferencer.model
     with torch.no_grad():
         for inputs, crops in recorded:
-            model.detector._forward(inputs)
+            if detector:
+                model.detector._forward(inputs)
             for part in crops:
                 model.reid.describe_crops(part)
 
@@ -124,13 +135,17 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     inferencer = PersonSearchInferencer(
-        args.config, args.checkpoint, 'cpu', trust_checkpoint=args.trust_checkpoint
+        load_config(args.config, args.cfg_options),
+        args.checkpoint,
+        'cpu',
+        trust_checkpoint=args.trust_checkpoint,
     )
     assert inferencer.fingerprint  # digested once, before the clock runs
     batches = prepare_batches(inferencer, args)
     recorded = record_inputs(inferencer, batches)
     jobs: dict[str, Callable[[], None]] = {
         'networks': lambda: run_networks(inferencer, recorded),
+        're-ID': lambda: run_networks(inferencer, recorded, detector=False),
         'model': lambda: run_model(inferencer, batches),
         'build': lambda: run_build(inferencer, args),
     }
@@ -148,6 +163,8 @@ def main() -> None:
     print(f'{count} pictures, {people} people, batches of {args.batch_size}, ', end='')
     print(f'{args.threads} threads, best of {args.rounds} rounds')
     print(AsciiTable(rows).table)
+    wall, cpu = (1000 * seconds / max(people, 1) for seconds in best['re-ID'])
+    print(f're-ID network: {wall:.2f} ms a person, {cpu:.2f} ms of processor time')
     ratio = best['build'][0] / best['networks'][0]
     print(f'build / networks: {ratio:.3f} (target: at most {TARGET})')
     if args.json:

@@ -13,7 +13,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        'checkpoint', nargs='?', help='trained weights (default: as the config initialises them)'
+        'checkpoint',
+        nargs='?',
+        help='trained weights (default, or "none": as the config initialises them)',
     )
     add_trust_option(parser)
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the graphs')

@@ -47,16 +47,21 @@ class BuildFile:
         embedder: Model and pipeline of the config, as
             ``mmclsa.engine.model_description`` says them; text in an index of
             an older mmclsa, the whole config in Python.
-        checkpoint: Absolute path of the weights.
+        checkpoint: Absolute path of the weights; empty if there is none, and
+            the files in ``weights`` are all.
         runtime: What computed the embeddings, ``torch`` or ``onnx``; in the
             file it is called ``backend``.
         commands: Every build command so far; in the file ``jobs``.
+        weights: Files beside the checkpoint that the model is of, by the
+            settings that name them, as ``mmclsa.utils.weight_places`` finds
+            them.
     """
 
     embedder: Mapping[str, Any] | str
     checkpoint: str
     runtime: str = 'torch'
     commands: tuple[BuildCommand, ...] = field(default=())
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     NAME = 'build.json'
 
@@ -90,15 +95,20 @@ class BuildFile:
         if 'config' in content:
             content['embedder'] = str(content.pop('config'))
         content.setdefault('backend', cls.runtime)
+        places = content.setdefault('weights', {})
         for name, kinds in (('embedder', (dict, str)), ('checkpoint', str), ('backend', str)):
             if not isinstance(content[name], kinds):
                 raise TypeError(f'{name} is {content[name]!r}')
+        if not (isinstance(places, dict) and all(isinstance(v, str) for v in places.values())):
+            raise TypeError(f'weights is {places!r}')
         return cls(runtime=content.pop('backend'), commands=commands, **content)
 
     def write(self, index_path: str | Path) -> None:
         """Write it into the folder of an index, whole or not at all."""
         content = asdict(self)
         content['backend'], content['jobs'] = content.pop('runtime'), content.pop('commands')
+        if not self.weights:  # so that an older mmclsa can read it
+            del content['weights']
         write_json(Path(index_path) / self.NAME, content, indent=1)
 
 

@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, UserError
+from mmclsa.inference.export.foreign import write_foreign_graph
 from mmclsa.inference.export.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
 from mmclsa.inference.export.open_sizes import check_picture_sizes
 from mmclsa.inference.onnx.letterbox import Letterbox
 from mmclsa.inference.onnx.searcher import OnnxSearcher
 from mmclsa.inference.onnx.sidecar import SIDECAR, Detection, Graph, Sidecar, file_digest
-from mmclsa.models import CropReID, PersonSearcher, SceneReID
+from mmclsa.models import CropReID, OnnxReID, PersonSearcher, SceneReID
+from mmclsa.models.reid import CropBranch
 from mmclsa.utils.io import atomic_write, check_writable
 from mmclsa.utils.optional import import_optional
 from mmclsa.version import __version__
@@ -66,18 +68,22 @@ def export_searcher(inferencer: PersonSearchInferencer, out: str | Path) -> Side
     for role, module in _modules_of(model).items():
         graphs[role] = _export(module, role, *_example(role, model), folder)
     fingerprint = inferencer.fingerprint
+    if isinstance(model.reid, OnnxReID):
+        path = folder / 'reid.onnx'
+        write_foreign_graph(model.reid, path, fingerprint.dims)
+        graphs['reid'] = Graph(path.name, file_digest(path))
     sidecar = Sidecar(
         model={
             'config': fingerprint.config,
             'weights': fingerprint.weights,
             'dims': fingerprint.dims,
         },
-        reid='crops' if isinstance(model.reid, CropReID) else 'scenes',
+        reid='crops' if isinstance(model.reid, CropBranch) else 'scenes',
         letterbox=letterbox,
         det_thresh=inferencer.det_thresh,
         graphs=graphs,
         detection=_detection_of(model) if 'detector' in graphs else None,
-        max_crops=getattr(model.reid, 'max_crops', 128),
+        max_crops=_max_crops(model.reid),
         about=_about(model),
     )
     return _check(sidecar, inferencer, folder)
@@ -161,12 +167,20 @@ def _modules_of(model: PersonSearcher) -> dict[str, nn.Module]:
         modules.update(cut=CutGraph(model.reid.crop_size), reid=CropGraph(model.reid))
     elif isinstance(model.reid, SceneReID):
         modules['reid'] = RoIGraph(model.reid)
+    elif isinstance(model.reid, OnnxReID):  # its own graph is no module
+        modules['cut'] = CutGraph(model.reid.settled_size())
     else:
         raise ConfigError(
-            f'a re-ID branch must be CropReID or SceneReID to be exported, not '
+            f'a re-ID branch must be CropReID, SceneReID or OnnxReID to be exported, not '
             f'{type(model.reid).__name__}'
         )
     return modules
+
+
+def _max_crops(reid: nn.Module) -> int:
+    if isinstance(reid, OnnxReID) and reid.network.open().batch is not None:
+        return 1  # others are not exported
+    return getattr(reid, 'max_crops', 128)
 
 
 def _detection_of(model: PersonSearcher) -> Detection:
@@ -205,8 +219,10 @@ def _about(model: PersonSearcher) -> dict[str, Any]:
     if own._enable_normalize:
         about['detector_mean'] = own.mean.flatten().tolist()
         about['detector_std'] = own.std.flatten().tolist()
-    if isinstance(model.reid, CropReID):
-        about['crop_size'] = list(model.reid.crop_size)
+    if isinstance(model.reid, CropBranch):
+        foreign = isinstance(model.reid, OnnxReID)
+        size = model.reid.settled_size() if foreign else model.reid.crop_size
+        about['crop_size'] = list(size)
         about['reid_mean'] = model.reid.mean.flatten().tolist()
         about['reid_std'] = model.reid.std.flatten().tolist()
     return about

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.errors import ConfigError, UserError
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.inference.onnx.detections import at_least_a_pixel, select_people
 from mmclsa.inference.onnx.sidecar import Sidecar
 from mmclsa.structures import FoundPeople
-from mmclsa.utils.optional import import_optional
+from mmclsa.utils.onnx_sessions import open_session
 
 if TYPE_CHECKING:
     from mmclsa.gallery import ModelFingerprint
@@ -58,7 +58,7 @@ class OnnxSearcher:
         if not 0 <= self.det_thresh <= 1:
             raise ConfigError(f'det_thresh must lie in 0..1, but is {self.det_thresh}')
         self._sessions = {
-            role: _open(self._sidecar.graph(folder, role), threads, providers)
+            role: open_session(self._sidecar.graph(folder, role), threads, providers)
             for role in self._sidecar.graphs
         }
 
@@ -218,21 +218,6 @@ class OnnxSearcher:
         session = self._sessions[role]
         names = [node.name for node in session.get_inputs()]
         return session.run(None, dict(zip(names, arrays)))
-
-
-def _open(path: Path, threads: int, providers: Sequence[str] | None) -> Any:
-    runtime = import_optional('onnxruntime', 'deploy')
-    wanted = list(providers or ['CPUExecutionProvider'])
-    known = runtime.get_available_providers()
-    if unknown := [name for name in wanted if name not in known]:
-        raise ConfigError(f'providers must be among {", ".join(known)}, but has {unknown[0]!r}')
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    try:
-        return runtime.InferenceSession(str(path), options, providers=wanted)
-    except Exception as error:  # its errors share no base class
-        reason = ' '.join(str(error).split())
-        raise DataError(f'ONNX Runtime cannot load the graph {path} ({reason})') from error
 
 
 def _of_one_shape(batch: Sequence[dict[str, Any]]) -> list[list[int]]:

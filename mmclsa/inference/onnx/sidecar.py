@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from mmclsa.errors import DataError
 from mmclsa.inference.onnx.letterbox import Letterbox
 from mmclsa.utils.io import write_json
+from mmclsa.utils.onnx_sessions import file_digest
 
 __all__ = ['SIDECAR', 'VERSION', 'Detection', 'Graph', 'Sidecar', 'file_digest']
 
@@ -149,22 +149,6 @@ class Sidecar:
                 f'the graph {path} is not the one that {SIDECAR} describes: export the model again'
             )
         return path
-
-
-def file_digest(path: str | Path) -> str:
-    """Digest a file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        SHA-256, 64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    with open(path, 'rb') as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _parse(data: dict[str, Any]) -> Sidecar:

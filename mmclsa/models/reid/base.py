@@ -51,16 +51,17 @@ class BaseReID(BaseModule, ABC):
     """Turn boxes of scenes into identity losses and embeddings.
 
     Args:
-        head: Config of a :class:`MultiScaleReIDHead`.
+        head: Config of a :class:`MultiScaleReIDHead`; None for a branch that
+            describes people without one.
         init_cfg: Initialisation config.
     """
 
     #: Whether the branch works on the detector's backbone features.
     needs_backbone: bool
 
-    def __init__(self, head: dict[str, Any], init_cfg: dict[str, Any] | None = None) -> None:
+    def __init__(self, head: dict[str, Any] | None, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.head = MODELS.build(head)
+        self.head: Any = None if head is None else MODELS.build(head)
 
     @abstractmethod
     def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:

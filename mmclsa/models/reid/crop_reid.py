@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmclsa.errors import ConfigError
-from mmclsa.models.reid.base import BaseReID, SceneBatch, number_through, scale_factors
-from mmclsa.models.reid.crops import blur_by_shrinking, crop_scenes
+from mmclsa.models.reid.base import SceneBatch, number_through
+from mmclsa.models.reid.crop_branch import CropBranch
+from mmclsa.models.reid.crops import blur_by_shrinking
 from mmclsa.registry import MODELS
 from mmclsa.utils.pretrained import check_part
 
@@ -19,7 +19,7 @@ __all__ = ['CropReID']
 
 
 @MODELS.register_module()
-class CropReID(BaseReID):
+class CropReID(CropBranch):
     """Cut people out at original resolution and embed them, as in the paper.
 
     The detector may see a scene at 416 pixels; a person is cut from
@@ -57,10 +57,6 @@ class CropReID(BaseReID):
             branch, but for its classifiers.
     """
 
-    needs_backbone = False
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
         backbone: dict[str, Any],
@@ -78,19 +74,14 @@ class CropReID(BaseReID):
         max_crops: int = 128,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(head, init_cfg=init_cfg)
+        super().__init__(head, mean, std, bgr_to_rgb, flip_test, max_crops, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = nn.Identity() if neck is None else MODELS.build(neck)
         self.crop_size = (crop_size[0], crop_size[1])
         self.train_crop_size = self.crop_size if train_crop_size is None else train_crop_size
-        self.bgr_to_rgb = bgr_to_rgb
-        self.flip_test = flip_test
         self.test_sizes = [self.crop_size] if test_sizes is None else list(test_sizes)
         self.second_view = second_view
         self.channels_last = channels_last
-        self.max_crops = max_crops
-        self.register_buffer('mean', torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def init_weights(self) -> None:
         """Initialise; what starts from a converted file must get all of it.
@@ -149,22 +140,8 @@ class CropReID(BaseReID):
         Raises:
             ConfigError: If a scene does not carry its original picture.
         """
-        for sample in scenes.data_samples:
-            if 'original_image' not in sample:
-                raise ConfigError(
-                    'CropReID cuts people from data_sample.original_image, but scene '
-                    f'{sample.metainfo.get("img_id")} has none: put KeepOriginalImage before '
-                    'Resize in the pipeline'
-                )
-        pictures = [sample.original_image for sample in scenes.data_samples]
-        factors = scale_factors(scenes.data_samples, like=self.mean)
-        original = [b / factor for b, factor in zip(boxes, factors)]
         size = size or (self.train_crop_size if self.training else self.crop_size)
-        return self.normalize(crop_scenes(pictures, original, size))
-
-    def normalize(self, crops: Tensor) -> Tensor:
-        """Normalise BGR crops (n, 3, H, W) in 0..255 for the backbone."""
-        return ((crops.flip(1) if self.bgr_to_rgb else crops) - self.mean) / self.std
+        return self.cut_to(scenes, boxes, size)
 
     def pyramid(self, crops: Tensor) -> list[Tensor]:
         """Compute the pyramid maps of normalised crops (n, 3, H, W)."""
@@ -174,18 +151,11 @@ class CropReID(BaseReID):
 
     def describe(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> Tensor:
         """Compute the descriptors of all people, a bounded number at a time."""
-        descriptors = [
-            torch.cat([self.describe_crops(part) for part in crops.split(self.max_crops)])
-            for crops in (self.cut(scenes, boxes, size) for size in self.test_sizes)
-        ]
+        descriptors = [self.describe_at(scenes, boxes, size) for size in self.test_sizes]
         if len(descriptors) == 1:
             return descriptors[0]
         return F.normalize(sum(descriptors[1:], start=descriptors[0]))
 
-    def describe_crops(self, crops: Tensor) -> Tensor:
+    def describe_once(self, crops: Tensor) -> Tensor:
         """Turn normalised crops (n, 3, H, W) into unit vectors (n, D)."""
-        descriptors = self.head(self.pyramid(crops))
-        if self.flip_test:
-            descriptors = descriptors + self.head(self.pyramid(crops.flip(3)))
-            descriptors = F.normalize(descriptors)
-        return descriptors
+        return self.head(self.pyramid(crops))
