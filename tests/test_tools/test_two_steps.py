@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 
 from mmclsa.compat import load_torch_file
 from mmclsa.engine import build_runner, load_config
+from mmclsa.engine.config_variables import files_read_once
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.inference import PersonSearchInferencer
@@ -95,10 +96,6 @@ def home(request, tmp_path, monkeypatch):
     return request.param, tmp_path
 
 
-def figures(path):
-    return json.loads(path.read_text())
-
-
 @pytest.mark.parametrize('home', DATA, indirect=True)
 def test_both_steps(home, run_tool_here):
     data, root = home
@@ -113,13 +110,20 @@ def test_both_steps(home, run_tool_here):
         'joined': options(JOINED),
     }
 
+    with files_read_once():
+        go_through(root, configs, changes, run_tool_here)
+
+
+def go_through(root, configs, changes, run_tool_here):
+    """Train both, test both, join them, test and use what is joined."""
+
     def test(name, checkpoint, *more):
         out = root / f'{name}{len(more)}.json'
         run_tool_here(
             'tools/test.py', configs[name], checkpoint, '--work-dir', root / 'work', '--json', out,
             *more, *changes[name],
         )  # fmt: skip
-        return figures(out)
+        return json.loads(out.read_text())
 
     for name, epochs in (('reid', 1), ('detector', 2)):
         run_tool_here('tools/train.py', configs[name], '--work-dir', root / name, *changes[name])
