@@ -247,3 +247,5 @@ def test_a_detector_has_no_embeddings_to_save(home, run_tool_to_its_error):
     assert '--out and --show-dir need a PersonSearchMetric' in said
     said = run_tool_to_its_error('tools/test.py', config, '--gt-boxes')
     assert said == 'error: --gt-boxes is for a PersonSearcher, but the model is a FasterRCNN'
+    with pytest.raises(ConfigError, match='is a FasterRCNN, which describes nobody'):
+        PersonSearchInferencer(config, None, 'cpu')

@@ -181,3 +181,9 @@ class TestTool:
         said = run_tool_to_its_error(self.TOOL, reid, detector, '--out', tmp_path / 'joined.pth')
         assert 'the detector comes first' in said
         assert not (tmp_path / 'joined.pth').exists()
+
+    def test_options_of_no_config(self, tmp_path, run_tool_to_its_error):
+        said = run_tool_to_its_error(
+            self.TOOL, 'd.pth', 'r.pth', '--out', tmp_path / 'j.pth', '--cfg-options', 'a=1'
+        )
+        assert '--config, which is not given' in said

@@ -39,6 +39,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmclsa.engine import load_config
+from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
 from mmclsa.utils.checkpoint import check_whole
 from mmclsa.utils.io import atomic_write
@@ -56,6 +57,8 @@ def add_config(joined: dict[str, Any], args: argparse.Namespace) -> None:
 def main() -> None:
     """Join."""
     args = parse_args()
+    if args.cfg_options and not args.config:
+        raise ConfigError('--cfg-options override settings of --config, which is not given')
     trust_checkpoints(args.trust_checkpoint)
     joined = join_checkpoints(args.detector, args.reid)
     if args.config:

@@ -74,10 +74,11 @@ class PersonSearcher(BaseDetector):
         own_preprocessor = own.pop('data_preprocessor', None) if own else None
         preprocessor = data_preprocessor or own_preprocessor
         super().__init__(preprocessor and _in_mmdet_scope(preprocessor), init_cfg)
-        self.detector: Any = MODELS.build(_in_mmdet_scope(own)) if own else None
+        detector_module: Any = MODELS.build(_in_mmdet_scope(own)) if own else None
+        self.detector: Any = detector_module
         self.reid = MODELS.build(reid)
         if own:
-            keep_boxes_in_float32(self.detector)
+            keep_boxes_in_float32(detector_module)
         else:
             _check_needs_no_detector(self.reid, use_gt_boxes)
         # What is not there has no loss and nothing to train.
@@ -86,7 +87,7 @@ class PersonSearcher(BaseDetector):
         self.person_label = person_label
         self.use_gt_boxes = use_gt_boxes
         if freeze_detector and own:
-            self.detector.requires_grad_(False).eval()
+            detector_module.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> PersonSearcher:
         """Switch mode; a frozen detector stays in evaluation mode."""
