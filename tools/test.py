@@ -68,6 +68,15 @@ from mmclsa.structures import Predictions
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
+def use_gt_boxes(cfg: Config) -> None:
+    """Let the searcher take the ground truth's boxes."""
+    if 'reid' not in cfg.model:
+        raise ConfigError(
+            f'--gt-boxes is for a PersonSearcher, but the model is a {cfg.model.type}'
+        )
+    cfg.model.use_gt_boxes = True
+
+
 def prepare_outputs(cfg: Config, args: argparse.Namespace) -> None:
     """Choose what to write, and prove before the test that it can be written."""
     if args.out or args.show_dir:
@@ -99,7 +108,7 @@ def main() -> None:
     cfg.resume = False
     cfg.load_from = args.checkpoint
     if args.gt_boxes:
-        cfg.model.use_gt_boxes = True
+        use_gt_boxes(cfg)
     prepare_outputs(cfg, args)
     if not args.checkpoint:
         check_pretrained(cfg.get('model'))

@@ -47,7 +47,7 @@ def format_results(
     """Print results as a table, in percent, with the flags they were made with.
 
     Args:
-        results: One for each protocol.
+        results: One for each protocol; none for detection alone.
         detection: Figures of detection, if there are any.
         parts: Those of each data set by its name, where there are several.
 
@@ -58,7 +58,7 @@ def format_results(
     for name, result in zip(result_names(results), results):
         figures = [f'{100 * value:.2f}' for value in result.figures().values()]
         rows.append([name, str(result.num_counted), *figures])
-    lines = [AsciiTable(rows, title='person search').table]
+    lines = [AsciiTable(rows, title='person search').table] if results else []
     if detection is not None:
         named = {**(parts or {}), 'all' if parts else '': detection}
         table = [['data set', 'recall', 'AP']] + [

@@ -363,6 +363,12 @@ class PersonSearchInferencer(BaseInferencer):
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
         model_cfg = copy.deepcopy(cfg.model)  # the config itself stays as it was given
+        if 'reid' not in model_cfg:
+            raise ConfigError(
+                f'the model of the config is a {model_cfg.get("type")}, which describes nobody: a '
+                'PersonSearcher is expected (tools/model_converters/join.py makes one of a detector '
+                'and a re-ID network)'
+            )
         limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
         model = MODELS.build(model_cfg)
         if self._checkpoint is None:

@@ -203,3 +203,77 @@ def test_two_ranks_give_the_figures_of_one(case, tmp_path):
     for rank in range(2):
         assert json.loads((tmp_path / f'{rank}.json').read_text()) == alone
     assert isinstance(make_metric(meta), PersonSearchMetric)
+
+
+class TestDetectionAlone:
+    """A detector without embeddings has the figures that a search has of its boxes."""
+
+    def run(self, meta, samples, **options):
+        metric = METRICS.build(dict(type='PersonDetectionMetric', **options))
+        metric.dataset_meta = meta
+        metric.process({}, samples)
+        return metric.evaluate(len(samples))
+
+    def bare(self, samples):
+        return [
+            dict(
+                img_id=sample['img_id'],
+                pred_instances=dict(
+                    bboxes=sample['pred_instances']['bboxes'],
+                    scores=sample['pred_instances']['scores'],
+                    labels=torch.zeros(len(sample['pred_instances']['scores']), dtype=torch.int64),
+                ),
+            )
+            for sample in samples
+        ]
+
+    def test_figures_are_those_of_the_search(self, case):
+        meta, _, samples = case
+        found, searched = self.run(meta, self.bare(samples)), run(meta, samples)
+        for name in ('recall', 'ap'):
+            assert found[f'detection/{name}'] == searched[f'search/detection/{name}']
+        assert 0.1 < found['detection/ap'] < 1
+        boxes = [
+            (np.asarray(s['pred_instances']['bboxes']), np.asarray(s['pred_instances']['scores']))
+            for s in samples
+        ]
+        labelled = evaluate_detection(meta['scenes'], boxes, labelled_only=True)
+        assert found['detection/labeled_recall'] == labelled.recall
+        strict = evaluate_detection(meta['scenes'], boxes, 0.3, 0.8)
+        strictly = self.run(meta, self.bare(samples), detection_thresh=0.3, iou_thresh=0.8)
+        assert strictly['detection/ap'] == strict.ap < found['detection/ap']
+
+    def test_each_data_set_has_its_figures(self, case):
+        meta, _, samples = case
+        parts = dict(first=5, second=7)
+        found, searched = (
+            self.run({**meta, 'parts': parts}, self.bare(samples)),
+            run({**meta, 'parts': parts}, samples),
+        )
+        for name in parts:
+            for figure in ('recall', 'ap'):
+                key = f'{name}_detection/{figure}'
+                assert found[f'detection/{key}'] == searched[f'search/{key}']
+
+    def test_other_classes_and_endless_boxes_are_no_people(self, case):
+        meta, _, samples = case
+        expected = self.run(meta, self.bare(samples))
+        noisy = self.bare(samples)
+        for sample in noisy:
+            people = sample['pred_instances']
+            car, endless = people['bboxes'][:1], torch.full((1, 4), float('inf'))
+            sample['pred_instances'] = dict(
+                bboxes=torch.cat([car, people['bboxes'], endless]),
+                scores=torch.cat([torch.ones(len(car)), people['scores'], torch.ones(1)]),
+                labels=torch.cat([torch.full((len(car),), 2), people['labels'], torch.zeros(1)]),
+            )
+        assert self.run(meta, noisy) == expected
+
+    def test_faults(self, case):
+        meta, _, samples = case
+        with pytest.raises(DataError, match='was not predicted'):
+            self.run(meta, self.bare(samples)[1:])
+        with pytest.raises(ConfigError, match='test_mode=True'):
+            self.run({}, self.bare(samples))
+        with pytest.raises(ConfigError, match=r'iou_thresh must lie in 0\.\.1, not 50'):
+            self.run(meta, [], iou_thresh=50)

@@ -1,13 +1,19 @@
+import copy
+
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from mmclsa.errors import ConfigError, UserError
+from mmclsa.registry import MODELS
 from tests.test_models.builders import (
     DETECTORS,
     NUM_IDENTITIES,
     batch,
     build_searcher,
+    crop_reid_cfg,
+    scene_reid_cfg,
     scene_sample,
     total_loss,
 )
@@ -260,3 +266,60 @@ def test_training_changes_the_memory_once_a_step():
         assert loss.memory.queue_pointer == 1
         used = loss.memory.table.norm(dim=1) > 0
         assert used.tolist() == [False, False, True, False, False, False]
+
+
+class TestAlone:
+    """A re-ID network without a detector."""
+
+    def build(self, **options):
+        init_default_scope('mmclsa')
+        torch.manual_seed(0)
+        cfg = dict(
+            type='PersonSearcher',
+            detector=None,
+            reid=crop_reid_cfg(),
+            data_preprocessor=dict(type='DetDataPreprocessor'),
+            use_gt_boxes=True,
+        )
+        return MODELS.build({**cfg, **options})
+
+    def test_it_trains(self):
+        searcher = self.build().train()
+        assert all(name.startswith('reid.') for name in searcher.state_dict())
+        scenes = [scene_sample((128, 128), scale=0.5), scene_sample((96, 128), scale=0.5)]
+        losses = searcher.loss(*batch(searcher, scenes, True))
+        assert all(name.startswith(('loss_id', 'loss_align')) for name in losses)
+        total_loss(losses).backward()
+        assert all(p.grad is not None for p in searcher.parameters() if p.requires_grad)
+
+    @torch.no_grad()
+    def test_it_describes_as_behind_a_detector(self):
+        alone = self.build().eval()
+        behind = build_searcher('yolox', reid='crop', use_gt_boxes=True).eval()
+        behind.reid.load_state_dict(alone.reid.state_dict())
+        scene = scene_sample((128, 160), people=3, queries=2, scale=0.5)
+        scene[1].gt_instances.bboxes = scene[1].gt_instances.bboxes / 0.5
+        one, other = (
+            m.predict(*batch(m, [copy.deepcopy(scene)], False))[0] for m in (alone, behind)
+        )
+        torch.testing.assert_close(one.pred_instances.embeddings, other.pred_instances.embeddings)
+        torch.testing.assert_close(one.query_instances.embeddings, other.query_instances.embeddings)
+
+    @torch.no_grad()
+    def test_without_ground_truth_it_describes_given_boxes_alone(self):
+        searcher = self.build().eval()
+        scene = scene_sample((128, 160), people=3, queries=2)
+        del scene[1].gt_instances
+        result = searcher.predict(*batch(searcher, [copy.deepcopy(scene)], False))[0]
+        assert result.query_instances.embeddings.shape == (2, 24)
+        assert len(result.pred_instances) == 0
+        del scene[1].query_instances
+        with pytest.raises(ConfigError, match='finds nobody by itself'):
+            searcher.predict(*batch(searcher, [scene], False))
+
+    def test_it_needs_boxes_and_a_backbone_of_its_own(self):
+        with pytest.raises(ConfigError, match=r'detector is None, .* set use_gt_boxes=True'):
+            self.build(use_gt_boxes=False)
+        scene_reid = scene_reid_cfg([16, 32, 64])
+        with pytest.raises(ConfigError, match='SceneReID takes the features of its backbone'):
+            self.build(reid=scene_reid)

@@ -52,10 +52,13 @@ def main() -> None:
         f'Largest difference of an embedding from PyTorch: {sidecar.about["embedding_error"]:.2g}'
     )
     if sidecar.detection is None:
-        print(
-            f'The detector {type(inferencer.model.detector).__name__} was not exported: '
-            'boxes must come from elsewhere.'
+        detector = inferencer.model.detector
+        what = (
+            'The model has no detector'
+            if detector is None
+            else f'The detector {type(detector).__name__} was not exported'
         )
+        print(f'{what}: boxes must come from elsewhere.')
 
 
 if __name__ == '__main__':

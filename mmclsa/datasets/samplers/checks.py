@@ -29,7 +29,8 @@ def check_balanced_batches(loader: Any) -> None:
 
     Raises:
         ConfigError: If its sampler is an ``IdentityBalancedSampler`` and its
-            batches are not P people with K pictures each.
+            batches are not P people with K pictures each (and those without
+            identity).
     """
     batches = _batch_sampler(loader)
     sampler = getattr(batches, 'sampler', None)
@@ -42,11 +43,14 @@ def check_balanced_batches(loader: Any) -> None:
             f'IdentityBalancedSampler ({people} people with {pictures} pictures each) apart: set '
             'batch_sampler=None'
         )
-    if batches.batch_size != people * pictures:
+    others = sampler.num_unlabelled
+    size = people * pictures + others
+    if batches.batch_size != size:
+        plus = (' + num_unlabelled', f' + {others}') if others else ('', '')
         raise ConfigError(
             f'train_dataloader.batch_size is {batches.batch_size}, but IdentityBalancedSampler '
-            f'draws num_persons x num_instances = {people} x {pictures} = {people * pictures} '
-            f'pictures a batch: set batch_size={people * pictures}'
+            f'draws num_persons x num_instances{plus[0]} = {people} x {pictures}{plus[1]} = {size} '
+            f'pictures a batch: set batch_size={size}'
         )
 
 

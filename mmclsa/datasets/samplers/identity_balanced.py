@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ class IdentityBalancedSampler(Sampler):
     """Draw batches of ``num_persons`` people with ``num_instances`` pictures each.
 
     Each process gets batches of its own; the data loader's ``batch_size`` must
-    be ``num_persons * num_instances`` (``IdentityCheckHook`` sees to it).
+    be ``num_persons * num_instances + num_unlabelled`` (``IdentityCheckHook``
+    sees to it).
     Everybody comes equally often, however many pictures there are; a person
     with fewer pictures than ``num_instances`` has them repeated. The order
     depends on seed and epoch alone (call :meth:`set_epoch`, as MMEngine
@@ -50,13 +52,18 @@ class IdentityBalancedSampler(Sampler):
             as there are enough, chosen in proportion to its people. Others of
             the same place are the hard ones to be told apart; before another
             background anybody is.
+        num_unlabelled: Further pictures of a batch in which nobody has an
+            identity, such as ``PersonCropDataset(unlabelled=True)`` has: for
+            OIM's queue and for ``align_unlabeled``.
         num_batches: Batches of an epoch in each process. None: as many as it
-            takes to see about as many pictures as the data set has.
+            takes to see about as many pictures as the data set has of people
+            with an identity.
         seed: Same in all processes; None draws one and shares it.
         round_up: Accepted because MMEngine passes it; batches are whole.
 
     Raises:
-        ConfigError: If there are fewer people than a batch needs.
+        ConfigError: If there are fewer people than a batch needs, or no
+            picture without identity where some are wanted.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class IdentityBalancedSampler(Sampler):
         same_camera: bool = False,
         seed: int | None = None,
         round_up: bool = True,
+        num_unlabelled: int = 0,
     ) -> None:
         self.rank, self.world_size = get_dist_info()
         self.num_persons = num_persons
@@ -75,12 +83,19 @@ class IdentityBalancedSampler(Sampler):
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
         self.round_up = round_up
-        self.pictures, self.cameras = _pictures_by_person(dataset)
+        self.num_unlabelled = num_unlabelled
+        self.pictures, self.cameras, self.unlabelled = _pictures_by_person(dataset)
         self.same_camera = same_camera
         if not 0 < num_persons <= len(self.pictures) or num_instances < 1:
             raise ConfigError(
                 f'IdentityBalancedSampler wants {num_persons} people with {num_instances} pictures '
                 f'each in a batch, but the data set has {len(self.pictures)} people'
+            )
+        if num_unlabelled < 0 or (num_unlabelled and not len(self.unlabelled)):
+            raise ConfigError(
+                f'IdentityBalancedSampler wants {num_unlabelled} pictures of people without '
+                f'identity in a batch, but the data set has {len(self.unlabelled)}: '
+                'PersonCropDataset has them with unlabelled=True'
             )
         drawn = num_persons * num_instances * self.world_size
         total = sum(len(indices) for indices in self.pictures.values())
@@ -98,11 +113,22 @@ class IdentityBalancedSampler(Sampler):
             )
             for person, indices in self.pictures.items()
         }
+        others = self._others()
         for batch in range(self.num_batches * self.world_size):
             chosen = [(person, next(streams[person])) for person in next(people).tolist()]
+            without_identity = next(others)
             if batch % self.world_size == self.rank:
                 for _, indices in chosen:
                     yield from indices.tolist()
+                yield from without_identity.tolist()
+
+    def _others(self) -> Iterator[np.ndarray]:
+        """Yield the pictures without identity of one batch after the other, endlessly."""
+        if not self.num_unlabelled:
+            return repeat(self.unlabelled[:0])
+        # Four numbers, so that nobody's stream has this seed.
+        rng = np.random.default_rng([self.seed, self.epoch, 0, 1])
+        return _endless(self.unlabelled, self.num_unlabelled, rng)
 
     def _people(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield the people of one batch after the other, endlessly."""
@@ -123,22 +149,31 @@ class IdentityBalancedSampler(Sampler):
             yield np.concatenate([chosen, others[: self.num_persons - len(chosen)]])
 
     def __len__(self) -> int:
-        return self.num_batches * self.num_persons * self.num_instances
+        return self.num_batches * (self.num_persons * self.num_instances + self.num_unlabelled)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = epoch
 
 
-def _pictures_by_person(dataset: Any) -> tuple[dict[int, np.ndarray], dict[int, int]]:
-    """List the items in which each labelled person appears, and the camera of the first."""
+def _pictures_by_person(
+    dataset: Any,
+) -> tuple[dict[int, np.ndarray], dict[int, int], np.ndarray]:
+    """List the items of each labelled person, the camera of the first, and items of nobody known.
+
+    Items of nobody known show people, none of whom has an identity.
+    """
     pictures: dict[int, list[int]] = {}
     cameras: dict[int, int] = {}
+    unlabelled: list[int] = []
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
         people = {i['person_id'] for i in info['instances'] if not i['ignore_flag']}
+        if people == {-1}:
+            unlabelled.append(index)
         for person in people:
             if person >= 0:
                 pictures.setdefault(int(person), []).append(index)
                 cameras.setdefault(int(person), int(info.get('cam_id', -1)))
-    return {person: np.array(indices) for person, indices in pictures.items()}, cameras
+    by_person = {person: np.array(indices) for person, indices in pictures.items()}
+    return by_person, cameras, np.array(unlabelled, dtype=np.int64)

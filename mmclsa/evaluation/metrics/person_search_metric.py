@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from mmclsa.evaluation.device import product_on
 from mmclsa.evaluation.functional import (
     HEIGHT_EDGES,
     PRESETS,
-    DetectionResult,
     evaluate_detection,
     evaluate_searches,
     flags_for_thresholds,
 )
+from mmclsa.evaluation.metrics.detection_parts import figures_of_parts, prefixed
 from mmclsa.evaluation.metrics.scene_results import (
     collect_predictions,
     result_of_scene,
@@ -28,7 +28,7 @@ from mmclsa.evaluation.metrics.scene_results import (
 from mmclsa.evaluation.query_figures import query_figures, save_query_figures
 from mmclsa.evaluation.report import format_results, result_names
 from mmclsa.registry import METRICS
-from mmclsa.structures import Predictions, Scene, SearchProtocol
+from mmclsa.structures import Predictions, SearchProtocol
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['PersonSearchMetric', 'save_predictions']
@@ -39,10 +39,6 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
     with atomic_write(path) as temporary:
         arrays: dict[str, Any] = dict(predictions.arrays())
         np.savez(temporary, **arrays)
-
-
-def _prefixed(parts: Mapping[str, DetectionResult]) -> dict[str, DetectionResult]:
-    return {f'{name}_detection': part for name, part in parts.items()}
 
 
 @METRICS.register_module()
@@ -154,25 +150,13 @@ class PersonSearchMetric(BaseMetric):
             save_query_figures(self.query_outfile, of_queries)
         found = [(result['boxes'], result['scores']) for result in in_order]
         detection = evaluate_detection(scenes, found, self.detection_thresh)
-        parts = self._parts(scenes, found)
+        parts = figures_of_parts(self.dataset_meta, found, self.detection_thresh)
         print_log('\n' + format_results(searched, detection, parts), logger='current')
         figures = {
             f'{name}/{figure}': value
             for name, result in zip(result_names(searched, cbgm=False), searched)
             for figure, value in result.figures().items()
         }
-        for name, part in {'detection': detection, **_prefixed(parts)}.items():
+        for name, part in {'detection': detection, **prefixed(parts)}.items():
             figures.update({f'{name}/recall': part.recall, f'{name}/ap': part.ap})
         return figures
-
-    def _parts(
-        self, scenes: Sequence[Scene], found: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> dict[str, DetectionResult]:
-        """Compute the detection figures of each data set, where there are several."""
-        assert self.dataset_meta is not None  # compute_metrics has looked at its protocols
-        parts, start = {}, 0
-        for name, count in (self.dataset_meta.get('parts') or {}).items():
-            own = slice(start, start + count)
-            parts[name] = evaluate_detection(scenes[own], found[own], self.detection_thresh)
-            start += count
-        return parts

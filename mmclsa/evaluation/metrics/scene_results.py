@@ -11,7 +11,7 @@ import torch
 from mmclsa.errors import DataError
 from mmclsa.structures import Predictions, Scene, SearchProtocol
 
-__all__ = ['collect_predictions', 'result_of_scene', 'results_by_scene']
+__all__ = ['boxes_of_scene', 'collect_predictions', 'result_of_scene', 'results_by_scene']
 
 
 def _to_numpy(values: Any) -> np.ndarray:
@@ -43,6 +43,24 @@ def result_of_scene(sample: Mapping[str, Any]) -> dict[str, Any]:
         result['query_ids'] = _to_numpy(queries['query_ids']).astype(np.int64)
         result['query_embeddings'] = _to_numpy(queries['embeddings'])
     return result
+
+
+def boxes_of_scene(sample: Mapping[str, Any], person_label: int) -> dict[str, Any]:
+    """Reduce a detector's data sample (as a dict) to its boxes of people, on the CPU.
+
+    Args:
+        sample: With ``img_id`` and ``pred_instances``.
+        person_label: The label of a person; other classes are dropped.
+
+    Returns:
+        ``image``, ``boxes`` (n, 4), ``scores`` (n,).
+    """
+    found = sample['pred_instances']
+    boxes, scores = _to_numpy(found['bboxes']), _to_numpy(found['scores'])
+    people = _to_numpy(found['labels']) == person_label
+    # An untrained detector's boxes can be infinite.
+    people &= np.isfinite(boxes).all(axis=1)
+    return dict(image=str(sample['img_id']), boxes=boxes[people], scores=scores[people])
 
 
 def results_by_scene(

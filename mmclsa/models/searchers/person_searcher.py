@@ -12,6 +12,7 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.reid.base import SceneBatch, scale_factors
 from mmclsa.models.reid.boxes import give_people_size
 from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
@@ -40,7 +41,8 @@ class PersonSearcher(BaseDetector):
     Args:
         detector: Config of any MMDetection detector with a ``backbone``, as
             MMDetection writes it (names need no ``mmdet.`` prefix; own ones
-            need ``mmclsa.``).
+            need ``mmclsa.``). None for a ``CropReID`` alone, which trains on
+            crops and is tested with ground-truth boxes.
         reid: Config of a re-ID branch, ``SceneReID`` or ``CropReID``.
         data_preprocessor: Config of the preprocessor; None for the detector's.
         freeze_detector: Train the re-ID branch alone: the detector has no
@@ -51,11 +53,15 @@ class PersonSearcher(BaseDetector):
         use_gt_boxes: At test time take ground-truth boxes, with score 1,
             instead of detections: the upper bound of detection.
         init_cfg: Initialisation config.
+
+    Raises:
+        ConfigError: If there is no detector, and the branch or the test needs
+            one.
     """
 
     def __init__(
         self,
-        detector: dict[str, Any],
+        detector: dict[str, Any] | None,
         reid: dict[str, Any],
         data_preprocessor: dict[str, Any] | None = None,
         freeze_detector: bool = False,
@@ -64,24 +70,29 @@ class PersonSearcher(BaseDetector):
         use_gt_boxes: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        detector = dict(detector)
-        own_preprocessor = detector.pop('data_preprocessor', None)
+        own = None if detector is None else dict(detector)
+        own_preprocessor = own.pop('data_preprocessor', None) if own else None
         preprocessor = data_preprocessor or own_preprocessor
         super().__init__(preprocessor and _in_mmdet_scope(preprocessor), init_cfg)
-        self.detector = MODELS.build(_in_mmdet_scope(detector))
-        keep_boxes_in_float32(self.detector)
+        detector_module: Any = MODELS.build(_in_mmdet_scope(own)) if own else None
+        self.detector: Any = detector_module
         self.reid = MODELS.build(reid)
-        self.freeze_detector = freeze_detector
+        if own:
+            keep_boxes_in_float32(detector_module)
+        else:
+            _check_needs_no_detector(self.reid, use_gt_boxes)
+        # What is not there has no loss and nothing to train.
+        self.freeze_detector = freeze_detector or not own
         self.train_boxes = TrainingBoxes(**(train_boxes or {}))
         self.person_label = person_label
         self.use_gt_boxes = use_gt_boxes
-        if freeze_detector:
-            self.detector.requires_grad_(False).eval()
+        if freeze_detector and own:
+            detector_module.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> PersonSearcher:
         """Switch mode; a frozen detector stays in evaluation mode."""
         super().train(mode)
-        if self.freeze_detector:
+        if self.freeze_detector and self.detector is not None:
             self.detector.eval()
         return self
 
@@ -197,12 +208,38 @@ class PersonSearcher(BaseDetector):
         return InstanceData(bboxes=boxes, scores=found.scores, labels=found.labels)[kept]
 
 
+def _check_needs_no_detector(reid: Any, use_gt_boxes: bool) -> None:
+    if reid.needs_backbone:
+        raise ConfigError(
+            f'PersonSearcher.detector is None, but {type(reid).__name__} takes the features of its '
+            'backbone: only a CropReID can be alone'
+        )
+    if not use_gt_boxes:
+        raise ConfigError(
+            'PersonSearcher.detector is None, so nobody can be detected: set use_gt_boxes=True, or '
+            'join the re-ID network to a detector (tools/model_converters/join.py)'
+        )
+
+
 def _truth_as_detections(sample: DetDataSample) -> InstanceData:
-    """Take a test sample's ground truth (original pixels) as detections."""
-    boxes = get_box_tensor(sample.gt_instances.bboxes).float()
-    return InstanceData(
-        bboxes=boxes, scores=boxes.new_ones(len(boxes)), labels=sample.gt_instances.labels
-    )
+    """Take a test sample's ground truth (original pixels) as detections.
+
+    Raises:
+        ConfigError: If it has neither that nor boxes that are to be described.
+    """
+    if 'gt_instances' in sample and 'bboxes' in sample.gt_instances:
+        boxes = get_box_tensor(sample.gt_instances.bboxes).float()
+        labels = sample.gt_instances.labels
+    elif 'query_instances' in sample:  # boxes that somebody brings are all that is asked for
+        boxes = torch.zeros(0, 4, device=get_box_tensor(sample.query_instances.bboxes).device)
+        labels = boxes.new_zeros(0, dtype=torch.int64)
+    else:
+        raise ConfigError(
+            'this model finds nobody by itself: it takes ground-truth boxes (use_gt_boxes=True), '
+            f'but image {sample.metainfo.get("img_path") or sample.metainfo.get("img_id")} has '
+            'none; give the boxes of people, or a model with a trained detector'
+        )
+    return InstanceData(bboxes=boxes, scores=boxes.new_ones(len(boxes)), labels=labels)
 
 
 def _query_boxes(sample: DetDataSample, like: Tensor) -> Tensor:

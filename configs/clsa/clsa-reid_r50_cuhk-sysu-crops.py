@@ -1,0 +1,2 @@
+# The short name of clsa-reid_r50_1xb64-60e_cuhk-sysu-crops.py.
+_base_ = './clsa-reid_r50_1xb64-60e_cuhk-sysu-crops.py'

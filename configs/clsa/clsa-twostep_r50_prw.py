@@ -1,0 +1,2 @@
+# The short name of clsa-twostep_faster-rcnn_r50_1xb64-60e_prw.py.
+_base_ = './clsa-twostep_faster-rcnn_r50_1xb64-60e_prw.py'

@@ -1,0 +1,53 @@
+"""Detection figures of each data set, where several are tested together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmclsa.evaluation.functional import DetectionResult, evaluate_detection
+
+__all__ = ['figures_of_parts', 'prefixed']
+
+
+def figures_of_parts(
+    dataset_meta: Mapping[str, Any] | None,
+    found: Sequence[tuple[np.ndarray, np.ndarray]],
+    score_thresh: float,
+    iou_thresh: float = 0.5,
+) -> dict[str, DetectionResult]:
+    """Compute the detection figures of each data set, where there are several.
+
+    Args:
+        dataset_meta: ``metainfo`` of the data set: ``scenes``, and ``parts``,
+            how many of these each data set of a concatenated one has.
+        found: For each scene its boxes (n, 4) and scores (n,).
+        score_thresh: Detections below this score are left out.
+        iou_thresh: Least IoU of a match.
+
+    Returns:
+        Figures by name of the data set; nothing where there is one alone.
+
+    Example:
+        >>> figures_of_parts({'scenes': []}, [], 0.01)
+        {}
+    """
+    meta = dataset_meta or {}
+    parts, start = {}, 0
+    for name, count in (meta.get('parts') or {}).items():
+        own = slice(start, start + count)
+        parts[name] = evaluate_detection(meta['scenes'][own], found[own], score_thresh, iou_thresh)
+        start += count
+    return parts
+
+
+def prefixed(parts: Mapping[str, DetectionResult]) -> dict[str, DetectionResult]:
+    """Name the figures of data sets as results are named.
+
+    Example:
+        >>> list(prefixed({'prw': DetectionResult(1.0, 1.0)}))
+        ['prw_detection']
+    """
+    return {f'{name}_detection': part for name, part in parts.items()}
