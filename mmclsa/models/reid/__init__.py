@@ -5,6 +5,7 @@ from mmclsa.models.reid.crop_reid import CropReID
 from mmclsa.models.reid.crops import crop_people, crop_scenes
 from mmclsa.models.reid.head import MultiScaleReIDHead, concat_levels
 from mmclsa.models.reid.person_block import PersonBlock
+from mmclsa.models.reid.roi_reid import RoIReID
 from mmclsa.models.reid.scene_reid import SceneReID
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     'CropReID',
     'MultiScaleReIDHead',
     'PersonBlock',
+    'RoIReID',
     'SceneBatch',
     'SceneReID',
     'concat_levels',
