@@ -20,6 +20,17 @@ SHORT = {
     'clsa_r50_prw': 'clsa_faster-rcnn_r50_1xb4-20e_prw',
     'clsa_mbv2_mot2pets': 'clsa-twostep_yolox-nano_mobilenetv2_1xb64-22e_mot2pets',
     'clsa_tiny_synthetic': 'clsa_yolox-narrow_1xb8-9e_synthetic',
+    'clsa-seqnet_r50_cuhk-sysu': 'clsa-seqnet_faster-rcnn_r50_1xb5-20e_cuhk-sysu',
+    'clsa-seqnet_r50_prw': 'clsa-seqnet_faster-rcnn_r50_1xb5-18e_prw',
+    **{
+        f'{method}_r50_{short}': f'{method}_faster-rcnn_r50_1xb5-{whole}'
+        for method in ('nae', 'oim', 'seqnet')
+        for short, whole in (
+            ('cuhk', '20e_cuhk-sysu'),
+            ('cuhk-sysu', '20e_cuhk-sysu'),
+            ('prw', '18e_prw'),
+        )
+    },
 }
 WHOLE = [path for path in LEAVES if path.stem not in SHORT]
 NAME = re.compile(
@@ -53,7 +64,7 @@ def test_a_name_tells_the_truth(path):
 
 @pytest.mark.parametrize(('short', 'whole'), SHORT.items())
 def test_a_short_name_is_the_same_config(short, whole):
-    folder = REPO / 'configs' / 'clsa'
+    folder = REPO / 'configs' / short.partition('_')[0].partition('-')[0]
     one, other = (Config.fromfile(folder / f'{name}.py') for name in (short, whole))
     assert one.to_dict() == other.to_dict()
 

@@ -19,6 +19,8 @@ __all__ = ['convert_checkpoint']
 
 _TABLE = 'reid.head.id_losses.0.memory.table'
 _QUEUE = 'reid.head.id_losses.0.memory.queue'
+# Some authors have no bias here.
+_BIAS = 'reid.head.projections.0.linear.bias'
 
 
 def convert_checkpoint(
@@ -51,6 +53,9 @@ def convert_checkpoint(
             )
     # The peers do not save where the queue goes on.
     renamed[f'{_QUEUE}_pointer'] = torch.zeros((), dtype=torch.int64)
+    linear = renamed.get(_BIAS.replace('bias', 'weight'))
+    if linear is not None:
+        renamed.setdefault(_BIAS, linear.new_zeros(len(linear)))
     _check(renamed, config, path)
     with atomic_write(out) as temporary:
         torch.save({'state_dict': renamed, 'meta': {'converted_from': kind}}, temporary)

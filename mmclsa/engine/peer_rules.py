@@ -75,12 +75,12 @@ NAE = [
     *_norm_aware('detector.roi_head'),
     *_MEMORY,
 ]
-#: Faster R-CNN of torchvision with a linear embedding of res5.
+#: A Faster R-CNN of torchvision, in SeqNet's layout, with a linear embedding of res5.
 OIM = [
     *_DETECTOR,
     *_box_predictor('box_predictor'),
     Rule(
-        r'roi_heads\.(?:embedding_head|feat_head|feature|reid_head)\.(?:.+\.)?(weight|bias)',
+        r'roi_heads\.embedding_head\.projectors\.feat_res5\.0\.(weight|bias)',
         r'reid.head.projections.0.linear.\1',
     ),
     *_MEMORY,

@@ -62,7 +62,7 @@ model = dict(
             type='RoIEmbeddingHead',
             in_channels=[1024, 2048],
             embed_dims=embed_dims,
-            loss_id=dict(type='OIMLoss'),
+            loss_id=dict(type='OIMLoss', scale=30),
         ),
     ),
 )

@@ -60,8 +60,16 @@ class ReIDRoIHead(StandardRoIHead):
         Returns:
             One map (N, C_k, H_k, W_k) a level, from low to high.
         """
-        aligned = self.bbox_roi_extractor(x[: self.bbox_roi_extractor.num_inputs], rois)
+        return self.levels(self.bbox_roi_extractor(x[: self.bbox_roi_extractor.num_inputs], rois))
+
+    def levels(self, aligned: Tensor) -> list[Tensor]:
+        """Make the levels of aligned RoIs (N, C, H, W), from low to high."""
         return [aligned, self.shared_head(aligned)] if self.with_shared_head else [aligned]
+
+    @property
+    def embedding_stage(self) -> ReIDRoIHead:
+        """The RoI head whose maps are embedded: this one."""
+        return self
 
     def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Any]:
         maps = self.extract(x, rois)

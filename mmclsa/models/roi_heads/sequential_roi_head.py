@@ -111,6 +111,11 @@ class SequentialRoIHead(StandardRoIHead):
         """Let the second stage embed; see :meth:`ReIDRoIHead.attach`."""
         self.second_stage.attach(embedder)
 
+    @property
+    def embedding_stage(self) -> RefinedRoIHead:
+        """The RoI head whose maps are embedded: the second stage."""
+        return self.second_stage
+
     def extract(self, x: Sequence[Tensor], rois: Tensor) -> list[Tensor]:
         """Compute the maps that the second stage embeds; see :meth:`ReIDRoIHead.extract`."""
         return self.second_stage.extract(x, rois)
