@@ -1,6 +1,6 @@
-# CLSA within SeqNet on synthetic scenes: res4 and res5 of a person, of which SeqNet's embedding is made, each
-# predict the identity as well, and res4's prediction follows that of res5. The embedding and its own
-# loss stay SeqNet's; nothing is added at test time.
+# CLSA within SeqNet: res4 and res5 of a person, of which SeqNet's embedding is made, predict the
+# identity each, and res4's prediction follows res5's. The embedding and its own loss stay SeqNet's;
+# nothing is added at test time.
 _base_ = '../seqnet/seqnet_faster-rcnn-narrow_1xb4-4e_synthetic-hard.py'
 
 model = dict(

@@ -1,6 +1,6 @@
-# CLSA within SeqNet on PRW: res4 and res5 of a person, of which SeqNet's embedding is made, each
-# predict the identity as well, and res4's prediction follows that of res5. The embedding and its own
-# loss stay SeqNet's; nothing is added at test time.
+# CLSA within SeqNet: res4 and res5 of a person, of which SeqNet's embedding is made, predict the
+# identity each, and res4's prediction follows res5's. The embedding and its own loss stay SeqNet's;
+# nothing is added at test time.
 _base_ = '../seqnet/seqnet_faster-rcnn_r50_1xb5-18e_prw.py'
 
 model = dict(

@@ -48,7 +48,7 @@ class RoIReID(BaseReID):
         Raises:
             ConfigError: If it has another RoI head, or none.
         """
-        roi_head = getattr(detector, 'roi_head', None)
+        roi_head: Any = getattr(detector, 'roi_head', None)
         if not hasattr(roi_head, 'attach'):
             found = 'none' if roi_head is None else type(roi_head).__name__
             raise ConfigError(

@@ -37,7 +37,7 @@ class PersonBBoxHead(BBoxHead):
         self.pooling = StripePooling(pool)
         if self.with_reg and not isinstance(self.fc_reg, nn.Linear) and 'init_cfg' not in options:
             # Any other layer than MMDetection's default has initialised itself.
-            self.init_cfg = self.init_cfg[: int(self.with_cls)]
+            self.init_cfg: Any = list(self.init_cfg)[: int(self.with_cls)]
 
     def forward(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Predict from maps (N, C, H, W): scores (N, 2) and deltas (N, 4)."""

@@ -12,6 +12,7 @@ from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.precision import at_least_float32
 from mmclsa.models.roi_heads.embedding_head import RoIEmbeddingHead
 from mmclsa.models.roi_heads.norms import NormAwareScore
@@ -38,6 +39,7 @@ class ReIDRoIHead(StandardRoIHead):
 
     #: Of the re-ID branch; kept out of this module's own weights.
     embedder: RoIEmbeddingHead | None = None
+    bbox_sampler: Any
 
     def attach(self, embedder: RoIEmbeddingHead) -> None:
         """Take the embedding head of a re-ID branch, without owning it."""
@@ -119,13 +121,13 @@ class ReIDRoIHead(StandardRoIHead):
         results = self._bbox_forward(x, rois)
         scores = self.final_scores(results['cls_score'], rpn_results_list)
         parts = (rois, at_least_float32(scores), at_least_float32(results['bbox_pred']))
-        vectors = [] if self.embedder is None else self.embedder.describe(results['levels'])
+        vectors = self.embedder and self.embedder.describe(results['levels']).split(sizes)
         detections = []
         for scene, meta in enumerate(batch_img_metas):
             own = [part.split(sizes)[scene] for part in parts]
             found, kept = self.bbox_head.detect(*own, meta, rcnn_test_cfg, rescale)
-            if self.embedder is not None:
-                found.embeddings = vectors.split(sizes)[scene][kept]
+            if vectors is not None:
+                found.embeddings = vectors[scene][kept]
             detections.append(found)
         return detections
 
@@ -158,5 +160,14 @@ class NormAwareRoIHead(ReIDRoIHead):
         self.norm_score = NormAwareScore()
 
     def score(self, scores: Tensor | None, levels: Sequence[Tensor]) -> Tensor:
-        """Score RoIs by the length of their embeddings; see :class:`NormAwareScore`."""
+        """Score RoIs by the length of their embeddings; see :class:`NormAwareScore`.
+
+        Raises:
+            ConfigError: If there are no embeddings.
+        """
+        if not levels:
+            raise ConfigError(
+                f'{type(self).__name__} scores people by their embeddings, but the re-ID branch is '
+                'another one: it must be RoIReID'
+            )
         return self.norm_score(torch.cat(list(levels), dim=1))
