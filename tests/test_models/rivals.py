@@ -21,6 +21,25 @@ def rival_config(name: str) -> Config:
     return Config.fromfile(REPO / path)
 
 
+def narrow_r50(name: str) -> Config:
+    """Read a method's config of ResNet-50 for PRW, with an eighth of the channels."""
+    folder = name.partition('-')[0]
+    cfg = Config.fromfile(REPO / f'configs/{folder}/{name}_r50_prw.py')
+    detector, head = cfg.model.detector, cfg.model.reid.head
+    detector.backbone.update(base_channels=8, stem_channels=8, init_cfg=None)
+    detector.rpn_head.update(in_channels=128, feat_channels=128)
+    for stage in (detector.roi_head, detector.roi_head.get('second_stage')):
+        if stage is not None:
+            stage.shared_head.update(base_channels=8, init_cfg=None)
+            stage.bbox_roi_extractor.out_channels = 128
+            stage.bbox_head.in_channels = 256
+    head.in_channels = [channels // 8 for channels in head.in_channels]
+    detector.test_cfg.rpn.max_per_img = 20
+    detector.train_cfg.rpn_proposal.update(nms_pre=200, max_per_img=50)
+    head.update(num_identities=NUM_IDENTITIES)
+    return cfg
+
+
 def build_rival(name: str, head: dict | None = None, **options):
     """Build the searcher from a fixed seed; every RoI counts as a detection."""
     init_default_scope('mmclsa')

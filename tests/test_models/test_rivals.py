@@ -7,11 +7,12 @@ import copy
 import pytest
 import torch
 from mmdet.structures.bbox import bbox2roi
+from mmengine.registry import init_default_scope
 
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.registry import MODELS
 from tests.test_models.builders import NUM_IDENTITIES, batch, scene_sample, total_loss
-from tests.test_models.rivals import DIMS, RIVALS, build_rival, rival_config
+from tests.test_models.rivals import DIMS, RIVALS, build_rival, narrow_r50, rival_config
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
@@ -153,6 +154,28 @@ class TestPredict:
         assert result.query_instances.embeddings.shape == (1, DIMS)
 
 
+@pytest.mark.parametrize('name', RIVALS)
+def test_configs_of_resnet_50_train_a_step_and_detect(name):
+    init_default_scope('mmclsa')
+    torch.manual_seed(0)
+    searcher = MODELS.build(narrow_r50(name).model)
+    searcher.init_weights()
+    scenes = [scene_sample((160, 224)), scene_sample((160, 192))]
+    losses = searcher.train().loss(*batch(searcher, scenes, True))
+    total_loss(losses).backward()
+    trained = [p for p in searcher.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in trained)
+    # The stem is frozen, and in OIM every batch norm of the ResNet.
+    frozen = {n for n, p in searcher.named_parameters() if not p.requires_grad}
+    assert 'detector.backbone.conv1.weight' in frozen
+    assert ('detector.backbone.layer1.0.bn1.weight' in frozen) == (name == 'oim')
+    with torch.no_grad():
+        scene = scene_sample((160, 224), queries=2)
+        result = searcher.eval().predict(*batch(searcher, [scene], False))[0]
+    assert result.query_instances.embeddings.shape == (2, 256)
+    assert result.pred_instances.embeddings.shape == (len(result.pred_instances), 256)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize('name', ['oim', 'nae'])
 def test_each_detection_carries_the_embedding_of_its_own_roi(name):
@@ -256,3 +279,10 @@ class TestConfig:
         stage = other.detector.roi_head.embedding_stage
         assert stage.embedder is other.reid.head
         assert other.reid.detector is other.detector
+
+    def test_norm_aware_score_without_embeddings(self):
+        """A branch of another kind leaves the RoI head without what it scores by."""
+        searcher = build_rival('nae').eval()
+        searcher.detector.roi_head.attach(None)
+        with pytest.raises(ConfigError, match='must be RoIReID'), torch.no_grad():
+            searcher.predict(*batch(searcher, [scene_sample((96, 96))], False))
