@@ -1,10 +1,13 @@
 # What narrows OIM, NAE and SeqNet so that they learn in minutes on a CPU: a ResNet-18 of a quarter
-# of the channels, from scratch, as in faster-rcnn-narrow_scene-reid.py.
+# of the channels, from scratch, in the widths of faster-rcnn-narrow_scene-reid.py.
 narrow = dict(
-    # Res4 at stride 8 in place of 16, as pictures are small.
+    # Stride 8 in place of 16, as pictures are small.
     backbone=dict(
         depth=18,
-        strides=(1, 2, 1),
+        num_stages=2,
+        strides=(1, 2),
+        dilations=(1, 1),
+        out_indices=(1,),
         base_channels=16,
         stem_channels=16,
         frozen_stages=-1,
@@ -13,19 +16,23 @@ narrow = dict(
         init_cfg=None,
     ),
     rpn_head=dict(
-        in_channels=64,
+        in_channels=32,
         feat_channels=32,
         # Drawn people are about 2.5:1.
         anchor_generator=dict(scales=[2.5, 5, 10, 20], ratios=[2.0, 3.0], strides=[8]),
     ),
-    # Bottlenecks, whose input has the 64 channels of res4.
     shared_head=dict(
-        base_channels=4, norm_cfg=dict(requires_grad=True), norm_eval=False, init_cfg=None
+        depth=18,
+        stage=2,
+        base_channels=16,
+        norm_cfg=dict(requires_grad=True),
+        norm_eval=False,
+        init_cfg=None,
     ),
     bbox_roi_extractor=dict(
-        roi_layer=dict(output_size=(8, 4)), out_channels=64, featmap_strides=[8]
+        roi_layer=dict(output_size=(8, 4)), out_channels=32, featmap_strides=[8]
     ),
-    bbox_head=dict(in_channels=128),
+    bbox_head=dict(in_channels=64),
     train_cfg=dict(
         # Nobody is ignored in drawn scenes.
         rpn=dict(assigner=dict(ignore_iof_thr=-1), sampler=dict(num=128)),
@@ -35,5 +42,5 @@ narrow = dict(
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=100), rcnn=dict(max_per_img=30)),
     # 192 dimensions, as CLSA's three levels of 64 have together. A scale of 30 is too sharp for a
     # network from scratch.
-    reid=dict(head=dict(in_channels=[64, 128], embed_dims=192, loss_id=dict(scale=10))),
+    reid=dict(head=dict(in_channels=[32, 64], embed_dims=192, loss_id=dict(scale=10))),
 )

@@ -13,5 +13,5 @@ model = dict(
         train_cfg={{_base_.narrow.train_cfg}},
         test_cfg={{_base_.narrow.test_cfg}},
     ),
-    reid=dict(head=dict(in_channels=[128], embed_dims=192)),
+    reid=dict(head=dict(in_channels=[64], embed_dims=192)),
 )
