@@ -50,25 +50,17 @@ class LevelProjection(nn.Module):
         dims: Size of the projection.
         pool: 'avg' or 'max'.
         batch_norm: Whether a batch norm follows the linear layer.
-        norm_std: Deviation of its weights at first; None for weights of 1.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        dims: int,
-        pool: str,
-        batch_norm: bool,
-        norm_std: float | None = 0.01,
-    ) -> None:
+    def __init__(self, in_channels: int, dims: int, pool: str, batch_norm: bool) -> None:
         super().__init__()
         self.pooling = StripePooling(pool)
         self.linear = nn.Linear(in_channels, dims)
         self.norm = nn.BatchNorm1d(dims) if batch_norm else None
-        nn.init.normal_(self.linear.weight, std=0.01)
-        nn.init.zeros_(self.linear.bias)
-        if self.norm is not None and norm_std is not None:
-            nn.init.normal_(self.norm.weight, std=norm_std)
+        for layer in (self.linear, self.norm):
+            if layer is not None:
+                nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, feats: Tensor) -> Tensor:
         """Project feats (N, C, H, W) to (N, dims), float32 or wider."""
@@ -95,10 +87,6 @@ class RoIEmbeddingHead(BaseModule):
         embed_dims: Size of the embedding, which the levels share.
         pool: 'avg' or 'max'.
         batch_norm: Whether each projection ends in a batch norm.
-        norm_std: Deviation of the batch norms' weights at first, as NAE has it;
-            None for weights of 1. Short embeddings have large gradients, which a
-            short training from scratch pays for: clipping leaves the detector
-            little of its own.
         loss_id: Config of the embedding's classifier, an ``OIMLoss``;
             ``embed_dims`` and ``num_identities`` are filled in.
         loss_level: Config of the classifier of each level by itself; None for
@@ -118,7 +106,6 @@ class RoIEmbeddingHead(BaseModule):
         embed_dims: int = 256,
         pool: str = 'max',
         batch_norm: bool = True,
-        norm_std: float | None = 0.01,
         loss_id: dict[str, Any] | None = None,
         loss_level: dict[str, Any] | None = None,
         loss_align: dict[str, Any] | None = None,
@@ -133,7 +120,7 @@ class RoIEmbeddingHead(BaseModule):
         self.align_unlabeled = align_unlabeled
         dims = split_dims(embed_dims, len(in_channels))
         self.projections = nn.ModuleList(
-            LevelProjection(channels, size, pool, batch_norm, norm_std)
+            LevelProjection(channels, size, pool, batch_norm)
             for channels, size in zip(in_channels, dims)
         )
         # The first classifier is that of the embedding, the others are those of the levels.
