@@ -12,6 +12,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
@@ -25,11 +26,13 @@ __all__ = [
     'METRICS',
     'MODELS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
+    'TASK_UTILS',
     'TRANSFORMS',
     'VISUALIZERS',
 ]
 
 MODELS = Registry('model', parent=MMENGINE_MODELS, locations=['mmclsa.models'])
+TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, locations=['mmclsa.models'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, locations=['mmclsa.datasets.registration'])
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, locations=['mmclsa.datasets.transforms']

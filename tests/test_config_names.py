@@ -26,6 +26,17 @@ SHORT = {
     'clsa_r50_prw': 'clsa_faster-rcnn_r50_1xb4-20e_prw',
     'clsa_mbv2_mot2pets': 'clsa-twostep_yolox-nano_mobilenetv2_1xb64-22e_mot2pets',
     'clsa_tiny_synthetic': 'clsa_yolox-narrow_1xb8-9e_synthetic',
+    'clsa-seqnet_r50_cuhk-sysu': 'clsa-seqnet_faster-rcnn_r50_1xb5-20e_cuhk-sysu',
+    'clsa-seqnet_r50_prw': 'clsa-seqnet_faster-rcnn_r50_1xb5-18e_prw',
+    **{
+        f'{method}_r50_{short}': f'{method}_faster-rcnn_r50_1xb5-{whole}'
+        for method in ('nae', 'oim', 'seqnet')
+        for short, whole in (
+            ('cuhk', '20e_cuhk-sysu'),
+            ('cuhk-sysu', '20e_cuhk-sysu'),
+            ('prw', '18e_prw'),
+        )
+    },
 }
 WHOLE = [path for path in LEAVES if path.stem not in SHORT]
 # Of what others trained there is nothing to say but network and detector.

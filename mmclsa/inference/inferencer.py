@@ -366,8 +366,8 @@ class PersonSearchInferencer(BaseInferencer):
         if 'reid' not in model_cfg:
             raise ConfigError(
                 f'the model of the config is a {model_cfg.get("type")}, which describes nobody: a '
-                'PersonSearcher is expected (tools/model_converters/join.py makes one of a detector '
-                'and a re-ID network)'
+                'PersonSearcher is expected (tools/model_converters/join.py makes one of a '
+                'detector and a re-ID network)'
             )
         limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
         model = MODELS.build(model_cfg)

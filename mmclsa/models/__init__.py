@@ -5,7 +5,20 @@ from mmclsa.models.classifiers import LinearIdentityLoss, OIMLoss
 from mmclsa.models.losses import BatchHardTripletLoss, SemanticAlignmentLoss
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.necks import CLSANeck
-from mmclsa.models.reid import CropReID, GlobalReIDHead, MultiScaleReIDHead, OnnxReID, SceneReID
+from mmclsa.models.reid import (
+    CropReID,
+    GlobalReIDHead,
+    MultiScaleReIDHead,
+    OnnxReID,
+    RoIReID,
+    SceneReID,
+)
+from mmclsa.models.roi_heads import (
+    NormAwareRoIHead,
+    ReIDRoIHead,
+    RoIEmbeddingHead,
+    SequentialRoIHead,
+)
 from mmclsa.models.searchers import PersonSearcher
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
@@ -17,13 +30,18 @@ __all__ = [
     'IdentityMemory',
     'LinearIdentityLoss',
     'MultiScaleReIDHead',
+    'NormAwareRoIHead',
     'OIMLoss',
     'OSNet',
     'OnnxReID',
     'PersonSearcher',
     'ReIDResNet',
+    'ReIDRoIHead',
+    'RoIEmbeddingHead',
+    'RoIReID',
     'SceneReID',
     'SemanticAlignmentLoss',
+    'SequentialRoIHead',
     'SoliderSwin',
 ]
 

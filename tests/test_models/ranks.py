@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 import torch.multiprocessing as mp
+from mmcv.ops import roi_align
+from mmdet.structures.bbox import bbox2roi
 from mmengine.registry import init_default_scope
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mmclsa.models.reid.base import SceneBatch
 from mmclsa.registry import MODELS
-from tests.test_models.builders import scene_reid_cfg
+from tests.test_models.builders import NUM_IDENTITIES, scene_reid_cfg
 
 PICTURES = 4
 COLLECTIVES = ('all_gather', 'all_gather_into_tensor', 'all_reduce', 'broadcast', 'all_to_all')
@@ -56,11 +58,39 @@ class Branch(nn.Module):
         return self.reid.loss(SceneBatch(tuple(maps), []), boxes, ids)
 
 
-def build_branch() -> Branch:
+class RoIBranch(nn.Module):
+    """Two strided convolutions, of whose RoIs a RoIEmbeddingHead makes one embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList([nn.Conv2d(3, 8, 8, 8), nn.Conv2d(8, 8, 2, 2)])
+        self.head = MODELS.build(
+            dict(
+                type='RoIEmbeddingHead',
+                num_identities=NUM_IDENTITIES,
+                in_channels=[8, 8],
+                embed_dims=8,
+                loss_id=dict(type='OIMLoss', queue_size=5),
+                loss_align=dict(type='SemanticAlignmentLoss'),
+            )
+        )
+
+    def forward(self, pictures, boxes, ids):
+        low = self.stages[0](pictures)
+        rois = bbox2roi(boxes)
+        levels = [(low, 1 / 8), (self.stages[1](low), 1 / 16)]
+        maps = [roi_align(level, rois, (4, 2), scale, 2) for level, scale in levels]
+        return self.head.loss(maps, torch.cat(list(ids)))
+
+
+BRANCHES = {'scene': Branch, 'roi': RoIBranch}
+
+
+def build_branch(kind: str = 'scene') -> nn.Module:
     """Build it from a fixed seed, in float64, its batch norm fixed at some statistics."""
     init_default_scope('mmclsa')
     torch.manual_seed(0)
-    branch = Branch().double().train()
+    branch = BRANCHES[kind]().double().train()
     for module in branch.modules():
         if isinstance(module, nn.BatchNorm1d):
             module.running_mean.normal_()
@@ -95,9 +125,9 @@ def count_collectives(monkey: dict[str, int]) -> None:
         setattr(torch.distributed, name, counted)
 
 
-def train_branch(rank: int, ranks: int) -> dict:
+def train_branch(rank: int, ranks: int, kind: str = 'scene') -> dict:
     """Train five steps; return losses of each step, gradients of the last, state, collectives."""
-    branch = build_branch()
+    branch = build_branch(kind)
     model = DistributedDataParallel(branch, broadcast_buffers=False) if ranks > 1 else branch
     optimizer = torch.optim.SGD(branch.parameters(), lr=0.05, momentum=0.9)
     each = PICTURES // ranks
@@ -121,19 +151,19 @@ def train_branch(rank: int, ranks: int) -> dict:
     }
 
 
-def _work(rank: int, ranks: int, port: int, folder: str) -> None:
+def _work(rank: int, ranks: int, port: int, folder: str, kind: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=ranks
     )
-    torch.save(train_branch(rank, ranks), f'{folder}/{ranks}_{rank}.pth')
+    torch.save(train_branch(rank, ranks, kind), f'{folder}/{ranks}_{rank}.pth')
     torch.distributed.destroy_process_group()
 
 
-def train_on_ranks(ranks: int, folder: Path) -> list[dict]:
+def train_on_ranks(ranks: int, folder: Path, kind: str = 'scene') -> list[dict]:
     """Train in processes over gloo; return what each rank found."""
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
         port = sock.getsockname()[1]
-    mp.spawn(_work, (ranks, port, str(folder)), nprocs=ranks)
+    mp.spawn(_work, (ranks, port, str(folder), kind), nprocs=ranks)
     return [torch.load(folder / f'{ranks}_{rank}.pth') for rank in range(ranks)]

@@ -46,3 +46,19 @@ class TestRanks:
     def test_one_collective_a_step_for_all_levels(self, ranks):
         for rank in ranks:
             assert rank['collectives'] == [1] * len(STEPS)
+
+
+@pytest.mark.timeout(300)
+def test_embedding_of_rois(tmp_path):
+    """OIM, NAE and SeqNet: two processes have the losses, weights and memories of one."""
+    alone = train_branch(0, 1, 'roi')
+    ranks = train_on_ranks(2, tmp_path, 'roi')
+    for step in range(len(STEPS)):
+        for name, value in alone['losses'][step].items():
+            mean = torch.stack([rank['losses'][step][name] for rank in ranks]).mean()
+            torch.testing.assert_close(mean, value, msg=f'{step} {name}', **CLOSE)
+    assert alone['state']['head.id_losses.0.memory.table'].abs().sum() > 0
+    for name, value in alone['state'].items():
+        for rank in ranks:
+            torch.testing.assert_close(rank['state'][name], value, **CLOSE)
+    assert all(rank['collectives'] == [1] * len(STEPS) for rank in ranks)

@@ -19,12 +19,19 @@ from torch import Tensor, nn
 from mmclsa.engine.inference_pipeline import inference_pipeline
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.inference.export.foreign import write_foreign_graph
-from mmclsa.inference.export.graphs import BackboneGraph, CropGraph, CutGraph, RoIGraph, YOLOXGraph
+from mmclsa.inference.export.graphs import (
+    BackboneGraph,
+    CropGraph,
+    CutGraph,
+    RoIGraph,
+    RoIHeadGraph,
+    YOLOXGraph,
+)
 from mmclsa.inference.export.open_sizes import check_picture_sizes
 from mmclsa.inference.onnx.letterbox import Letterbox
 from mmclsa.inference.onnx.searcher import OnnxSearcher
 from mmclsa.inference.onnx.sidecar import SIDECAR, Detection, Graph, Sidecar, file_digest
-from mmclsa.models import CropReID, OnnxReID, PersonSearcher, SceneReID
+from mmclsa.models import CropReID, OnnxReID, PersonSearcher, RoIReID, SceneReID
 from mmclsa.models.reid import CropBranch
 from mmclsa.utils.io import atomic_write, check_writable
 from mmclsa.utils.optional import import_optional
@@ -122,6 +129,8 @@ def letterbox_of(
             options['pad_size'] = tuple(given.pop('size'))
             options['pad_value'] = _three(given.pop('pad_val', 0))
         elif name in _NO_GEOMETRY:
+            if name == 'LoadSceneImage':
+                options['float32'] = bool(given.get('to_float32'))
             given = {}
         if given or name not in (*_NO_GEOMETRY, 'Resize', 'Pad'):
             raise ConfigError(
@@ -169,9 +178,11 @@ def _modules_of(model: PersonSearcher) -> dict[str, nn.Module]:
         modules['reid'] = RoIGraph(model.reid)
     elif isinstance(model.reid, OnnxReID):  # its own graph is no module
         modules['cut'] = CutGraph(model.reid.settled_size())
+    elif isinstance(model.reid, RoIReID):
+        modules['reid'] = RoIHeadGraph(model.reid)
     else:
         raise ConfigError(
-            f'a re-ID branch must be CropReID, SceneReID or OnnxReID to be exported, not '
+            'a re-ID branch must be CropReID, SceneReID, RoIReID or OnnxReID to be exported, not '
             f'{type(model.reid).__name__}'
         )
     return modules

@@ -14,11 +14,12 @@ from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from mmclsa.errors import ConfigError
 from mmclsa.inference.export.open_sizes import with_any_number
-from mmclsa.models import CropReID, MultiScaleReIDHead, PersonSearcher, SceneReID
+from mmclsa.models import CropReID, MultiScaleReIDHead, PersonSearcher, RoIReID, SceneReID
 from mmclsa.models.reid.pooling import StripePooling
 
-__all__ = ['BackboneGraph', 'CropGraph', 'CutGraph', 'RoIGraph', 'YOLOXGraph']
+__all__ = ['BackboneGraph', 'CropGraph', 'CutGraph', 'RoIGraph', 'RoIHeadGraph', 'YOLOXGraph']
 
 _INT64 = 7  # of onnx.TensorProto
 
@@ -38,29 +39,35 @@ class _RoIAlign(Function):
         shape: tuple[int, int, int],
         scale: float,
         samples: int,
+        aligned: bool = True,
     ) -> Tensor:
-        return roi_align(feats.contiguous(), rois, shape[1:], scale, samples, 'avg', True)
+        return roi_align(feats.contiguous(), rois, shape[1:], scale, samples, 'avg', aligned)
 
     @staticmethod
     def symbolic(
-        g: Any, feats: Any, rois: Any, shape: tuple[int, int, int], scale: float, samples: int
+        g: Any,
+        feats: Any,
+        rois: Any,
+        shape: tuple[int, int, int],
+        scale: float,
+        samples: int,
+        aligned: bool = True,
     ) -> Any:
         columns = [g.op('Constant', value_t=torch.tensor(c)) for c in (0, [1, 2, 3, 4])]
         owner = g.op('Gather', rois, columns[0], axis_i=1)
-        aligned = g.op(
+        people = g.op(
             'RoiAlign',
             feats,
             g.op('Gather', rois, columns[1], axis_i=1),
             g.op('Cast', owner, to_i=_INT64),
-            # What MMCV calls aligned=True.
-            coordinate_transformation_mode_s='half_pixel',
+            coordinate_transformation_mode_s='half_pixel' if aligned else 'output_half_pixel',
             mode_s='avg',
             output_height_i=shape[1],
             output_width_i=shape[2],
             sampling_ratio_i=samples,
             spatial_scale_f=scale,
         )
-        return aligned.setType(feats.type().with_sizes([None, *shape]))
+        return people.setType(feats.type().with_sizes([None, *shape]))
 
 
 class _StripePooling(nn.Module):
@@ -166,6 +173,46 @@ class RoIGraph(nn.Module):
             for feats, layer in zip(maps, self.layers)
         ]
         return self.head(aligned)
+
+
+class RoIHeadGraph(nn.Module):
+    """Describe boxes on the features of a backbone by the detector's RoI head.
+
+    Args:
+        reid: The branch.
+
+    Raises:
+        ConfigError: If people are aligned on more than one map.
+    """
+
+    def __init__(self, reid: RoIReID) -> None:
+        super().__init__()
+        stage = reid.detector.roi_head.embedding_stage
+        layers = stage.bbox_roi_extractor.roi_layers
+        if len(layers) != 1 or reid.detector.with_neck:
+            raise ConfigError(
+                'RoIReID can be exported on one map of the backbone, without a neck, but the '
+                f'RoI extractor has {len(layers)} and the detector '
+                f'{"a" if reid.detector.with_neck else "no"} neck'
+            )
+        self.stage = stage
+        self.layer = cast(RoIAlign, layers[0])
+        self.channels: int = stage.bbox_roi_extractor.out_channels
+        self.head = reid.head
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Describe rois (n, 5), the last input, on the stage (B, C, H, W) before it; (n, D)."""
+        *stages, rois = inputs
+        layer = self.layer
+        people = _RoIAlign.apply(
+            stages[-1],
+            rois,
+            (self.channels, *layer.output_size),
+            layer.spatial_scale,
+            layer.sampling_ratio,
+            layer.aligned,
+        )
+        return self.head(self.stage.levels(people))
 
 
 class BackboneGraph(nn.Module):

@@ -48,6 +48,8 @@ class Letterbox:
         divisor: Then to a multiple of so many pixels.
         fill: With which value, likewise; the one that normalisation makes the
             network's padding of.
+        float32: Whether a resized picture is left as it is, not rounded to
+            whole numbers.
     """
 
     scale: tuple[int, int]
@@ -56,6 +58,7 @@ class Letterbox:
     pad_value: tuple[float, ...] = (0.0, 0.0, 0.0)
     divisor: int = 1
     fill: tuple[float, ...] = (0.0, 0.0, 0.0)
+    float32: bool = False
 
     def apply(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Make one picture ready.
@@ -75,6 +78,7 @@ class Letterbox:
         """
         height, width = picture.shape[:2]
         w, h = scaled_size(width, height, self.scale, self.keep_ratio)
+        picture = picture.astype(np.float32) if self.float32 else picture
         small = cv2.resize(picture, (w, h), interpolation=cv2.INTER_LINEAR)
         inner = np.maximum((w, h), self.pad_size or (w, h))
         outer = -(-inner // self.divisor) * self.divisor

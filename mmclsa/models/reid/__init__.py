@@ -8,6 +8,7 @@ from mmclsa.models.reid.global_head import GlobalReIDHead
 from mmclsa.models.reid.head import MultiScaleReIDHead, concat_levels
 from mmclsa.models.reid.onnx_reid import OnnxReID
 from mmclsa.models.reid.person_block import PersonBlock
+from mmclsa.models.reid.roi_reid import RoIReID
 from mmclsa.models.reid.scene_reid import SceneReID
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     'MultiScaleReIDHead',
     'OnnxReID',
     'PersonBlock',
+    'RoIReID',
     'SceneBatch',
     'SceneReID',
     'concat_levels',

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmclsa.registry import MODELS
 
@@ -58,10 +58,15 @@ class BaseReID(BaseModule, ABC):
 
     #: Whether the branch works on the detector's backbone features.
     needs_backbone: bool
+    #: Whether the detector's losses have those of identity in them.
+    trained_by_detector: bool = False
 
     def __init__(self, head: dict[str, Any] | None, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg=init_cfg)
         self.head: Any = None if head is None else MODELS.build(head)
+
+    def attach(self, detector: nn.Module) -> None:
+        """Learn which detector the branch stands beside; most need not know."""
 
     @abstractmethod
     def extract(self, scenes: SceneBatch, boxes: Sequence[Tensor]) -> list[Tensor]:

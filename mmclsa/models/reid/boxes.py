@@ -9,7 +9,10 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
-__all__ = ['at_least_a_pixel', 'give_people_size']
+__all__ = ['FAR', 'at_least_a_pixel', 'give_people_size']
+
+#: Pixels; farther than any picture reaches.
+FAR = 1e5
 
 
 def at_least_a_pixel(boxes: Tensor, size: tuple[int, int] | None = None) -> Tensor:

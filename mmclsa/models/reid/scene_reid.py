@@ -14,7 +14,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.models.necks import CLSANeck
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
-from mmclsa.models.reid.boxes import at_least_a_pixel
+from mmclsa.models.reid.boxes import FAR, at_least_a_pixel
 from mmclsa.models.reid.region_average import (
     average_convolved_regions,
     average_regions,
@@ -24,9 +24,6 @@ from mmclsa.models.reid.strides import check_strides
 from mmclsa.registry import MODELS
 
 __all__ = ['SceneReID', 'scale_gradient']
-
-#: Pixels; farther than any picture reaches.
-_FAR = 1e5
 
 
 def scale_gradient(values: Tensor, share: float) -> Tensor:
@@ -134,7 +131,7 @@ class SceneReID(BaseReID):
         feats = tuple(scale_gradient(feat, self.backbone_grad) for feat in feats)
         dtype = torch.promote_types(feats[0].dtype, torch.float32)
         # RoIAlign crashes at boxes that are astronomically far away.
-        near = [at_least_a_pixel(b.to(dtype).clamp(-_FAR, _FAR)) for b in boxes]
+        near = [at_least_a_pixel(b.to(dtype).clamp(-FAR, FAR)) for b in boxes]
         stripes = self.head.averaged_stripes
         if stripes and self.sampling_ratio > 0 and self.roi_size[0] % stripes == 0:
             return self._average(feats, near, stripes)

@@ -43,7 +43,8 @@ class PersonSearcher(BaseDetector):
             MMDetection writes it (names need no ``mmdet.`` prefix; own ones
             need ``mmclsa.``). None for a ``CropReID`` alone, which trains on
             crops and is tested with ground-truth boxes.
-        reid: Config of a re-ID branch, ``SceneReID`` or ``CropReID``.
+        reid: Config of a re-ID branch, such as ``SceneReID`` or ``CropReID``, or
+            ``RoIReID`` where the detector's own RoI head describes people.
         data_preprocessor: Config of the preprocessor; None for the detector's.
         freeze_detector: Train the re-ID branch alone: the detector has no
             loss, no gradient, and stays in evaluation mode.
@@ -79,6 +80,7 @@ class PersonSearcher(BaseDetector):
         self.reid = MODELS.build(reid)
         if own:
             keep_boxes_in_float32(detector_module)
+            self.reid.attach(detector_module)
         else:
             _check_needs_no_detector(self.reid, use_gt_boxes)
         # What is not there has no loss and nothing to train.
@@ -118,6 +120,8 @@ class PersonSearcher(BaseDetector):
         """
         give_people_size(batch_data_samples)
         losses, scenes, proposals = self._detector_loss(batch_inputs, batch_data_samples)
+        if self.reid.trained_by_detector and not self.freeze_detector:
+            return losses
         drawn = [
             self.train_boxes.draw(
                 get_box_tensor(sample.gt_instances.bboxes),
@@ -176,18 +180,20 @@ class PersonSearcher(BaseDetector):
         else:
             scenes, detections = self._detect(batch_inputs, batch_data_samples)
         factors = scale_factors(batch_data_samples, like=batch_inputs)
+        # Detections that come with embeddings need no second look.
+        unknown = [found[:0] if 'embeddings' in found else found for found in detections]
         boxes = [
-            torch.cat([found.bboxes, _query_boxes(sample, found.bboxes)]) * factor
-            for found, sample, factor in zip(detections, batch_data_samples, factors)
+            torch.cat([people.bboxes, _query_boxes(sample, people.bboxes)]) * factor
+            for people, sample, factor in zip(unknown, batch_data_samples, factors)
         ]
         embeddings = self.reid.embed(scenes, boxes)
-        for sample, found, described, factor in zip(
-            batch_data_samples, detections, embeddings, factors
+        for sample, found, people, described, factor in zip(
+            batch_data_samples, detections, unknown, embeddings, factors
         ):
-            count = len(found)
-            found.embeddings = described[:count]
+            if 'embeddings' not in found:
+                found.embeddings = described[: len(people)]
             if 'query_instances' in sample:
-                sample.query_instances.embeddings = described[count:]
+                sample.query_instances.embeddings = described[len(people) :]
             if not rescale:
                 found.bboxes = found.bboxes * factor
             sample.pred_instances = found
@@ -205,7 +211,10 @@ class PersonSearcher(BaseDetector):
         """Keep the detections of people; an untrained detector's boxes can be infinite."""
         boxes = get_box_tensor(found.bboxes)
         kept = (found.labels == self.person_label) & boxes.isfinite().all(dim=1)
-        return InstanceData(bboxes=boxes, scores=found.scores, labels=found.labels)[kept]
+        people = InstanceData(bboxes=boxes, scores=found.scores, labels=found.labels)
+        if 'embeddings' in found:
+            people.embeddings = found.embeddings
+        return people[kept]
 
 
 def _check_needs_no_detector(reid: Any, use_gt_boxes: bool) -> None:

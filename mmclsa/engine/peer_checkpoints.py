@@ -1,0 +1,77 @@
+"""Turning a checkpoint of another code base into one of a config here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmclsa.errors import ConfigError
+from mmclsa.registry import MODELS
+from mmclsa.utils.checkpoint import check_whole, read_checkpoint
+from mmclsa.utils.io import atomic_write
+from mmclsa.utils.peer_weights import Rule, rename_weights
+
+__all__ = ['convert_checkpoint']
+
+_TABLE = 'reid.head.id_losses.0.memory.table'
+_QUEUE = 'reid.head.id_losses.0.memory.queue'
+# Some authors have no bias here.
+_BIAS = 'reid.head.projections.0.linear.bias'
+
+
+def convert_checkpoint(
+    path: str | Path, out: str | Path, rules: Sequence[Rule], config: str | Path, kind: str
+) -> int:
+    """Convert a checkpoint with an OIM memory, and make sure that nothing is missing.
+
+    Args:
+        path: The other code's file.
+        out: The file to write.
+        rules: What its tensors are called here.
+        config: Config of the model, without ``num_identities`` and
+            ``queue_size``: those of the file are taken.
+        kind: Whose checkpoint it should be, for messages.
+
+    Returns:
+        Number of tensors written.
+
+    Raises:
+        ConfigError: If the file is broken or of another model, or has too few
+            tensors or too many.
+    """
+    weights = read_checkpoint(path)['state_dict']
+    renamed = rename_weights(weights, rules, path, kind)
+    for name in (_TABLE, _QUEUE):
+        if name not in renamed:
+            raise ConfigError(
+                f'the checkpoint {path} lacks the memory of OIM, of which {kind} has a table '
+                '(lut) and a queue (cq)'
+            )
+    # The peers do not save where the queue goes on.
+    renamed[f'{_QUEUE}_pointer'] = torch.zeros((), dtype=torch.int64)
+    linear = renamed.get(_BIAS.replace('bias', 'weight'))
+    if linear is not None:
+        renamed.setdefault(_BIAS, linear.new_zeros(len(linear)))
+    _check(renamed, config, path)
+    with atomic_write(out) as temporary:
+        torch.save({'state_dict': renamed, 'meta': {'converted_from': kind}}, temporary)
+    return len(renamed)
+
+
+def _check(weights: dict[str, torch.Tensor], config: str | Path, path: str | Path) -> None:
+    """Compare names and shapes with the model of a config."""
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(
+        {
+            'model.reid.head.num_identities': len(weights[_TABLE]),
+            'model.reid.head.loss_id.queue_size': len(weights[_QUEUE]),
+        }
+    )
+    init_default_scope('mmclsa')
+    with torch.device('meta'):
+        state = MODELS.build(cfg.model).state_dict()
+    check_whole(state, {'state_dict': weights}, path, training_only='\n')

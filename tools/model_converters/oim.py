@@ -1,0 +1,43 @@
+"""Convert a checkpoint of OIM on torchvision's Faster R-CNN into one of configs/oim.
+
+    python tools/model_converters/oim.py cuhk_sysu.pth --out oim_cuhk-sysu.pth
+
+OIM's authors published Caffe's weights; PyTorch ports differ in their layout. This one has
+roi_heads.box_head.layer4, box_predictor, embedding_head.projectors.feat_res5.0 and reid_loss.
+The memory is converted too; its rows are the port's identities, in the port's order.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmclsa.utils.cli import run_tool
+
+CONFIG = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'oim_r50.py'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Convert a checkpoint of OIM.')
+    parser.add_argument('checkpoint', type=Path, help='file of OIM')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='file to write')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+from mmclsa.engine.peer_checkpoints import convert_checkpoint
+from mmclsa.engine.peer_rules import OIM
+
+
+def main() -> None:
+    """Convert."""
+    args = parse_args()
+    count = convert_checkpoint(args.checkpoint, args.out, OIM, CONFIG, 'OIM')
+    print(f'{args.out}: {count} tensors')
+
+
+if __name__ == '__main__':
+    run_tool(main)
