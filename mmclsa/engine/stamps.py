@@ -13,7 +13,9 @@ from mmclsa.utils.checkpoint import is_url
 __all__ = ['stamp_of']
 
 
-def stamp_of(cfg: Config, weights: str, leave_out: Sequence[str] = ('work_dir', 'load_from')) -> str:
+def stamp_of(
+    cfg: Config, weights: str, leave_out: Sequence[str] = ('work_dir', 'load_from')
+) -> str:
     """Give a text that changes when the config or the weights do.
 
     Args:

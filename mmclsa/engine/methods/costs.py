@@ -13,6 +13,7 @@ import torch
 
 from mmclsa.engine.cost import alternate
 from mmclsa.engine.methods.entries import Method
+from mmclsa.engine.methods.failing import one_failure
 from mmclsa.engine.methods.operations import count_operations
 from mmclsa.engine.methods.peak import measure_memory
 from mmclsa.engine.methods.prediction import (
@@ -33,6 +34,7 @@ def measure_costs(
     repeats: int,
     device: str,
     threads: int,
+    failed: dict[str, str],
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Measure the first run of each method, unless just that was measured.
@@ -45,6 +47,8 @@ def measure_costs(
         repeats: Rounds of the clock.
         device: PyTorch's name of it.
         threads: Threads of PyTorch on a CPU.
+        failed: Takes a sentence, by name, of each method that fails; its cost
+            is left out.
         report: Takes a line for each method.
 
     Returns:
@@ -63,16 +67,13 @@ def measure_costs(
     if found.get('stamp') == stamp:
         return {name: found[name] for name in ('setting', 'methods')}
     torch.set_num_threads(threads)
-    costs, ready = {}, {}
+    costs: dict[str, dict[str, Any]] = {}
+    ready: dict[str, Predictor] = {}
+    before = len(failed)
     for method in methods:
-        run = method.runs[0]
         report(f'{method.name}: parameters, FLOPs, memory')
-        mib = measure_memory(
-            run.cfg, run.weights, out / 'methods' / method.name, pictures, device, threads
-        )
-        seen = test_pictures(run.cfg, pictures)
-        ready[method.name] = load_predictor(run.cfg, run.weights, seen, torch.device(device))
-        costs[method.name] = {**_counted(ready[method.name]), 'mib': mib}
+        with one_failure(method.name, failed):
+            ready[method.name], costs[method.name] = _measure_one(method, out, asked)
     report(f'{repeats} rounds of {pictures} pictures')
     for name, times in _milliseconds(ready, repeats, torch.device(device)).items():
         costs[name]['ms'] = times
@@ -81,28 +82,42 @@ def measure_costs(
     if torch.device(device).type == 'cuda':
         setting['gpu'] = torch.cuda.get_device_name(device)
     result = dict(setting=setting, methods=costs)
-    write_json(kept, dict(stamp=stamp, **result), indent=1)
+    if len(failed) == before:
+        write_json(kept, dict(stamp=stamp, **result), indent=1)
     return result
+
+
+def _measure_one(
+    method: Method, out: Path, asked: Mapping[str, Any]
+) -> tuple[Predictor, dict[str, Any]]:
+    run, where = method.runs[0], {name: asked[name] for name in ('pictures', 'device', 'threads')}
+    mib = measure_memory(run.cfg, run.weights, out / 'methods' / method.name, **where)
+    seen = test_pictures(run.cfg, asked['pictures'])
+    predictor = load_predictor(run.cfg, run.weights, seen, torch.device(asked['device']))
+    return predictor, {**_counted(predictor), 'mib': mib}
 
 
 def _counted(predictor: Predictor) -> dict[str, Any]:
     """Count what does not depend on the machine: means over the pictures."""
     people = predictor.predict_all()
-    counts = [count_operations(predictor, place) for place in range(len(people))]
-    not_counted: dict[str, int] = {}
-    for one in counts:
-        for name, times in one.not_counted.items():
-            not_counted[name] = not_counted.get(name, 0) + times
-    return dict(
+    found = dict(
         parameters=dict(count_parameters(predictor.model)),
-        flops=dict(
-            total=statistics.mean(one.total for one in counts),
-            detector=statistics.mean(one.detector for one in counts),
-            not_counted=sorted(not_counted),
-        ),
         people=statistics.mean(people),
         size=[round(side, 1) for side in predictor.pictures.size],
+        flops=None,
     )
+    try:
+        counts = [count_operations(predictor, place) for place in range(len(people))]
+    # Whatever a trace of some other library's operation may raise; all else can be measured.
+    except Exception as error:
+        found['flops_failed'] = f'they could not be traced ({" ".join(str(error).split())[:200]})'
+        return found
+    found['flops'] = dict(
+        total=statistics.mean(one.total for one in counts),
+        detector=statistics.mean(one.detector for one in counts),
+        not_counted=sorted({name for one in counts for name in one.not_counted}),
+    )
+    return found
 
 
 def _milliseconds(

@@ -61,7 +61,9 @@ def tasks_differ(ours: SearchProtocol, theirs: SearchProtocol) -> str:
         return f'{len(ours)} queries against {len(theirs)}'
     if ours.images != theirs.images:
         counts = len(ours.images), len(theirs.images)
-        return 'other images' if counts[0] == counts[1] else f'{counts[0]} images against {counts[1]}'
+        return (
+            'other images' if counts[0] == counts[1] else f'{counts[0]} images against {counts[1]}'
+        )
     for words, names in (
         ('queries', ('query_ids', 'query_images', 'query_boxes', 'person_ids')),
         ('galleries', ('cross_camera', 'gallery_offsets', 'gallery_images')),
