@@ -51,7 +51,7 @@ class Bed:
     height_edges: tuple[float, ...]
 
     def only(self, names: Sequence[str]) -> Bed:
-        """Keep some protocols, in the order of their names; a ``ConfigError`` names a missing one."""
+        """Keep some protocols, in that order; a ``ConfigError`` names one that is missing."""
         known = {task.name: task for task in self.protocols}
         for name in names:
             if name not in known:
@@ -75,7 +75,8 @@ def check_same_bed(beds: Mapping[str, Bed]) -> None:
         found = _difference(ours, theirs)
         if found:
             raise ConfigError(
-                f'{first} and {name} must be tested on the same task, but their configs have {found}'
+                f'{first} and {name} must be tested on the same task, but their configs have '
+                f'{found}'
             )
 
 
@@ -91,8 +92,8 @@ def _difference(ours: Bed, theirs: Bed) -> str:
         if found:
             return f'{found} in the protocol {one.name}'
     rules = [(name, getattr(ours.flags, name), getattr(theirs.flags, name)) for name in RULES]
-    for name in ('detection_thresh', 'height_edges'):
-        rules.append((name, getattr(ours, name), getattr(theirs, name)))
+    own = ('detection_thresh', 'height_edges')
+    rules += [(name, getattr(ours, name), getattr(theirs, name)) for name in own]
     return next((f'{name} {one} against {other}' for name, one, other in rules if one != other), '')
 
 
@@ -154,7 +155,7 @@ def methods_report(
 
         - ``protocols``: ``name``, ``queries``, ``gallery_size``; the first is
           that of the main table.
-        - ``methods``, by name: ``runs`` (``seed``, ``weights``, ``figures``),
+        - ``methods``, by name: ``runs`` (``seed``, their facts, ``figures``),
           ``figures`` (``mean``, ``low``, ``high`` over the runs), ``by_height``
           (for each protocol bins of ``low``, ``high``, ``queries`` and the
           ``mAP`` of each run), ``flags`` and ``cost`` (null if unknown).

@@ -156,7 +156,7 @@ def notes_of(report: Report) -> list[str]:
 
 
 def _search_notes(report: Report) -> list[str]:
-    """Name the flags that methods do not share: their own ways to search."""
+    """Name the flags that methods do not share, and those that search the ground truth."""
     flags = {name: method['flags'] for name, method in report['methods'].items()}
     known = dict.fromkeys(flag for own in flags.values() for flag in own)
     notes = []
@@ -165,6 +165,13 @@ def _search_notes(report: Report) -> list[str]:
         if len({repr(value) for value in values.values()}) > 1:
             said = ', '.join(f'{value} with {name}' for name, value in values.items())
             notes.append(f'{flag}: {said}')
+    bound = [
+        name
+        for name, method in report['methods'].items()
+        if any(run.get('boxes') == 'ground truth' for run in method['runs'])
+    ]
+    if bound:
+        notes.append(f'ground-truth boxes in place of detections: {", ".join(bound)}')
     return notes
 
 
@@ -180,16 +187,22 @@ def _cost_notes(report: Report) -> list[str]:
     memory = (
         "peak of PyTorch's allocations" if gpu else 'peak of the process, without its libraries'
     )
-    missing = sorted({op for c in costs.values() if c['flops'] for op in c['flops']['not_counted']})
-    notes = [
+    counts = [cost['flops'] for cost in costs.values() if cost['flops']]
+    missing = sorted({name for one in counts for name in one['not_counted']})
+    seen = (
         f'cost: mean of {setting["pictures"]} pictures of the test set, one by one, as the network '
         f'sees them ({", ".join(sorted(sizes))} pixels), with the people that are detected and '
-        f'described in one; {where}, load {setting["load"]}, PyTorch {setting["torch"]}',
+        f'described in one; {where}, load {setting["load"]}, PyTorch {setting["torch"]}'
+    )
+    timed = (
         f'ms: {clock} from the resized picture to embeddings, methods in turn, median and range of '
-        f'{setting["repeats"]} rounds; memory: {memory}',
+        f'{setting["repeats"]} rounds; memory: {memory}'
+    )
+    counted = (
         "GFLOPs: by MMEngine's analysis, a multiply-add is one; not counted: element-wise "
-        f'operations, sorting{"".join(", " + name for name in missing)}',
-    ]
+        f'operations, sorting{"".join(", " + name for name in missing)}'
+    )
+    notes = [seen, timed, counted]
     for name, cost in costs.items():
         if not cost['flops']:
             notes.append(f'GFLOPs of {name}: {cost["flops_failed"]}')

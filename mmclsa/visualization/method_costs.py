@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mmclsa.visualization.curves import render
 
@@ -38,13 +39,16 @@ def draw_methods(report: Mapping[str, Any]) -> np.ndarray:
     protocol = report['protocols'][0]['name']
     panels = {name: _points(report, protocol, name) for name in _COSTS}
     panels = {name: points for name, points in panels.items() if points}
+    colours = {who: f'C{number % 10}' for number, who in enumerate(report['methods'])}
     figure = Figure(figsize=(4.2 * max(len(panels), 1), 4), dpi=110, layout='constrained')
     for number, (name, points) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), number + 1)
-        _draw_points(axes, points)
+        _draw_points(axes, points, colours)
         axes.set_xlabel(name)
         if number == 0:
             axes.set_ylabel(f'mAP, % ({protocol})')
+    marks = [Line2D([], [], color=colour, marker='o', linestyle='') for colour in colours.values()]
+    figure.legend(marks, list(colours), loc='outside right upper', fontsize=8)
     return render(figure)
 
 
@@ -68,13 +72,12 @@ def _points(report: Mapping[str, Any], protocol: str, name: str) -> list[Point]:
     return points
 
 
-def _draw_points(axes: Axes, points: Sequence[Point]) -> None:
-    for number, (who, x, spread) in enumerate(points):
+def _draw_points(axes: Axes, points: Sequence[Point], colours: Mapping[str, str]) -> None:
+    for who, x, spread in points:
         low, mean, high = (100 * spread[name] for name in ('low', 'mean', 'high'))
-        colour = f'C{number % 10}'
+        colour = colours[who]
         axes.plot([x, x], [low, high], color=colour, linewidth=1.5)
         axes.plot(x, mean, 'o', color=colour, markersize=6)
-        axes.annotate(who, (x, mean), (6, 4), textcoords='offset points', fontsize=8)
     costs = [x for _, x, _ in points]
     if max(costs) > 8 * min(costs) > 0:
         axes.set_xscale('log')

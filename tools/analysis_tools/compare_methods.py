@@ -89,6 +89,7 @@ from mmengine.registry import init_default_scope
 from mmclsa.engine import configured_flags, configured_metric
 from mmclsa.engine.methods import (
     Method,
+    MethodRun,
     measure_costs,
     one_failure,
     predict_test_set,
@@ -125,6 +126,13 @@ def read_bed(method: Method, args: argparse.Namespace) -> Bed:
     return bed.only(args.protocol)
 
 
+def boxes_of(run: MethodRun, args: argparse.Namespace) -> str:
+    """Say which boxes are searched."""
+    if run.is_predicted and not args.gt_boxes:
+        return 'predicted'
+    return 'ground truth' if run.cfg.model.get('use_gt_boxes') else 'detected'
+
+
 def evaluate(method: Method, bed: Bed, args: argparse.Namespace) -> list[Trained]:
     """Predict and evaluate all runs of a method."""
     found = []
@@ -133,7 +141,7 @@ def evaluate(method: Method, bed: Bed, args: argparse.Namespace) -> list[Trained
         predictions = Predictions.load(predict_test_set(run, folder))
         if run.is_predicted and args.gt_boxes:
             predictions = predictions.with_truth_boxes()
-        facts = dict(config=method.config, weights=run.weights)
+        facts = dict(config=method.config, weights=run.weights, boxes=boxes_of(run, args))
         of_run = evaluate_run(method.name, run.seed, predictions, bed, facts)
         for one in of_run:
             save_query_figures(folder / f'queries_{one.task}.npz', one.queries)

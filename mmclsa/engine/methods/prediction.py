@@ -18,7 +18,7 @@ from torch import nn
 from mmclsa.engine.launch import check_load_from
 from mmclsa.registry import DATASETS, MODELS
 
-__all__ = ['Pictures', 'Predictor', 'load_predictor', 'test_pictures']
+__all__ = ['Pictures', 'Predictor', 'count_parameters', 'load_predictor', 'test_pictures']
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model that is ready to predict, and its pictures."""
+    """A model that is ready to predict, and its pictures.
 
-    model: nn.Module
+    Attributes:
+        model: In evaluation mode; with ``data_preprocessor`` and ``predict``.
+        pictures: What it predicts.
+    """
+
+    model: Any
     pictures: Pictures
 
     def batch(self, place: int) -> dict[str, Any]:
