@@ -20,7 +20,7 @@ from mmclsa.engine.methods.prediction import (
     Predictor,
     count_parameters,
     load_predictor,
-    test_pictures,
+    read_pictures,
 )
 from mmclsa.utils.io import write_json
 
@@ -92,7 +92,7 @@ def _measure_one(
 ) -> tuple[Predictor, dict[str, Any]]:
     run, where = method.runs[0], {name: asked[name] for name in ('pictures', 'device', 'threads')}
     mib = measure_memory(run.cfg, run.weights, out / 'methods' / method.name, **where)
-    seen = test_pictures(run.cfg, asked['pictures'])
+    seen = read_pictures(run.cfg, asked['pictures'])
     predictor = load_predictor(run.cfg, run.weights, seen, torch.device(asked['device']))
     return predictor, {**_counted(predictor), 'mib': mib}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mmclsa.engine.methods.prediction import load_predictor, test_pictures
+from mmclsa.engine.methods.prediction import load_predictor, read_pictures
 from mmclsa.errors import DataError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import write_json
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
     config, weights, answer, count, device, threads = arguments
     torch.set_num_threads(int(threads))
     cfg = Config.fromfile(config)
-    pictures = test_pictures(cfg, int(count))
+    pictures = read_pictures(cfg, int(count))
     before = resident_gib('VmRSS')
     predictor = load_predictor(cfg, weights, pictures, torch.device(device))
     # A checkpoint is in memory twice while it is read; the kernel forgets that peak.

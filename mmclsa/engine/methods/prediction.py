@@ -18,7 +18,7 @@ from torch import nn
 from mmclsa.engine.launch import check_load_from
 from mmclsa.registry import DATASETS, MODELS
 
-__all__ = ['Pictures', 'Predictor', 'count_parameters', 'load_predictor', 'test_pictures']
+__all__ = ['Pictures', 'Predictor', 'count_parameters', 'load_predictor', 'read_pictures']
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Predictor:
         return [len(self.predict(place)) for place in range(len(self.pictures.batches))]
 
 
-def test_pictures(cfg: Config, count: int) -> Pictures:
+def read_pictures(cfg: Config, count: int) -> Pictures:
     """Read pictures of the test set, evenly spread over it.
 
     Args:
