@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmclsa.engine.ablation.grid import fingerprint
 from mmclsa.engine.bare_model import bare_model
 from mmclsa.engine.failures import explain_failures
 from mmclsa.engine.hardware import build_runner
 from mmclsa.engine.hooks.record_levels import RecordLevelsHook
 from mmclsa.engine.launch import check_load_from
+from mmclsa.engine.stamps import stamp_of
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import gallery_people
 from mmclsa.evaluation.level_figures import LevelFigures, measure_levels
@@ -22,12 +21,6 @@ from mmclsa.evaluation.metrics import PersonSearchMetric
 from mmclsa.evaluation.metrics.scene_results import collect_predictions, results_by_scene
 
 __all__ = ['measure_model', 'stamp_of']
-
-
-def stamp_of(cfg: Config, checkpoint: str) -> str:
-    """Give a text that changes when the config or the weights do."""
-    facts = Path(checkpoint).stat()
-    return f'{fingerprint(cfg)} {facts.st_size} {facts.st_mtime_ns}'
 
 
 def measure_model(cfg: Config, checkpoint: str) -> LevelFigures:

@@ -11,7 +11,7 @@ from mmclsa.errors import DataError
 from mmclsa.evaluation.functional.paired import PairedDifference, compare_pairs
 from mmclsa.evaluation.query_figures import QueryFigures
 
-__all__ = ['Slices', 'Trained', 'by_row', 'compare_rows', 'row_precisions', 'slices_of']
+__all__ = ['Slices', 'Trained', 'bin_name', 'by_row', 'compare_rows', 'row_precisions', 'slices_of']
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +91,25 @@ def slices_of(runs: Sequence[Trained], field: str) -> Slices:
         raise DataError(f'the runs must have the same bins of {field}, but have {sorted(found)}')
     (edges,) = found
     unit, bounds = ('' if ratio else ' px'), [0.0, *edges, np.inf]
-    names = tuple(_bin_name(low, high, unit) for low, high in zip(bounds, bounds[1:]))
+    names = tuple(bin_name(low, high, unit) for low, high in zip(bounds, bounds[1:]))
     return Slices(field, edges, names)
 
 
-def _bin_name(low: float, high: float, unit: str) -> str:
+def bin_name(low: float, high: float, unit: str) -> str:
+    """Name a bin by its bounds.
+
+    Args:
+        low: Least value; 0 for none.
+        high: The bin ends before this value; infinity for the last.
+        unit: Behind a bound.
+
+    Returns:
+        The name.
+
+    Example:
+        >>> bin_name(0, 64, ' px'), bin_name(64, 128, ' px'), bin_name(128, float('inf'), '')
+        ('below 64 px', '64 to 128 px', '128 and more')
+    """
     if np.isinf(high):
         return f'{low:g}{unit} and more'
     return f'below {high:g}{unit}' if low == 0 else f'{low:g} to {high:g}{unit}'

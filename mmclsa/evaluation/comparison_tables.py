@@ -21,7 +21,7 @@ from mmclsa.evaluation.comparison import (
 )
 from mmclsa.evaluation.functional.paired import PairedDifference, holm
 
-__all__ = ['heights_table', 'ratios_table', 'rows_table', 'to_csv']
+__all__ = ['heights_table', 'p_text', 'ratios_table', 'rows_table', 'to_csv']
 
 #: Title of a column and name of its figure.
 FIGURES = {'detection AP': 'detection/ap', 'mAP': 'mAP', 'top-1': 'top1'}
@@ -60,8 +60,8 @@ def rows_table(runs: Sequence[Trained], against: Mapping[str, str], order: Seque
         line = [name, str(len(rows[name]))]
         line += [_spread(list(rows[name].values()), figure) for figure in figures.values()]
         if name in compared:
-            line += [against[name], *_difference(compared[name]), _p(queries[name])]
-            line += [_p(both[name]) if name in both else '']
+            line += [against[name], *_difference(compared[name]), p_text(queries[name])]
+            line += [p_text(both[name]) if name in both else '']
         lines.append([*line, *[''] * (len(lines[0]) - len(line))])
     return _table(lines, against, compared)
 
@@ -88,7 +88,8 @@ def _difference(found: PairedDifference) -> list[str]:
     return [f'{100 * found.mean:+.1f}', each]
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """Write a p value; example: ``0.012``, and ``< 0.001`` below that."""
     return f'{value:.3f}' if value >= 0.001 else '< 0.001'
 
 

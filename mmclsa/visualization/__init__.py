@@ -15,6 +15,7 @@ from mmclsa.visualization.differences import (
     draw_differences,
 )
 from mmclsa.visualization.level_agreement import draw_levels
+from mmclsa.visualization.method_costs import draw_methods
 from mmclsa.visualization.query_report import (
     QueryCase,
     query_cases,
@@ -47,6 +48,7 @@ __all__ = [
     'draw_gallery_montage',
     'draw_gallery_sizes',
     'draw_levels',
+    'draw_methods',
     'draw_rank_list',
     'draw_strata',
     'draw_timeline',

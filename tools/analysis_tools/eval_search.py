@@ -151,8 +151,6 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-import numpy as np
-
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco_alone
 from mmclsa.datasets.readers.cuhk_sysu import cuhk_sysu_protocols, read_cuhk_sysu
 from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
@@ -165,6 +163,7 @@ from mmclsa.evaluation.functional import (
     SearchResult,
     by_height,
     by_height_ratio,
+    detections_of_scenes,
     evaluate_detection,
     evaluate_searches,
     flags_for_thresholds,
@@ -198,15 +197,7 @@ def detection_figures(
     scenes: Sequence[Scene], predictions: Predictions, thresh: float
 ) -> tuple[DetectionResult, float]:
     """Compute detection recall and AP, and the recall of people with identity."""
-    order = np.argsort(predictions.images, kind='stable')
-    names = predictions.images[order]
-    keys = np.array([scene.image for scene in scenes])
-    starts = np.searchsorted(names, keys, side='left')
-    stops = np.searchsorted(names, keys, side='right')
-    found = []
-    for start, stop in zip(starts, stops):
-        rows = order[start:stop]
-        found.append((predictions.boxes[rows], predictions.scores[rows]))
+    found = detections_of_scenes(scenes, predictions)
     labelled = evaluate_detection(scenes, found, thresh, labelled_only=True)
     return evaluate_detection(scenes, found, thresh), labelled.recall
 

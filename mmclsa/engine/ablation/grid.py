@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmclsa.engine.launch import load_config
 from mmclsa.errors import ConfigError
 
-__all__ = ['Grid', 'Row', 'fingerprint', 'read_grid', 'row_config']
+__all__ = ['Grid', 'Row', 'check_folder_name', 'fingerprint', 'read_grid', 'row_config']
 
 _NAME = re.compile(r'[A-Za-z0-9][\w.+-]*')
 
@@ -166,17 +166,36 @@ def _check_names(path: str | Path, grid: Grid) -> None:
             )
 
 
+def check_folder_name(name: str, what: str) -> None:
+    """Refuse a name that is none for a folder.
+
+    Args:
+        name: The name.
+        what: Who has it, for the message.
+
+    Raises:
+        ConfigError: If it is none.
+
+    Example:
+        >>> check_folder_name('clsa-0.1', 'a row')
+        >>> check_folder_name('a/b', 'a row')
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: a row is called 'a/b', which is no name for a folder: ...
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f'{what} is called {name!r}, which is no name for a folder: take letters, '
+            'digits, "_", ".", "+" and "-"'
+        )
+
+
 def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Row:
     known = {'config', 'options', 'seeds', 'start', 'each_seed', 'weights_of', 'against'}
     if not isinstance(row, dict) or not row.keys() <= known:
         raise ConfigError(
             f'the row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}'
         )
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f'a row of {path} is called {name!r}, which is no name for a folder: take letters, '
-            'digits, "_", ".", "+" and "-"'
-        )
+    check_folder_name(name, f'a row of {path}')
     weights_of = row.get('weights_of', '')
     trained = common['rows'].get(weights_of) or {}
     inherited = {**common, **trained, **row}

@@ -9,6 +9,7 @@ from mmclsa.evaluation.functional.cbgm import context_match
 from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.detection import (
     DetectionResult,
+    detections_of_scenes,
     evaluate_detection,
     mutual_best_matches,
 )
@@ -44,6 +45,7 @@ from mmclsa.evaluation.functional.presets import (
 from mmclsa.evaluation.functional.rankings import ORDERS, rank_queries, select_queries
 from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
 from mmclsa.evaluation.functional.results import Hits, SearchResult
+from mmclsa.evaluation.functional.same_task import scenes_differ, tasks_differ
 from mmclsa.evaluation.functional.search import evaluate_search, evaluate_searches
 from mmclsa.evaluation.functional.strata import (
     HEIGHT_EDGES,
@@ -75,6 +77,7 @@ __all__ = [
     'compare_rankings',
     'context_from_detections',
     'context_match',
+    'detections_of_scenes',
     'evaluate_detection',
     'evaluate_search',
     'evaluate_searches',
@@ -94,8 +97,10 @@ __all__ = [
     'preset_flags',
     'rank_correlations',
     'rank_queries',
+    'scenes_differ',
     'select_queries',
     'sign_flip_p',
     'split_levels',
+    'tasks_differ',
     'top_overlaps',
 ]

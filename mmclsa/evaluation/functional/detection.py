@@ -10,9 +10,9 @@ import numpy as np
 from mmclsa.evaluation.functional.average_precision import average_precision
 from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges, pairwise_iou
 from mmclsa.evaluation.functional.polygons import box_polygon_iou
-from mmclsa.structures import Scene, offsets_of
+from mmclsa.structures import Predictions, Scene, offsets_of
 
-__all__ = ['DetectionResult', 'evaluate_detection', 'mutual_best_matches']
+__all__ = ['DetectionResult', 'detections_of_scenes', 'evaluate_detection', 'mutual_best_matches']
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,37 @@ def _first_best(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     lengths = np.diff(np.append(starts, len(values)))
     places = np.where(values == np.repeat(best, lengths), np.arange(len(values)), len(values))
     return np.minimum.reduceat(places, starts)
+
+
+def detections_of_scenes(
+    scenes: Sequence[Scene], predictions: Predictions
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Sort detections by scene, as :func:`evaluate_detection` takes them.
+
+    Args:
+        scenes: The annotated scenes.
+        predictions: Detections, in any order of images.
+
+    Returns:
+        For each scene its boxes (n, 4) and scores (n,), in the order of the
+        predictions.
+
+    Example:
+        >>> scene = Scene('a.jpg', np.zeros((1, 4)), np.array([0]), np.array([False]))
+        >>> empty = np.zeros((0, 4))
+        >>> found = Predictions(
+        ...     np.array(['a.jpg']), np.ones((1, 4)), np.ones(1), np.ones((1, 2)),
+        ...     np.zeros(0, str), empty, empty[:, :2])
+        >>> [len(scores) for _, scores in detections_of_scenes([scene], found)]
+        [1]
+    """
+    order = np.argsort(predictions.images, kind='stable')
+    names = predictions.images[order]
+    keys = np.array([scene.image for scene in scenes])
+    starts = np.searchsorted(names, keys, side='left')
+    stops = np.searchsorted(names, keys, side='right')
+    rows = [order[start:stop] for start, stop in zip(starts, stops)]
+    return [(predictions.boxes[own], predictions.scores[own]) for own in rows]
 
 
 def evaluate_detection(
