@@ -199,7 +199,7 @@ def test_costs_are_measured_side_by_side(trainings, tmp_path, run_tool_here):
     assert 0 < cost['flops']['detector'] < cost['flops']['total'] < 1e9
     assert 0 < cost['parameters']['detector'] < cost['parameters']['total'] < 1e6
     assert 0 < cost['ms']['low'] <= cost['ms']['median'] <= cost['ms']['high'] < 5000
-    assert 5 < cost['mib'] < 2000
+    assert 5 < cost['mib'] < 90, 'Python and its libraries do not count'
     assert 'RoIAlignFunction' in told
     assert cv2.imread(str(tmp_path / 'methods.png')).ndim == 3
     kept = tmp_path / 'costs.json'

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -13,11 +14,11 @@ from mmengine.config import Config
 
 from mmclsa.engine.methods.prediction import load_predictor, read_pictures
 from mmclsa.errors import DataError
-from mmclsa.utils.cli import run_tool
+from mmclsa.registry import MODELS
 from mmclsa.utils.io import write_json
 from mmclsa.utils.resident import resident_gib
 
-__all__ = ['measure_memory']
+__all__ = ['main', 'measure_memory']
 
 
 def measure_memory(
@@ -49,7 +50,7 @@ def measure_memory(
     cfg.dump(config)
     answer.unlink(missing_ok=True)
     words = [config, weights, answer, pictures, device, threads]
-    command = [sys.executable, '-m', 'mmclsa.engine.methods.peak', *map(str, words)]
+    command = [sys.executable, '-m', 'mmclsa.engine.methods', *map(str, words)]
     with open(log, 'w') as stream:
         code = subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode
     if code or not answer.is_file():
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(int(threads))
     cfg = Config.fromfile(config)
     pictures = read_pictures(cfg, int(count))
+    _import_everything()
     before = resident_gib('VmRSS')
     predictor = load_predictor(cfg, weights, pictures, torch.device(device))
     # A checkpoint is in memory twice while it is read; the kernel forgets that peak.
@@ -77,5 +79,12 @@ def main(arguments: list[str]) -> None:
     write_json(answer, dict(mib=mib))
 
 
-if __name__ == '__main__':
-    run_tool(lambda: main(sys.argv[1:]))
+def _import_everything() -> None:
+    """Load what would otherwise be loaded with the first model, and count as its memory."""
+    MODELS.import_from_location()
+    import_module('mmdet.models')
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.Flatten(), torch.nn.LazyLinear(4)
+    )
+    with torch.no_grad():
+        layers(torch.zeros(1, 3, 32, 32))
