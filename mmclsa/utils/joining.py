@@ -50,11 +50,11 @@ def detector_weights(weights: Mapping[str, Any], path: str | Path) -> dict[str, 
         ConfigError: If there is no detector.
 
     Example:
-        >>> ours = {'detector.backbone.w': torch.ones(1), 'reid.head.w': torch.ones(1)}
-        >>> list(detector_weights(ours, 'a.pth'))
-        ['backbone.w']
         >>> theirs = {'backbone.w': torch.ones(1), 'bbox_head.w': torch.ones(1)}
-        >>> list(detector_weights(theirs, 'b.pth'))
+        >>> list(detector_weights(theirs, 'a.pth'))
+        ['backbone.w', 'bbox_head.w']
+        >>> ours = {f'detector.{name}': tensor for name, tensor in theirs.items()}
+        >>> list(detector_weights({**ours, 'reid.head.w': torch.ones(1)}, 'b.pth'))
         ['backbone.w', 'bbox_head.w']
     """
     found = _below(weights, DETECTOR)
