@@ -17,7 +17,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import is_url, read_checkpoint
 from mmclsa.utils.weight_places import is_complete
 
-__all__ = ['as_config', 'initialise', 'load_weights']
+__all__ = ['as_config', 'check_describes', 'initialise', 'load_weights']
 
 
 def load_weights(weights: str) -> dict[str, Any]:
@@ -70,6 +70,34 @@ def as_config(
     if 'model' not in cfg:
         raise ConfigError('the config has no field "model"')
     return cfg
+
+
+def check_describes(model: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a model without a re-ID branch.
+
+    Args:
+        model: Its config.
+
+    Returns:
+        The same.
+
+    Raises:
+        ConfigError: If it has none, such as a detector alone.
+
+    Example:
+        >>> list(check_describes(dict(type='PersonSearcher', reid=dict(type='CropReID'))))
+        ['type', 'reid']
+        >>> check_describes(dict(type='FasterRCNN'))
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: the model of the config is a FasterRCNN, ...
+    """
+    if 'reid' not in model:
+        raise ConfigError(
+            f'the model of the config is a {model.get("type")}, which describes nobody: a '
+            'PersonSearcher is expected (tools/model_converters/join.py makes one of a detector '
+            'and a re-ID network)'
+        )
+    return model
 
 
 def initialise(model: Any, cfg: Config) -> None:

@@ -25,7 +25,7 @@ from mmclsa.engine.inference_pipeline import configured_flags, inference_pipelin
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import ModelFingerprint, SearchFilter
 from mmclsa.inference.boxes import check_boxes
-from mmclsa.inference.config_and_weights import as_config, initialise, load_weights
+from mmclsa.inference.config_and_weights import as_config, check_describes, initialise, load_weights
 from mmclsa.inference.digests import config_digest, weights_digest
 from mmclsa.inference.queries import Boxes, choose_first, choose_queries
 from mmclsa.inference.results import GalleryHits
@@ -362,13 +362,7 @@ class PersonSearchInferencer(BaseInferencer):
         return result
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
-        model_cfg = copy.deepcopy(cfg.model)  # the config itself stays as it was given
-        if 'reid' not in model_cfg:
-            raise ConfigError(
-                f'the model of the config is a {model_cfg.get("type")}, which describes nobody: a '
-                'PersonSearcher is expected (tools/model_converters/join.py makes one of a '
-                'detector and a re-ID network)'
-            )
+        model_cfg = copy.deepcopy(check_describes(cfg.model))  # the config itself stays
         limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
         model = MODELS.build(model_cfg)
         if self._checkpoint is None:
