@@ -13,15 +13,17 @@ fi
 PYTHON=$1 OUT=$2
 shift 2
 SEEDS=(${SEEDS:-0 1 2})
+EPOCHS=${EPOCHS:-8}
 BED=synthetic-hard
 OIM=configs/oim/oim_faster-rcnn-narrow_1xb4-4e_$BED.py
 NAE=configs/nae/nae_faster-rcnn-narrow_1xb4-4e_$BED.py
 SEQNET=configs/seqnet/seqnet_faster-rcnn-narrow_1xb4-4e_$BED.py
 CLSA=configs/clsa/clsa_faster-rcnn-narrow_1xb4-4e_$BED.py
+CLSA_SEQNET=configs/clsa/clsa-seqnet_faster-rcnn-narrow_1xb4-4e_$BED.py
 DETECTOR=configs/detectors/faster-rcnn-narrow_1xb4-4e_$BED.py
 REID=configs/clsa/clsa-reid_r18-narrow_1xb32-4e_$BED-people.py
 TWOSTEP=configs/clsa/clsa-twostep_faster-rcnn-narrow_r18_1xb32-4e_$BED.py
-METHODS=(oim=$OIM nae=$NAE seqnet=$SEQNET clsa=$CLSA)
+METHODS=(oim=$OIM nae=$NAE seqnet=$SEQNET clsa-seqnet=$CLSA_SEQNET clsa=$CLSA)
 TRAINED=("${METHODS[@]}" detector=$DETECTOR reid=$REID)
 
 # train HOW NAME=CONFIG SEED: train, unless that is done, or another process is at it. HOW is what
@@ -35,7 +37,7 @@ train() {
         [ -f "$folder/finished" ] && exit 0
         echo "$folder"
         "$PYTHON" tools/train.py "${2#*=}" --work-dir "$folder" --resume auto --cfg-options \
-            randomness.seed="$3" val_cfg=None val_dataloader=None val_evaluator=None \
+            randomness.seed="$3" max_epochs="$EPOCHS" val_cfg=None val_dataloader=None val_evaluator=None \
             >>"$folder/log.txt" 2>&1 || {
             echo "error: the training failed, see $folder/log.txt" >&2
             exit 1
