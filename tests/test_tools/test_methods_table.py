@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import stat
 import subprocess
 import sys
 
 import pytest
 
+from mmclsa.engine import load_config
 from tests.helpers import REPO
 
 SCRIPT = REPO / 'tools' / 'misc' / 'methods_table.sh'
+PARTS = ('oim', 'nae', 'seqnet', 'clsa-seqnet', 'clsa', 'detector', 'reid')
 # In place of Python: notes the command, and leaves what the tool would.
 STUB = """#!{python}
 import pathlib, sys
@@ -55,18 +59,18 @@ def table(tmp_path):
 def test_every_part_is_trained_once_with_every_seed(table):
     ran, _ = table('--no-cost')
     folders = [words[words.index('--work-dir') + 1] for words in ran['train']]
-    parts = ('oim', 'nae', 'seqnet', 'clsa', 'detector', 'reid')
-    assert sorted(folders) == sorted(f'{table.out}/{p}/seed_{s}' for p in parts for s in range(3))
+    assert sorted(folders) == sorted(f'{table.out}/{p}/seed_{s}' for p in PARTS for s in range(3))
     for words in ran['train']:
         folder = words[words.index('--work-dir') + 1]
         assert f'randomness.seed={folder[-1]}' in words
+        assert 'max_epochs=8' in words
         assert words[words.index('--resume') + 1] == 'auto'
     (compared,) = ran['compare_methods']
     rows = ' '.join(compared).split('--method ')[1:]
     assert [row.split()[0] for row in rows] == [
-        *('oim', 'nae', 'seqnet', 'clsa', 'seqnet-cbgm', 'clsa-twostep')
+        *('oim', 'nae', 'seqnet', 'clsa-seqnet', 'clsa', 'seqnet-cbgm', 'clsa-twostep')
     ]
-    assert rows[3].split()[1:] == [f'{table.out}/clsa/seed_{s}' for s in range(3)]
+    assert rows[4].split()[1:] == [f'{table.out}/clsa/seed_{s}' for s in range(3)]
     assert [words[:2] for words in ran['join']] == [
         [f'{table.out}/{part}/seed_{seed}/epoch_4.pth' for part in ('detector', 'reid')]
         for seed in range(3)
@@ -87,8 +91,25 @@ def test_what_failed_is_named_and_done_the_next_time(table):
     (broken / 'fail').unlink()
     ran, _ = table(SEEDS='0')
     assert [words[words.index('--work-dir') + 1] for words in ran['train']] == [
-        f'{table.out}/{part}/seed_0' for part in ('nae', 'seqnet', 'clsa', 'detector', 'reid')
+        f'{table.out}/{part}/seed_0' for part in PARTS[1:]
     ]
+
+
+def test_every_config_has_the_same_budget_and_the_same_scenes():
+    """What the script overrides takes effect in each config, to the end of its schedule."""
+    text = SCRIPT.read_text().replace('$BED', 'synthetic-hard')
+    configs = re.findall(r'^\w+=(configs/\S+\.py)$', text, re.MULTILINE)
+    assert len(configs) == len(PARTS) + 1, 'and that of the joined model'
+    budgets, scenes = set(), set()
+    for config in configs:
+        cfg = load_config(str(REPO / config), {'max_epochs': 8})
+        cosine = cfg.param_scheduler[-1]
+        budgets.add((cfg.train_cfg.max_epochs, cosine.T_max, cfg.default_hooks.checkpoint.interval))
+        tested = cfg.test_dataloader.dataset.to_dict()
+        del tested['pipeline']
+        scenes.add(json.dumps(tested, sort_keys=True))
+    assert budgets == {(8, 8, 8)}
+    assert len(scenes) == 1
 
 
 def test_usage():
