@@ -10,21 +10,20 @@ seeds = [0, 1, 2]
 options = {'model.reid.channels_last': True}
 head = 'model.reid.head.'
 no_alignment = {head + 'loss_align': None}
-cosine = {head + 'loss_id.cosine_scale': 16.0}
+plain = {head + 'loss_id.cosine_scale': None}
 # The best idea on both beds: a second view, which follows the first, at the beds' weight.
 two_views_self = {
-    **cosine,
     'model.reid.second_view': 16,
     head + 'loss_align.source': 'self',
     head + 'loss_align.loss_weight': 1.0,
 }
 gt_boxes = {'options': {'model.use_gt_boxes': True}}
 rows = {
-    'plain-three': {'options': no_alignment},
-    'plain-clsa': {},  # a tenth of the identity loss, as the config has it
-    'plain-clsa-1': {'options': {head + 'loss_align.loss_weight': 1.0}},
-    'cosine-three': {'options': {**cosine, **no_alignment}},
-    'cosine-clsa': {'against': 'cosine-three', 'options': cosine},
+    'plain-three': {'options': {**plain, **no_alignment}},
+    'plain-clsa': {'options': plain},
+    'plain-clsa-1': {'options': {**plain, head + 'loss_align.loss_weight': 1.0}},
+    'cosine-three': {'options': no_alignment},
+    'cosine-clsa': {'against': 'cosine-three'},  # as the config has it
     'cosine-self': {'against': 'cosine-three', 'options': two_views_self},
     'plain-three-gt': {'weights_of': 'plain-three', **gt_boxes},
     'plain-clsa-gt': {'weights_of': 'plain-clsa', 'against': 'plain-three-gt', **gt_boxes},
