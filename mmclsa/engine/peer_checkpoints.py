@@ -68,7 +68,7 @@ def _check(
     path: str | Path,
     memory: tuple[int, int],
 ) -> None:
-    """Compare names and shapes with the model of a config, its memory being of a table and queue."""
+    """Compare names and shapes with the model of a config, whose memory has so many rows."""
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(
         {

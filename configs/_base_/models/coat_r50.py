@@ -1,6 +1,6 @@
-# COAT: three stages of ever stricter IoUs. Each has a transformer in place of res5; the second and
-# the third are NAE's heads, and what they embed is concatenated. The numbers are those of COAT's code
-# (github.com/Kitware/COAT).
+# COAT: three stages of ever stricter IoUs, each with a transformer in place of res5. The second and
+# the third are NAE's heads, and what they embed is concatenated. The numbers are those of COAT's
+# code (github.com/Kitware/COAT).
 _base_ = './faster-rcnn_r50-c4_roi-reid.py'
 
 attention = dict(type='mmclsa.OccludedAttention')

@@ -43,7 +43,8 @@ class RoIReID(BaseReID):
         """Work on a detector's RoI head, which takes the embedding head.
 
         Args:
-            detector: With a :class:`ReIDRoIHead`, a :class:`SequentialRoIHead` or a :class:`COATRoIHead`.
+            detector: With a :class:`ReIDRoIHead`, a :class:`SequentialRoIHead` or
+                a :class:`COATRoIHead`.
 
         Raises:
             ConfigError: If it has another RoI head, or none.
