@@ -41,8 +41,17 @@ class ReIDRoIHead(StandardRoIHead):
     embedder: RoIEmbeddingHead | None = None
     bbox_sampler: Any
 
-    def attach(self, embedder: RoIEmbeddingHead) -> None:
-        """Take the embedding head of a re-ID branch, without owning it."""
+    def attach(self, embedder: RoIEmbeddingHead | None) -> None:
+        """Take the embedding head of a re-ID branch, without owning it.
+
+        Raises:
+            ConfigError: If it is none for RoIs.
+        """
+        if not isinstance(embedder, (RoIEmbeddingHead, type(None))):
+            raise ConfigError(
+                f'{type(self).__name__} embeds once, so the head of RoIReID must be a '
+                f'RoIEmbeddingHead, but is {type(embedder).__name__}'
+            )
         # Past nn.Module, which would make its weights those of two modules.
         self.__dict__['embedder'] = embedder
 

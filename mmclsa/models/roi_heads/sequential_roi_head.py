@@ -123,7 +123,7 @@ class SequentialRoIHead(StandardRoIHead):
         # What the first stage's loss leaves for the second one.
         self._sampled: tuple[Tensor, Tensor] | None = None
 
-    def attach(self, embedder: RoIEmbeddingHead) -> None:
+    def attach(self, embedder: RoIEmbeddingHead | None) -> None:
         """Let the second stage embed; see :meth:`ReIDRoIHead.attach`."""
         self.second_stage.attach(embedder)
 
