@@ -37,6 +37,9 @@ SHORT = {
             ('prw', '18e_prw'),
         )
     },
+    'coat_r50_cuhk': 'coat_faster-rcnn_r50_1xb3-14e_cuhk-sysu',
+    'coat_r50_cuhk-sysu': 'coat_faster-rcnn_r50_1xb3-14e_cuhk-sysu',
+    'coat_r50_prw': 'coat_faster-rcnn_r50_1xb3-13e_prw',
 }
 WHOLE = [path for path in LEAVES if path.stem not in SHORT]
 # Of what others trained there is nothing to say but network and detector.

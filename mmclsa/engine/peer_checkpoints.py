@@ -17,8 +17,8 @@ from mmclsa.utils.peer_weights import Rule, rename_weights
 
 __all__ = ['convert_checkpoint']
 
-_TABLE = 'reid.head.id_losses.0.memory.table'
-_QUEUE = 'reid.head.id_losses.0.memory.queue'
+_TABLE = 'id_losses.0.memory.table'
+_QUEUE = 'id_losses.0.memory.queue'
 # Some authors have no bias here.
 _BIAS = 'reid.head.projections.0.linear.bias'
 
@@ -45,30 +45,35 @@ def convert_checkpoint(
     """
     weights = read_checkpoint(path)['state_dict']
     renamed = rename_weights(weights, rules, path, kind)
-    for name in (_TABLE, _QUEUE):
-        if name not in renamed:
-            raise ConfigError(
-                f'the checkpoint {path} lacks the memory of OIM, of which {kind} has a table '
-                '(lut) and a queue (cq)'
-            )
+    tables, queues = ([n for n in renamed if n.endswith(end)] for end in (_TABLE, _QUEUE))
+    if not tables or not queues:
+        raise ConfigError(
+            f'the checkpoint {path} lacks the memory of OIM, of which {kind} has a table (lut) and '
+            'a queue (cq)'
+        )
     # The peers do not save where the queue goes on.
-    renamed[f'{_QUEUE}_pointer'] = torch.zeros((), dtype=torch.int64)
+    renamed.update({f'{queue}_pointer': torch.zeros((), dtype=torch.int64) for queue in queues})
     linear = renamed.get(_BIAS.replace('bias', 'weight'))
     if linear is not None:
         renamed.setdefault(_BIAS, linear.new_zeros(len(linear)))
-    _check(renamed, config, path)
+    _check(renamed, config, path, (len(renamed[tables[0]]), len(renamed[queues[0]])))
     with atomic_write(out) as temporary:
         torch.save({'state_dict': renamed, 'meta': {'converted_from': kind}}, temporary)
     return len(renamed)
 
 
-def _check(weights: dict[str, torch.Tensor], config: str | Path, path: str | Path) -> None:
-    """Compare names and shapes with the model of a config."""
+def _check(
+    weights: dict[str, torch.Tensor],
+    config: str | Path,
+    path: str | Path,
+    memory: tuple[int, int],
+) -> None:
+    """Compare names and shapes with the model of a config, whose memory has so many rows."""
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(
         {
-            'model.reid.head.num_identities': len(weights[_TABLE]),
-            'model.reid.head.loss_id.queue_size': len(weights[_QUEUE]),
+            'model.reid.head.num_identities': memory[0],
+            'model.reid.head.loss_id.queue_size': memory[1],
         }
     )
     init_default_scope('mmclsa')

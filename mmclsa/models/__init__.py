@@ -14,6 +14,8 @@ from mmclsa.models.reid import (
     SceneReID,
 )
 from mmclsa.models.roi_heads import (
+    CascadeEmbeddingHead,
+    COATRoIHead,
     NormAwareRoIHead,
     ReIDRoIHead,
     RoIEmbeddingHead,
@@ -25,6 +27,8 @@ from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 __all__ = [
     'BatchHardTripletLoss',
     'CLSANeck',
+    'COATRoIHead',
+    'CascadeEmbeddingHead',
     'CropReID',
     'GlobalReIDHead',
     'IdentityMemory',

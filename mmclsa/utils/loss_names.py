@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ['ALIGN', 'CONTRASTIVE', 'IDENTITY', 'TRIPLET', 'is_reid_loss']
+__all__ = ['ALIGN', 'CONTRASTIVE', 'IDENTITY', 'TRIPLET', 'is_reid_loss', 'name_of_stage']
 
 #: Beginnings of names: the level follows, as in ``loss_id_l0``.
 IDENTITY, ALIGN, TRIPLET, CONTRASTIVE = 'loss_id', 'loss_align', 'loss_triplet', 'loss_contrastive'
@@ -16,3 +16,20 @@ def is_reid_loss(name: str) -> bool:
         (True, False)
     """
     return name.startswith((IDENTITY, ALIGN, TRIPLET, CONTRASTIVE))
+
+
+def name_of_stage(name: str, stage: int) -> str:
+    """Name a loss of one stage of several: MMDetection's way for its own losses.
+
+    Args:
+        name: What the loss is called in a stage.
+        stage: Number of the stage, from 0.
+
+    Returns:
+        The name among the losses of all stages.
+
+    Example:
+        >>> name_of_stage('loss_bbox', 1), name_of_stage('loss_id', 1)
+        ('s1.loss_bbox', 'loss_id_s1')
+    """
+    return f'{name}_s{stage}' if is_reid_loss(name) else f's{stage}.{name}'

@@ -1,4 +1,4 @@
-"""The narrowed OIM, NAE and SeqNet of configs/, made narrower still."""
+"""The narrowed OIM, NAE, SeqNet and COAT of configs/, made narrower still."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmclsa.registry import MODELS
 from tests.helpers import REPO
 from tests.test_models.builders import NUM_IDENTITIES
 
-RIVALS = ('oim', 'nae', 'seqnet', 'clsa-seqnet')
+RIVALS = ('oim', 'nae', 'seqnet', 'clsa-seqnet', 'coat')
 DIMS = 192
 
 
@@ -28,11 +28,15 @@ def narrow_r50(name: str) -> Config:
     detector, head = cfg.model.detector, cfg.model.reid.head
     detector.backbone.update(base_channels=8, stem_channels=8, init_cfg=None)
     detector.rpn_head.update(in_channels=128, feat_channels=128)
-    for stage in (detector.roi_head, detector.roi_head.get('second_stage')):
-        if stage is not None:
+    stages = [detector.roi_head, *map(detector.roi_head.get, ('second_stage', 'third_stage'))]
+    for stage in filter(None, stages):
+        if name == 'coat':
+            stage.shared_head.update(in_channels=128, embed_dims=64, out_channels=256, num_heads=2)
+        else:
             stage.shared_head.update(base_channels=8, init_cfg=None)
+        stage.bbox_head.in_channels = 256
+        if 'bbox_roi_extractor' in stage:
             stage.bbox_roi_extractor.out_channels = 128
-            stage.bbox_head.in_channels = 256
     head.in_channels = [channels // 8 for channels in head.in_channels]
     detector.test_cfg.rpn.max_per_img = 20
     detector.train_cfg.rpn_proposal.update(nms_pre=200, max_per_img=50)
@@ -57,3 +61,17 @@ def build_rival(name: str, head: dict | None = None, **options):
     searcher = MODELS.build({**cfg.model, **options})
     searcher.init_weights()
     return searcher
+
+
+def memories(searcher) -> list:
+    """The memories of a searcher's embeddings, one a stage that embeds."""
+    head = searcher.reid.head
+    return [part.id_losses[0].memory for part in getattr(head, 'stages', [head])]
+
+
+def overlap(one, other) -> float:
+    """IoU of two boxes."""
+    wide = max(min(one[2], other[2]) - max(one[0], other[0]), 0)
+    high = max(min(one[3], other[3]) - max(one[1], other[1]), 0)
+    area = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (one, other)) - wide * high
+    return float(wide * high / area)

@@ -1,4 +1,4 @@
-"""OIM, NAE, SeqNet and CLSA in it through the commands: trained, tested, exported, in a gallery."""
+"""OIM, NAE, SeqNet, CLSA in it, and COAT through the commands: trained, tested, exported, in a gallery."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope='module', params=['oim', 'nae', 'seqnet', 'clsa-seqnet'])
+@pytest.fixture(scope='module', params=['oim', 'nae', 'seqnet', 'clsa-seqnet', 'coat'])
 def config(request, tmp_path_factory):
     """A config of a method with few and small scenes, on disk."""
     cfg = rival_config(request.param)

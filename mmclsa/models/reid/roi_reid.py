@@ -19,7 +19,7 @@ __all__ = ['RoIReID']
 
 @MODELS.register_module()
 class RoIReID(BaseReID):
-    """Describe people by the detector's RoI head, as OIM, NAE and SeqNet do.
+    """Describe people by the detector's RoI head, as OIM, NAE, SeqNet and COAT do.
 
     The detector's losses include those of identity, on the RoIs that the RoI
     head samples, and its detections come with their embeddings; queries and
@@ -27,7 +27,7 @@ class RoIReID(BaseReID):
     frozen is the head trained on :class:`TrainingBoxes`, as other branches.
 
     Args:
-        head: Config of a :class:`RoIEmbeddingHead`.
+        head: Config of a :class:`RoIEmbeddingHead`, or a :class:`CascadeEmbeddingHead` for COAT.
         init_cfg: Initialisation config.
     """
 
@@ -43,7 +43,8 @@ class RoIReID(BaseReID):
         """Work on a detector's RoI head, which takes the embedding head.
 
         Args:
-            detector: With a :class:`ReIDRoIHead` or a :class:`SequentialRoIHead`.
+            detector: With a :class:`ReIDRoIHead`, a :class:`SequentialRoIHead` or
+                a :class:`COATRoIHead`.
 
         Raises:
             ConfigError: If it has another RoI head, or none.
@@ -52,8 +53,8 @@ class RoIReID(BaseReID):
         if not hasattr(roi_head, 'attach'):
             found = 'none' if roi_head is None else type(roi_head).__name__
             raise ConfigError(
-                'RoIReID needs a detector whose roi_head is a ReIDRoIHead, NormAwareRoIHead or '
-                f'SequentialRoIHead, but the roi_head is {found}'
+                'RoIReID needs a detector whose roi_head is a ReIDRoIHead, NormAwareRoIHead, '
+                f'SequentialRoIHead or COATRoIHead, but the roi_head is {found}'
             )
         # Past nn.Module: the detector is the searcher's.
         self.__dict__['detector'] = detector

@@ -92,6 +92,7 @@ class RoIEmbeddingHead(BaseModule):
         loss_level: Config of the classifier of each level by itself; None for
             ``loss_id`` where there is an alignment.
         loss_align: Config of the alignment between levels; None for none.
+        loss_class: Config of one more classifier of the embedding; None for none.
         align_unlabeled: Let people without identity take part in it.
         init_cfg: Initialisation config.
 
@@ -109,6 +110,7 @@ class RoIEmbeddingHead(BaseModule):
         loss_id: dict[str, Any] | None = None,
         loss_level: dict[str, Any] | None = None,
         loss_align: dict[str, Any] | None = None,
+        loss_class: dict[str, Any] | None = None,
         align_unlabeled: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -123,11 +125,15 @@ class RoIEmbeddingHead(BaseModule):
             LevelProjection(channels, size, pool, batch_norm)
             for channels, size in zip(in_channels, dims)
         )
-        # The first classifier is that of the embedding, the others are those of the levels.
+        # The first classifier is that of the embedding, then come those of the levels, then the
+        # embedding's other one.
         whole = dict(loss_id or dict(type='OIMLoss'))
         configs = [(whole, embed_dims)]
         if loss_align:
             configs += [(dict(loss_level or whole), size) for size in dims]
+        self.classified_twice = bool(loss_class)
+        if loss_class:
+            configs.append((dict(loss_class), embed_dims))
         self.id_losses = nn.ModuleList(
             MODELS.build({**cfg, 'embed_dims': size, 'num_identities': num_identities})
             for cfg, size in configs
@@ -146,7 +152,7 @@ class RoIEmbeddingHead(BaseModule):
 
     @property
     def classifiers(self) -> list[IdentityClassifier]:
-        """The classifiers: of the embedding, then of the levels where they are aligned."""
+        """The classifiers: of the embedding, of the levels where they are aligned, the other."""
         return [cast(IdentityClassifier, loss) for loss in self.id_losses]
 
     def embed(self, feats: Sequence[Tensor]) -> list[Tensor]:
@@ -187,8 +193,9 @@ class RoIEmbeddingHead(BaseModule):
             person_ids: Shape (N,), in 0..num_identities-1, -1 = unlabelled.
 
         Returns:
-            ``loss_id``, and with an alignment ``loss_id_l0`` ... of each level
-            and ``loss_align_l0`` ... of each that follows another.
+            ``loss_id``, ``loss_id_class`` of the other classifier, and with an
+            alignment ``loss_id_l0`` ... of each level and ``loss_align_l0``
+            ... of each that follows another.
 
         Raises:
             UserError: If an id lies outside of -1..num_identities-1.
@@ -196,16 +203,18 @@ class RoIEmbeddingHead(BaseModule):
         host_ids, _ = read_people(person_ids, None, self.num_identities)
         rows = [torch.cat(list(levels), dim=1), *(levels if self.loss_align else ())]
         everybody = self._everybody(rows, person_ids, host_ids)
+        names = [IDENTITY, *(f'{IDENTITY}_l{level}' for level in range(len(rows) - 1))]
+        if self.classified_twice:
+            rows, names = [*rows, rows[0]], [*names, f'{IDENTITY}_class']
         logits = [loss.logits(row) for loss, row in zip(self.classifiers, rows)]
         labelled = everybody.mean_number(unlabelled=False)
-        names = [IDENTITY, *(f'{IDENTITY}_l{level}' for level in range(self.num_levels))]
         losses = {
             name: loss.loss(logit, person_ids, labelled)
             for name, loss, logit in zip(names, self.classifiers, logits)
         }
-        losses.update(self._align(logits[1:], levels, person_ids, everybody))
+        losses.update(self._align(logits[1 : 1 + len(levels)], levels, person_ids, everybody))
         if self.training:
-            for loss, known in zip(self.classifiers, everybody.after):
+            for loss, known in zip(self.classifiers, [*everybody.after, everybody.after[0]]):
                 loss.update(known, everybody.host_ids)
         return losses
 

@@ -41,8 +41,17 @@ class ReIDRoIHead(StandardRoIHead):
     embedder: RoIEmbeddingHead | None = None
     bbox_sampler: Any
 
-    def attach(self, embedder: RoIEmbeddingHead) -> None:
-        """Take the embedding head of a re-ID branch, without owning it."""
+    def attach(self, embedder: RoIEmbeddingHead | None) -> None:
+        """Take the embedding head of a re-ID branch, without owning it.
+
+        Raises:
+            ConfigError: If it is none for RoIs.
+        """
+        if not isinstance(embedder, (RoIEmbeddingHead, type(None))):
+            raise ConfigError(
+                f'{type(self).__name__} embeds once, so the head of RoIReID must be a '
+                f'RoIEmbeddingHead, but is {type(embedder).__name__}'
+            )
         # Past nn.Module, which would make its weights those of two modules.
         self.__dict__['embedder'] = embedder
 
@@ -121,7 +130,9 @@ class ReIDRoIHead(StandardRoIHead):
         results = self._bbox_forward(x, rois)
         scores = self.final_scores(results['cls_score'], rpn_results_list)
         parts = (rois, at_least_float32(scores), at_least_float32(results['bbox_pred']))
-        vectors = self.embedder and self.embedder.describe(results['levels']).split(sizes)
+        vectors = None
+        if self.embedder is not None:
+            vectors = self.describe(x, rois, results['levels']).split(sizes)
         detections = []
         for scene, meta in enumerate(batch_img_metas):
             own = [part.split(sizes)[scene] for part in parts]
@@ -130,6 +141,20 @@ class ReIDRoIHead(StandardRoIHead):
                 found.embeddings = vectors[scene][kept]
             detections.append(found)
         return detections
+
+    def describe(self, x: Sequence[Tensor], rois: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Describe RoIs that are detected.
+
+        Args:
+            x: The detector's feature maps.
+            rois: Shape (N, 5): scene, x1 y1 x2 y2 in input pixels.
+            levels: What the embedding head gave of them.
+
+        Returns:
+            Unit vectors (N, D).
+        """
+        assert self.embedder is not None
+        return self.embedder.describe(levels)
 
     def final_scores(self, logits: Tensor, proposals: Sequence[InstanceData]) -> Tensor:
         """Say how sure it is that RoIs are people, for suppression and as detections' scores.

@@ -17,9 +17,9 @@ from mmclsa.errors import ConfigError
 from mmclsa.models.roi_heads.embedding_head import RoIEmbeddingHead
 from mmclsa.models.roi_heads.reid_roi_head import NormAwareRoIHead
 from mmclsa.registry import MODELS
-from mmclsa.utils.loss_names import is_reid_loss
+from mmclsa.utils.loss_names import is_reid_loss, name_of_stage
 
-__all__ = ['RefinedRoIHead', 'SequentialRoIHead', 'refine_boxes']
+__all__ = ['RefinedRoIHead', 'SequentialRoIHead', 'refine_boxes', 'stage_test_cfg']
 
 _STAGE_SCORES = ('first', 'second')
 
@@ -44,6 +44,25 @@ def refine_boxes(
         boxes = head.bbox_coder.decode(rois[own, 1:], deltas[own].detach(), max_shape=shape)
         refined.append(InstanceData(bboxes=boxes))
     return refined
+
+
+def stage_test_cfg(test_cfg: Any, stage: str) -> Any:
+    """Read how a later stage is tested.
+
+    Args:
+        test_cfg: MMDetection's ``test_cfg.rcnn``, or None.
+        stage: The key in it that holds what is different in the stage.
+
+    Returns:
+        The stage's own, or None.
+
+    Example:
+        >>> stage_test_cfg(dict(score_thr=0.5, second_stage=dict(score_thr=0.1)), 'second_stage')
+        {'score_thr': 0.1, 'second_stage': {'score_thr': 0.1}}
+    """
+    if test_cfg is None:
+        return None
+    return type(test_cfg)({**test_cfg, **(test_cfg.get(stage) or {})})
 
 
 @MODELS.register_module()
@@ -99,15 +118,12 @@ class SequentialRoIHead(StandardRoIHead):
         **options: Any,
     ) -> None:
         super().__init__(train_cfg=train_cfg, test_cfg=test_cfg, **options)
-        own = (test_cfg or {}).get('second_stage') or {}
-        configs = dict(
-            train_cfg=train_cfg, test_cfg=test_cfg and type(test_cfg)({**test_cfg, **own})
-        )
+        configs = dict(train_cfg=train_cfg, test_cfg=stage_test_cfg(test_cfg, 'second_stage'))
         self.second_stage = MODELS.build({**configs, **second_stage})
         # What the first stage's loss leaves for the second one.
         self._sampled: tuple[Tensor, Tensor] | None = None
 
-    def attach(self, embedder: RoIEmbeddingHead) -> None:
+    def attach(self, embedder: RoIEmbeddingHead | None) -> None:
         """Let the second stage embed; see :meth:`ReIDRoIHead.attach`."""
         self.second_stage.attach(embedder)
 
@@ -182,5 +198,6 @@ class SequentialRoIHead(StandardRoIHead):
 def _of_stage(stage: int, losses: dict[str, Tensor]) -> dict[str, Tensor]:
     """Name the detection losses of a stage as MMDetection's cascade does."""
     return {
-        name if is_reid_loss(name) else f's{stage}.{name}': value for name, value in losses.items()
+        name if is_reid_loss(name) else name_of_stage(name, stage): value
+        for name, value in losses.items()
     }
