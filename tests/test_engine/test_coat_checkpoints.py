@@ -133,7 +133,9 @@ def peer_levels(peer, stage, aligned):
         tokens = normed(f'{scale}.transformer.0.norm1', tokens.flatten(2).transpose(1, 2))
         own = f'{scale}.transformer.0.attention'
         heads = [
-            layer(F.linear, f'{own}.{asked}_embedding', tokens).unflatten(2, (8, 16)).transpose(1, 2)
+            layer(F.linear, f'{own}.{asked}_embedding', tokens)
+            .unflatten(2, (8, 16))
+            .transpose(1, 2)
             for asked in ('query', 'key', 'value')
         ]
         mixed = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)

@@ -65,8 +65,7 @@ def after_block(block, tokens):
     into, _, _, out, _ = block.feed
     return [
         token
-        + out.weight
-        @ (into.weight @ normalised(token, block.feed_norm) + into.bias).clamp(min=0)
+        + out.weight @ (into.weight @ normalised(token, block.feed_norm) + into.bias).clamp(min=0)
         + out.bias
         for token in tokens
     ]

@@ -189,7 +189,8 @@ class COATRoIHead(SequentialRoIHead):
             for name, loss in super().loss(x, rpn_results_list, batch_data_samples).items()
         }
         shapes = [sample.metainfo['img_shape'] for sample in batch_data_samples]
-        refined = refine_boxes(self.second_stage.bbox_head, *self.second_stage.sampled, shapes)
+        rois, deltas = self.second_stage.sampled
+        refined = refine_boxes(self.second_stage.bbox_head, rois, deltas, shapes)
         third = self.third_stage.loss(x, refined, batch_data_samples)
         self.second_stage.sampled = self.third_stage.sampled = None
         return {**losses, **{name_of_stage(name, 2): loss for name, loss in third.items()}}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
 from mmclsa.models.roi_heads.token_attention import ScaleAttention
-from mmclsa.models.roi_heads.token_exchange import draw_exchange, exchange_stripe
+from mmclsa.models.roi_heads.token_exchange import Exchange, draw_exchange, exchange_stripe
 from mmclsa.registry import MODELS
 
 __all__ = ['OccludedAttention']
@@ -85,7 +85,7 @@ class OccludedAttention(BaseModule):
         """Make the upper level (N, out_channels, H, W) of RoIs (N, in_channels, H, W)."""
         maps = self.reduce(aligned)
         # One draw for all scales: what is hidden at one is hidden at the others.
-        exchange = draw_exchange(len(maps), *maps.shape[2:], self.stripe) if self.occludes else None
+        exchange = self._draw(maps) if self.occludes else None
         parts = [
             scale(part, exchange)
             for scale, part in zip(self.scales, maps.chunk(len(self.scales), dim=1))
@@ -98,9 +98,12 @@ class OccludedAttention(BaseModule):
         if self.lower is not None:
             lower = self.lower(aligned)
             if self.occludes:
-                exchange = draw_exchange(len(lower), *lower.shape[2:], self.stripe)
-                lower = exchange_stripe(lower, exchange)
+                lower = exchange_stripe(lower, self._draw(lower))
         return [lower, self(aligned)]
+
+    def _draw(self, maps: Tensor) -> Exchange:
+        people, _, height, width = maps.shape
+        return draw_exchange(people, height, width, self.stripe)
 
     @property
     def occludes(self) -> bool:

@@ -41,7 +41,7 @@ def draw_exchange(people: int, height: int, width: int, stripe: int) -> Exchange
         >>> _ = torch.manual_seed(0)
         >>> drawn = draw_exchange(3, 4, 2, stripe=1)
         >>> drawn.order.tolist(), drawn.rows, drawn.columns
-        ([2, 0, 1], slice(0, 4, None), slice(0, 1, None))
+        ([2, 1, 0], slice(3, 4, None), slice(0, 2, None))
     """
     along_rows = bool(torch.randint(2, ()) == 0)
     extent = height if along_rows else width
