@@ -177,5 +177,5 @@ class TestConfig:
     def test_feature(self):
         cfg = rival_config('coat').model
         cfg.reid.head.feature = 'stage1'
-        with pytest.raises(ConfigError, match="feature must be one of .* but is 'stage1'"):
+        with pytest.raises(ConfigError, match=r"feature must be one of .* but is 'stage1'"):
             MODELS.build(cfg)

@@ -1,4 +1,4 @@
-"""OIM, NAE, SeqNet, CLSA in it, and COAT through the commands: trained, tested, exported, in a gallery."""
+"""OIM, NAE, SeqNet, CLSA in it, and COAT through the commands: train, test, export, gallery."""
 
 from __future__ import annotations
 
