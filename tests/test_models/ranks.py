@@ -72,6 +72,7 @@ class RoIBranch(nn.Module):
                 embed_dims=8,
                 loss_id=dict(type='OIMLoss', queue_size=5),
                 loss_align=dict(type='SemanticAlignmentLoss'),
+                loss_class=dict(type='BNNeckIdentityLoss'),
             )
         )
 
