@@ -80,3 +80,8 @@ def test_commands_exist(page):
 def test_relative_links_resolve(page):
     for target in LINK.findall(FENCE.sub('', page.read_text())):
         assert (page.parent / target.partition('#')[0]).exists(), target
+
+
+@pytest.mark.parametrize('page', PAGES, ids=ids)
+def test_nothing_is_left_to_be_filled_in(page):
+    assert re.findall(r'@[A-Z][A-Z0-9_]*@|\b(?:TODO|FIXME|TBD)\b', page.read_text()) == []
