@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_converter_options, run_tool
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' / 'oim_r50.py'
 
@@ -20,8 +20,7 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models' /
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Convert a checkpoint of OIM.')
-    parser.add_argument('checkpoint', type=Path, help='file of OIM')
-    parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='file to write')
+    add_converter_options(parser)
     return parser.parse_args()
 
 
