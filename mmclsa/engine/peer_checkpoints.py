@@ -11,8 +11,8 @@ from mmengine.registry import init_default_scope
 
 from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
-from mmclsa.utils.checkpoint import check_whole, read_checkpoint
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.checkpoint import check_whole
+from mmclsa.utils.converting import read_weights, save_weights
 from mmclsa.utils.peer_weights import Rule, rename_weights
 
 __all__ = ['convert_checkpoint']
@@ -43,8 +43,7 @@ def convert_checkpoint(
         ConfigError: If the file is broken or of another model, or has too few
             tensors or too many.
     """
-    weights = read_checkpoint(path)['state_dict']
-    renamed = rename_weights(weights, rules, path, kind)
+    renamed = rename_weights(read_weights(path), rules, path, kind)
     tables, queues = ([n for n in renamed if n.endswith(end)] for end in (_TABLE, _QUEUE))
     if not tables or not queues:
         raise ConfigError(
@@ -57,8 +56,7 @@ def convert_checkpoint(
     if linear is not None:
         renamed.setdefault(_BIAS, linear.new_zeros(len(linear)))
     _check(renamed, config, path, (len(renamed[tables[0]]), len(renamed[queues[0]])))
-    with atomic_write(out) as temporary:
-        torch.save({'state_dict': renamed, 'meta': {'converted_from': kind}}, temporary)
+    save_weights(renamed, out, kind)
     return len(renamed)
 
 
