@@ -68,7 +68,7 @@ def counted(monkeypatch):
 
 
 def check(path: Path, wanted: list[int]) -> None:
-    """Frames and times are those of reading through, in any order, by one reader and by new ones."""
+    """Frames and times are those of reading through, in any order, by one reader and by others."""
     through, expected = VideoReader(path), {}
     for number, shown in through.read():
         expected[number] = (shown, through.time)
