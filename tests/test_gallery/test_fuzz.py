@@ -225,7 +225,7 @@ def test_bytes_that_are_no_frames_and_no_counts(blob, count, size):
     for data in (blob, packed, struct.pack('<I', count) + packed, struct.pack('<I', 3) + blob):
         frames, problem = outcome(lambda data=data: unpack_frames(data))
         assert problem or len(frames.frames) * 36 == size
-        counts, problem = outcome(lambda data=data: unpack_pairs(data))
+        _, problem = outcome(lambda data=data: unpack_pairs(data))
         assert problem or size == 6400
     for part in (packed[:-1], packed + b'x'):
         assert outcome(lambda part=part: unpack_frames(struct.pack('<I', 1) + part))[1]
