@@ -15,7 +15,7 @@ TOOLS = sorted(
     for path in REPO.glob(f'tools/{folder}')
 )
 SLOW = (
-    'cv2', 'faiss', 'gradio', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnxruntime', 'pandas',
+    'cv2', 'faiss', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnxruntime', 'pandas',
     'pyarrow', 'ray', 'rich', 'scipy', 'torch',
 )  # fmt: skip
 MOST_MIB = 120
