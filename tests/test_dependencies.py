@@ -45,7 +45,7 @@ MAY_IMPORT = {
             'media',
             'structures',
             'utils',
-            'visualization',
+            'version',
             'webui',
         ),
     ),
