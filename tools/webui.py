@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.trust import add_trust_option
-
-if TYPE_CHECKING:
-    from mmclsa.gallery.building import QueryEmbedder
 
 
 def parse_args() -> argparse.Namespace:
@@ -98,23 +94,6 @@ def check(args: argparse.Namespace) -> Access:
     return access
 
 
-def load_model(args: argparse.Namespace) -> QueryEmbedder:
-    """Load what describes the people of pictures; with --onnx by ONNX Runtime alone."""
-    if args.onnx:
-        from mmclsa.inference.onnx import OnnxSearcher
-
-        return OnnxSearcher(args.onnx)
-    from mmclsa.inference.from_index import embedder_of_index
-
-    return embedder_of_index(
-        args.index,
-        args.config,
-        args.checkpoint,
-        args.device,
-        trust_checkpoint=args.trust_checkpoint,
-    )
-
-
 def main() -> None:
     """Serve the page."""
     args = parse_args()
@@ -122,13 +101,21 @@ def main() -> None:
     for package in ('fastapi', 'uvicorn', 'python_multipart'):
         import_optional(package, 'webui')
     from mmclsa.gallery import GalleryIndex
+    from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.webui.app import build_app
     from mmclsa.webui.server import launch
     from mmclsa.webui.service import GalleryService
     from mmclsa.webui.settings import Limits
 
     GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
-    model = load_model(args)
+    model = embedder_of_index(
+        args.index,
+        args.config,
+        args.checkpoint,
+        args.device,
+        trust_checkpoint=args.trust_checkpoint,
+        onnx=args.onnx,
+    )
     with GalleryIndex.open(args.index, model.fingerprint) as index:
         service = GalleryService(index, model, Limits(args.max_upload, args.max_pixels))
         launch(build_app(service, access, args.allow_host), args.host, args.port)

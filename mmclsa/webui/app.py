@@ -38,9 +38,10 @@ def build_app(
     """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.workers = Workers()
         yield
-        workers.shutdown()
+        app.state.workers.shutdown()
         service.close()
 
     app = FastAPI(
@@ -51,8 +52,7 @@ def build_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    workers = Workers()
-    app.state.service, app.state.workers = service, workers
+    app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
     app.mount('/', StaticFiles(directory=_STATIC, html=True))

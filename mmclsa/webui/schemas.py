@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mmclsa.webui.settings import MAX_HITS, MAX_LOOKS, MAX_ROWS
+from mmclsa.webui.settings import MAX_HITS, MAX_LOOKS, MAX_NUMBER, MAX_ROWS
 
 __all__ = [
     'Calibration',
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
-Row = Annotated[int, Field(ge=0, lt=2**63)]
+Row = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Time = Optional[Union[Annotated[str, Field(max_length=64)], float]]
 
 

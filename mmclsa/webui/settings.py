@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['MAX_HITS', 'MAX_LOOKS', 'MAX_ROWS', 'Limits']
+__all__ = ['MAX_HITS', 'MAX_LOOKS', 'MAX_NUMBER', 'MAX_ROWS', 'Limits']
 
 #: Hits of one search.
 MAX_HITS = 200
@@ -12,6 +12,8 @@ MAX_HITS = 200
 MAX_LOOKS = 20
 #: Rows confirmed or rejected.
 MAX_ROWS = 1000
+#: Of a row or a frame: what a browser counts exactly.
+MAX_NUMBER = 2**53 - 1
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from mmclsa.webui.schemas import Problem
 from mmclsa.webui.service import GalleryService
 from mmclsa.webui.workers import Workers
 
-__all__ = ['GONE', 'JpegResponse', 'Service', 'Threads', 'make_router', 'picture_response']
+__all__ = ['GONE', 'PICTURE', 'Service', 'Threads', 'make_router', 'picture_response']
 
 #: For ``responses``: what is asked for is not there.
 GONE: dict[int | str, dict[str, Any]] = {
     404: {'model': Problem, 'description': 'It is not there, or no longer.'}
 }
+_KEPT = 'private, max-age=600'
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {'model': Problem, 'description': 'The request is none, or for another host.'},
     401: {'model': Problem, 'description': 'Name and password or token are needed.'},
@@ -26,10 +27,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class JpegResponse(Response):
-    """A picture. Rows are never given to another person, so browsers may keep it for a while."""
-
-    media_type = 'image/jpeg'
+#: The same, of a route that gives a picture.
+PICTURE: dict[int | str, dict[str, Any]] = {
+    **GONE,
+    200: {
+        'description': 'A JPEG.',
+        'content': {'image/jpeg': {'schema': {'type': 'string', 'format': 'binary'}}},
+    },
+}
 
 
 def make_router(tag: str) -> APIRouter:
@@ -37,9 +42,9 @@ def make_router(tag: str) -> APIRouter:
     return APIRouter(prefix='/api', tags=[tag], responses=_PROBLEMS)
 
 
-def picture_response(data: bytes) -> JpegResponse:
-    """Send a JPEG."""
-    return JpegResponse(data, headers={'Cache-Control': 'private, max-age=600'})
+def picture_response(data: bytes) -> Response:
+    """Send a JPEG. Rows never become another person's, so browsers may keep it for a while."""
+    return Response(data, media_type='image/jpeg', headers={'Cache-Control': _KEPT})
 
 
 def _service(request: Request) -> GalleryService:

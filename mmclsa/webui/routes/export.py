@@ -17,8 +17,9 @@ router = make_router('export')
 _TYPES = {'json': 'application/json', 'csv': 'text/csv; charset=utf-8', 'zip': 'application/zip'}
 _BLOCK = 1 << 20
 _FILES: dict[str, Any] = {
-    kind.partition(';')[0]: {'schema': {'type': 'string', 'format': 'binary'}}
-    for kind in _TYPES.values()
+    'application/json': {'schema': {'$ref': '#/components/schemas/SearchAnswer'}},
+    'text/csv': {'schema': {'type': 'string'}},
+    'application/zip': {'schema': {'type': 'string', 'format': 'binary'}},
 }
 
 

@@ -1,12 +1,13 @@
 """Uploading a picture, and who is in it."""
 
 from pathlib import PureWindowsPath
+from typing import Annotated
 
-from fastapi import UploadFile
+from fastapi import Path, UploadFile
+from fastapi.responses import Response
 
 from mmclsa.webui.routes.common import (
-    GONE,
-    JpegResponse,
+    PICTURE,
     Service,
     Threads,
     make_router,
@@ -15,6 +16,7 @@ from mmclsa.webui.routes.common import (
 from mmclsa.webui.schemas import PersonBox, PictureInfo
 
 router = make_router('pictures')
+PicturePath = Annotated[str, Path(max_length=64, description='As the upload was answered.')]
 _LONGEST_NAME = 200
 
 
@@ -36,14 +38,14 @@ async def upload(file: UploadFile, service: Service, threads: Threads) -> Pictur
     )
 
 
-@router.get('/pictures/{picture}', response_class=JpegResponse, responses=GONE)
-async def shown(picture: str, service: Service) -> JpegResponse:
+@router.get('/pictures/{picture}', response_class=Response, responses=PICTURE)
+async def shown(picture: PicturePath, service: Service) -> Response:
     """Give an uploaded picture, upright, its longer side at most 1600 pixels."""
     return picture_response(service.pictures.get(picture).shown)
 
 
-@router.get('/pictures/{picture}/people/{number}', response_class=JpegResponse, responses=GONE)
-async def person(picture: str, number: int, service: Service) -> JpegResponse:
+@router.get('/pictures/{picture}/people/{number}', response_class=Response, responses=PICTURE)
+async def person(picture: PicturePath, number: int, service: Service) -> Response:
     """Give a person of an uploaded picture, cut out."""
     stored = service.pictures.get(picture)
     stored.check(number)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path
+from fastapi.responses import Response
 
 from mmclsa.media import is_video
 from mmclsa.utils.times import format_time
@@ -12,7 +13,7 @@ from mmclsa.webui.footage import FRAME_SIDE, Scene
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.routes.common import (
     GONE,
-    JpegResponse,
+    PICTURE,
     Service,
     Threads,
     make_router,
@@ -20,10 +21,11 @@ from mmclsa.webui.routes.common import (
 )
 from mmclsa.webui.schemas import Clip, ClipFrame, SceneInfo, SightingDetail
 from mmclsa.webui.service import GalleryService, Sighting
+from mmclsa.webui.settings import MAX_NUMBER
 from mmclsa.webui.workers import Workers
 
 router = make_router('rows')
-RowPath = Annotated[int, Path(ge=0, lt=2**63, description='Number of a row of the index.')]
+RowPath = Annotated[int, Path(ge=0, le=MAX_NUMBER, description='Number of a row of the index.')]
 
 
 @router.get('/rows/{row}', responses=GONE)
@@ -34,8 +36,8 @@ async def row(row: RowPath, service: Service, threads: Threads) -> SightingDetai
     return sighting_detail(sighting, kept is not None)
 
 
-@router.get('/rows/{row}/crop', response_class=JpegResponse, responses=GONE)
-async def crop(row: RowPath, service: Service, threads: Threads) -> JpegResponse:
+@router.get('/rows/{row}/crop', response_class=Response, responses=PICTURE)
+async def crop(row: RowPath, service: Service, threads: Threads) -> Response:
     """Give the person, cut out: what the index has kept, or else out of the scene."""
     kept = await threads.run('index', service.kept_crop, row)
     if kept is None:
@@ -45,8 +47,8 @@ async def crop(row: RowPath, service: Service, threads: Threads) -> JpegResponse
     return picture_response(kept)
 
 
-@router.get('/rows/{row}/scene', response_class=JpegResponse, responses=GONE)
-async def scene(row: RowPath, service: Service, threads: Threads) -> JpegResponse:
+@router.get('/rows/{row}/scene', response_class=Response, responses=PICTURE)
+async def scene(row: RowPath, service: Service, threads: Threads) -> Response:
     """Give the whole scene, its longer side at most 1600 pixels."""
     sighting = await threads.run('index', service.sighting, row)
     return picture_response((await _scene(sighting, service, threads)).data)
@@ -86,8 +88,8 @@ async def clip(row: RowPath, service: Service, threads: Threads) -> Clip:
     )
 
 
-@router.get('/rows/{row}/frames/{frame}', response_class=JpegResponse, responses=GONE)
-async def frame(row: RowPath, frame: RowPath, service: Service, threads: Threads) -> JpegResponse:
+@router.get('/rows/{row}/frames/{frame}', response_class=Response, responses=PICTURE)
+async def frame(row: RowPath, frame: RowPath, service: Service, threads: Threads) -> Response:
     """Give a frame of a clip, its longer side at most 960 pixels."""
     sighting = await threads.run('index', service.sighting, row)
     frames, *_ = await _clip(sighting, service, threads)
