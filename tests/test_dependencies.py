@@ -40,6 +40,7 @@ MAY_IMPORT = {
     'webui': (
         *(
             'errors',
+            'evaluation.functional',
             'gallery',
             'inference',
             'media',

@@ -37,6 +37,12 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='largest image, width times height (default: 40000000)',
     )
+    parser.add_argument(
+        '--keep-days',
+        type=float,
+        metavar='N',
+        help='first delete from the index, for good, who was last seen more than N days ago',
+    )
     args = parser.parse_args()
     args.auth_file = None
     if args.auth is not None:
@@ -100,23 +106,27 @@ def main() -> None:
     access = check(args)
     for package in ('fastapi', 'uvicorn', 'python_multipart'):
         import_optional(package, 'webui')
-    from mmclsa.gallery import GalleryIndex
+    from mmclsa.gallery import GalleryIndex, forget_older_than
     from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.webui.app import build_app
     from mmclsa.webui.server import launch
     from mmclsa.webui.service import GalleryService
     from mmclsa.webui.settings import Limits
 
-    GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
-    model = embedder_of_index(
-        args.index,
-        args.config,
-        args.checkpoint,
-        args.device,
-        trust_checkpoint=args.trust_checkpoint,
-        onnx=args.onnx,
-    )
-    with GalleryIndex.open(args.index, model.fingerprint) as index:
+    if args.keep_days is not None:
+        with GalleryIndex.open(args.index, writable=True) as index:
+            print(f'{args.index}: {forget_older_than(index, args.keep_days)}')
+    # Opened before a model is loaded, so that what is wrong with it is said at once.
+    with GalleryIndex.open(args.index) as index:
+        model = embedder_of_index(
+            args.index,
+            args.config,
+            args.checkpoint,
+            args.device,
+            trust_checkpoint=args.trust_checkpoint,
+            onnx=args.onnx,
+        )
+        index.check_model(model.fingerprint)
         service = GalleryService(index, model, Limits(args.max_upload, args.max_pixels))
         launch(build_app(service, access, args.allow_host), args.host, args.port)
 

@@ -11,7 +11,6 @@ from mmclsa.gallery import GalleryRecord, Hit
 from mmclsa.utils.times import format_time
 from mmclsa.webui.schemas import FoundHit, SightingDetail, SightingFrame
 from mmclsa.webui.service import Sighting
-from mmclsa.webui.stays import stay_of
 
 __all__ = ['file_name', 'found_hits', 'known', 'rounded', 'sighting_detail']
 
@@ -60,11 +59,15 @@ def found_hits(hits: Sequence[Hit], with_crop: frozenset[int]) -> list[FoundHit]
         FoundHit(
             rank=rank,
             similarity=round(hit.similarity, 6),
-            probability=getattr(hit, 'probability', None),
+            probability=_probability(hit.probability),
             **_common(hit.row, hit.record, hit.row in with_crop),
         )
         for rank, hit in enumerate(hits, 1)
     ]
+
+
+def _probability(given: float | None) -> float | None:
+    return None if given is None else round(given, 4)
 
 
 def sighting_detail(sighting: Sighting, has_crop: bool) -> SightingDetail:
@@ -88,18 +91,17 @@ def sighting_detail(sighting: Sighting, has_crop: bool) -> SightingDetail:
 
 
 def _common(row: int, record: GalleryRecord, has_crop: bool) -> dict[str, Any]:
-    stay = stay_of(record)
     return dict(
         row=row,
         source=file_name(record.source),
         frame=record.frame,
         time=known(record.time),
         time_text=format_time(record.time),
-        time_from=known(stay.time_from),
-        time_to=known(stay.time_to),
-        time_from_text=format_time(stay.time_from),
-        time_to_text=format_time(stay.time_to),
-        num_frames=stay.num_frames,
+        time_from=known(record.time_from),
+        time_to=known(record.time_to),
+        time_from_text=format_time(record.time_from),
+        time_to_text=format_time(record.time_to),
+        num_frames=record.num_frames,
         camera=record.camera,
         box=rounded(record.box),
         score=round(record.score, 6),

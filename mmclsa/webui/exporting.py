@@ -119,9 +119,9 @@ def _files_of(sighting: Sighting, kept: bytes | None, service: GalleryService) -
 
 def _clip(sighting: Sighting, service: GalleryService) -> bytes:
     """Write the seconds around a sighting as a video."""
-    record, stay, footage = sighting.record, sighting.stay, service.footage
+    record, footage = sighting.record, service.footage
     fps, count = footage.fps(record.source)
-    frames = clip_frames(record.frame, stay.first_frame, stay.last_frame, fps, count)
+    frames = clip_frames(record.frame, record.first_frame, record.last_frame, fps, count)
     step = frames[1] - frames[0] if len(frames) > 1 else 1
     with tempfile.TemporaryDirectory(prefix='mmclsa-clip-') as folder:
         path = Path(folder) / 'clip.mp4'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,24 +10,25 @@ from typing import Any, Literal
 import numpy as np
 
 from mmclsa.errors import DataError, UserError
+from mmclsa.evaluation.functional import Calibration, fit_calibration
 from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
+from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.inference.queries import fuse_embeddings
 from mmclsa.inference.searching import rank_people
 from mmclsa.media import decode_bytes
-from mmclsa.structures.sightings import Stay, TrackFrames
+from mmclsa.structures.sightings import TrackFrames
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.settings import Limits
-from mmclsa.webui.stays import behind_of, crops_of, state_of, stay_of
 from mmclsa.webui.time_limits import search_filter
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
 __all__ = ['Answer', 'GalleryService', 'PersonRows', 'Sighting', 'Summary']
 
-_LOOK_AGAIN = 1.0  # seconds
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Summary:
     state: str
     unit: Literal['sighting', 'detection']
     has_crops: bool
-    calibration: Any = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,6 @@ class Sighting:
     row: int
     record: GalleryRecord
     behind: TrackFrames
-
-    @property
-    def stay(self) -> Stay:
-        """From when to when the person was seen."""
-        return stay_of(self.record)
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,6 @@ class GalleryService:
         self._embedder = embedder
         self._index_lock = threading.RLock()
         self._model_lock = threading.Lock()
-        self._looked = time.monotonic()
         self._summary: Summary | None = None
 
     @property
@@ -145,9 +139,7 @@ class GalleryService:
         with self._index_lock:
             self._follow()
             if self._summary is None:
-                index = self._index
-                has_crops = bool(getattr(index, 'has_crops', False))
-                self._summary = Summary(index.contents(), state_of(index), 'detection', has_crops)
+                self._summary = _summary_of(self._index)
             return self._summary
 
     def upload(self, data: bytes, name: str) -> tuple[str, StoredPicture]:
@@ -244,7 +236,7 @@ class GalleryService:
                 raise UserError('the query must have a person of a picture, a box or a row')
             feature = fuse_embeddings(np.stack(known))
             hits = rank_people(self._index, feature, topk, where, group_by_track=unit == 'sighting')
-            with_crop = frozenset(crops_of(self._index, [hit.row for hit in hits]))
+            with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
             return Answer(hits, with_crop, [], len(self._index))
 
     def sighting(self, row: int) -> Sighting:
@@ -256,7 +248,7 @@ class GalleryService:
         with self._index_lock:
             self._check_rows([row])
             (record,) = self._index.records([row])
-            return Sighting(row, record, behind_of(self._index, row, record))
+            return Sighting(row, record, self._index.behind(row))
 
     def kept_crop(self, row: int) -> bytes | None:
         """Give the crop that the index keeps of a row, a JPEG; None if it keeps none.
@@ -266,7 +258,7 @@ class GalleryService:
         """
         with self._index_lock:
             self._check_rows([row])
-            return crops_of(self._index, [row]).get(row) or None
+            return self._index.crops([row]).get(row)
 
     def people(
         self, min_probability: float | None, limit: int
@@ -284,8 +276,8 @@ class GalleryService:
             PersonRows(
                 [rows[place] for place in places],
                 sorted({records[place].camera for place in places}),
-                min(stay_of(records[place]).time_from for place in places),
-                max(stay_of(records[place]).time_to for place in places),
+                min(records[place].time_from for place in places),
+                max(records[place].time_to for place in places),
             )
             for places in largest
         ], []
@@ -295,15 +287,16 @@ class GalleryService:
         self.footage.close()
 
     def _follow(self) -> None:
-        """Take over what others have added to the index."""
-        now = time.monotonic()
-        if now - self._looked < _LOOK_AGAIN:
-            return
-        before = state_of(self._index)
-        self._index.refresh()
-        if state_of(self._index) != before:
+        """Take over what others have added to the index, or deleted from it."""
+        for attempt in range(_ATTEMPTS):
+            if not self._index.changed_on_disk():
+                return
+            try:
+                self._index.refresh()
+            except MissingFileError:  # a writer may have replaced files since
+                if attempt == _ATTEMPTS - 1:
+                    raise
             self._summary = None
-        self._looked = now
 
     def _check_rows(self, rows: Sequence[int]) -> None:
         if rows and not self._has(rows):
@@ -316,3 +309,14 @@ class GalleryService:
         except DataError:
             return False
         return True
+
+
+def _summary_of(index: GalleryIndex) -> Summary:
+    contents = index.contents()
+    return Summary(
+        contents,
+        index.generation,
+        'sighting' if contents.sightings else 'detection',
+        index.has_crops,
+        fit_calibration(index.pair_counts()),
+    )

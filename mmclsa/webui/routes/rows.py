@@ -109,9 +109,9 @@ async def _clip(
     sighting: Sighting, service: GalleryService, threads: Workers
 ) -> tuple[list[int], float, int]:
     """Give the frames of a clip, frames a second of the video, and the step between them."""
-    record, stay = sighting.record, sighting.stay
+    record = sighting.record
     if not is_video(record.source):
         return [record.frame], 1.0, 1
     fps, count = await threads.read(record.source, service.footage.fps, record.source)
-    frames = clip_frames(record.frame, stay.first_frame, stay.last_frame, fps, count)
+    frames = clip_frames(record.frame, record.first_frame, record.last_frame, fps, count)
     return frames, fps, frames[1] - frames[0] if len(frames) > 1 else 1
