@@ -52,6 +52,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
     parser.add_argument('--config', help='override the config stored in the index')
     parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
+    parser.add_argument(
+        '--onnx',
+        metavar='DIR',
+        help='use a model exported by tools/deployment/export_onnx.py instead, which needs neither '
+        'PyTorch nor OpenMMLab',
+    )
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     return parser.parse_args()
@@ -93,6 +99,7 @@ def main() -> None:
         args.checkpoint,
         args.device,
         trust_checkpoint=args.trust_checkpoint,
+        onnx=args.onnx,
     )
     with GalleryIndex.open(args.index, embedder.fingerprint) as index:
         queries = choose_queries(embedder, args.query, args.box, args.person, ask)

@@ -97,11 +97,14 @@ class Hit:
             same, and no other person ever has it.
         similarity: Cosine of the angle between query and embedding.
         record: The record.
+        probability: That it is the same person, by what the index has taught
+            itself (``fit_calibration``); None if it could not.
     """
 
     row: int
     similarity: float
     record: GalleryRecord
+    probability: float | None = None
 
 
 def encode_record(record: GalleryRecord) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ from mmclsa.gallery.manifest import MANIFEST
 from mmclsa.inference.queries import QueryPerson, describe_queries
 from mmclsa.inference.results import GalleryHits
 
-__all__ = ['GalleryInput', 'open_gallery', 'rank_people', 'search']
+__all__ = ['GalleryInput', 'check_gallery', 'open_gallery', 'rank_people', 'search']
 
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
 RERANK_DEPTH = 200
@@ -122,6 +122,27 @@ def _best_of_tracks(hits: Sequence[Hit]) -> list[Hit]:
     return list(best.values())
 
 
+def check_gallery(gallery: GalleryInput | None) -> None:
+    """Refuse a gallery that is none; an index with nobody in it is one.
+
+    Args:
+        gallery: What :func:`open_gallery` is given.
+
+    Raises:
+        ConfigError: If it is None, or an empty text or list.
+
+    Example:
+        >>> check_gallery([])
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: gallery must be an index or its folder, or pictures, ...
+    """
+    if not isinstance(gallery, (GalleryIndex, Path)) and (gallery is None or not len(gallery)):
+        raise ConfigError(
+            'gallery must be an index or its folder, or pictures, folders, videos and lists, but '
+            'none is given'
+        )
+
+
 @contextmanager
 def open_gallery(
     gallery: GalleryInput, embedder: Embedder, batch_size: int = 8
@@ -138,12 +159,13 @@ def open_gallery(
         The index.
 
     Raises:
-        ConfigError: If the index is of another model.
+        ConfigError: If there is no gallery, or the index is of another model.
         UserError: If a source does not exist.
 
     Warns:
         UserWarning: If a file of the gallery cannot be used; names the first.
     """
+    check_gallery(gallery)
     if isinstance(gallery, (str, Path)):
         gallery = os.path.expanduser(gallery) if not os.path.lexists(gallery) else gallery
     if isinstance(gallery, GalleryIndex):
