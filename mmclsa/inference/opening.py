@@ -15,10 +15,31 @@ from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Embedder, build_gallery, plan_units
 from mmclsa.gallery.manifest import MANIFEST
 
-__all__ = ['GalleryInput', 'open_gallery']
+__all__ = ['GalleryInput', 'check_gallery', 'open_gallery']
 
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
 _MAX_TOLD = 5  # of the files that were not searched
+
+
+def check_gallery(gallery: GalleryInput | None) -> None:
+    """Refuse a gallery that is none; an index with nobody in it is one.
+
+    Args:
+        gallery: What :func:`open_gallery` is given.
+
+    Raises:
+        ConfigError: If it is None, or an empty text or list.
+
+    Example:
+        >>> check_gallery([])
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: gallery must be an index or its folder, or pictures, ...
+    """
+    if not isinstance(gallery, (GalleryIndex, Path)) and (gallery is None or not len(gallery)):
+        raise ConfigError(
+            'gallery must be an index or its folder, or pictures, folders, videos and lists, but '
+            'none is given'
+        )
 
 
 @contextmanager
@@ -37,12 +58,13 @@ def open_gallery(
         The index.
 
     Raises:
-        ConfigError: If the index is of another model.
+        ConfigError: If there is no gallery, or the index is of another model.
         UserError: If a source does not exist.
 
     Warns:
         UserWarning: If a file of the gallery cannot be used; names the first.
     """
+    check_gallery(gallery)
     if isinstance(gallery, (str, Path)):
         gallery = os.path.expanduser(gallery) if not os.path.lexists(gallery) else gallery
     if isinstance(gallery, GalleryIndex):

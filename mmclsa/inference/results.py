@@ -25,7 +25,7 @@ __all__ = ['GalleryHits', 'load_record_pictures', 'time_span']
 
 @dataclass(frozen=True, eq=False)
 class GalleryHits:
-    """Ranked hits of a query.
+    """Ranked hits of a query, which are printed as a table.
 
     Attributes:
         query: Who was looked for, one entry a picture.
@@ -39,6 +39,10 @@ class GalleryHits:
     hits: Sequence[Hit]
     crops: Mapping[int, bytes] = field(default_factory=dict)
     calibration: Calibration | None = None
+
+    def __repr__(self) -> str:
+        """Show the table, not the pixels of the query."""
+        return self.table()
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain lists and numbers, as ``results.json`` has them.

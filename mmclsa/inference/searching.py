@@ -15,7 +15,7 @@ from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT
 from mmclsa.gallery import Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder
 from mmclsa.gallery.index_reader import IndexReader
-from mmclsa.inference.opening import GalleryInput, open_gallery
+from mmclsa.inference.opening import GalleryInput, check_gallery, open_gallery
 from mmclsa.inference.probabilities import calibration_of, with_probabilities
 from mmclsa.inference.queries import (
     QueryPerson,
@@ -28,6 +28,7 @@ from mmclsa.inference.results import GalleryHits
 __all__ = [
     'GalleryInput',
     'HitUnit',
+    'check_gallery',
     'open_gallery',
     'rank_people',
     'search',
