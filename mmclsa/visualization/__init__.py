@@ -30,6 +30,7 @@ from mmclsa.visualization.query_report import (
 )
 from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
+from mmclsa.visualization.reliability import draw_reliability
 from mmclsa.visualization.search_curves import (
     draw_gallery_sizes,
     draw_strata,
@@ -58,6 +59,7 @@ __all__ = [
     'draw_levels',
     'draw_methods',
     'draw_rank_list',
+    'draw_reliability',
     'draw_strata',
     'draw_timeline',
     'draw_training_curves',
