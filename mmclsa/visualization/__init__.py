@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmclsa.visualization.canvas import crop_person, draw_boxes, fit_into, write_picture
+from mmclsa.visualization.contact_sheet import SheetPerson, draw_contact_sheet
 from mmclsa.visualization.curves import (
     cmc_curve,
     draw_cmc,
@@ -48,11 +49,13 @@ __all__ = [
     'PersonSearchVisualizer',
     'QueryCase',
     'RankedPerson',
+    'SheetPerson',
     'cmc_curve',
     'crop_person',
     'draw_binned_curves',
     'draw_boxes',
     'draw_cmc',
+    'draw_contact_sheet',
     'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
