@@ -61,6 +61,7 @@ from mmclsa.evaluation.functional.strata import (
     precisions_by_height,
     precisions_by_height_ratio,
 )
+from mmclsa.evaluation.functional.tracking import IdentityScore, idf1
 
 __all__ = [
     'HEIGHT_EDGES',
@@ -70,6 +71,7 @@ __all__ = [
     'Calibration',
     'DetectionResult',
     'Hits',
+    'IdentityScore',
     'LevelGain',
     'PairedDifference',
     'Preset',
@@ -94,6 +96,7 @@ __all__ = [
     'flags_of_metric',
     'gallery_people',
     'holm',
+    'idf1',
     'js_divergences',
     'k_reciprocal_distances',
     'kl_divergences',
