@@ -1,6 +1,13 @@
-"""Pictures of boxes, ranked results and training runs."""
+"""Pictures of boxes, ranked results and training runs.
+
+``PersonSearchVisualizer``, the one that needs MMDetection, is imported when it is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mmclsa.visualization.canvas import crop_person, draw_boxes, fit_into, write_picture
+from mmclsa.visualization.contact_sheet import SheetPerson, draw_contact_sheet
 from mmclsa.visualization.curves import (
     cmc_curve,
     draw_cmc,
@@ -24,6 +31,7 @@ from mmclsa.visualization.query_report import (
 )
 from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
+from mmclsa.visualization.reliability import draw_reliability
 from mmclsa.visualization.search_curves import (
     draw_gallery_sizes,
     draw_strata,
@@ -31,7 +39,9 @@ from mmclsa.visualization.search_curves import (
     save_search_pictures,
 )
 from mmclsa.visualization.timeline import draw_timeline
-from mmclsa.visualization.visualizer import PersonSearchVisualizer
+
+if TYPE_CHECKING:
+    from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
     'BinnedCurve',
@@ -39,17 +49,20 @@ __all__ = [
     'PersonSearchVisualizer',
     'QueryCase',
     'RankedPerson',
+    'SheetPerson',
     'cmc_curve',
     'crop_person',
     'draw_binned_curves',
     'draw_boxes',
     'draw_cmc',
+    'draw_contact_sheet',
     'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
     'draw_levels',
     'draw_methods',
     'draw_rank_list',
+    'draw_reliability',
     'draw_strata',
     'draw_timeline',
     'draw_training_curves',
@@ -65,3 +78,14 @@ __all__ = [
     'save_training_curves',
     'write_picture',
 ]
+
+
+if not TYPE_CHECKING:  # type checkers know the name from above, and no others
+
+    def __getattr__(name: str) -> Any:
+        if name == 'PersonSearchVisualizer':
+            return getattr(import_module('mmclsa.visualization.visualizer'), name)
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
