@@ -40,12 +40,13 @@ MAY_IMPORT = {
     'webui': (
         *(
             'errors',
+            'evaluation.functional',
             'gallery',
             'inference',
             'media',
             'structures',
             'utils',
-            'visualization',
+            'version',
             'webui',
         ),
     ),
