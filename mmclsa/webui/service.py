@@ -10,13 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.evaluation.functional import Calibration, fit_calibration
+from mmclsa.evaluation.functional import Calibration
 from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.queries import fuse_embeddings
-from mmclsa.inference.searching import rank_people
+from mmclsa.inference.searching import HitUnit, rank_people
 from mmclsa.media import decode_bytes
 from mmclsa.structures.sightings import TrackFrames
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
@@ -202,7 +203,7 @@ class GalleryService:
         rows: Sequence[int] = (),
         where: SearchFilter | None = None,
         topk: int = 10,
-        unit: str = 'sighting',
+        unit: HitUnit = 'sighting',
         min_probability: float | None = None,
         confirmed: Sequence[int] = (),
         rejected: Sequence[int] = (),
@@ -226,18 +227,28 @@ class GalleryService:
             GoneError: If there is no such row.
             UserError: If nobody is given, or a limit has no meaning.
         """
+        if not looks and not rows:
+            raise UserError('the query must have a person of a picture, a box or a row')
         with self._index_lock:
             self._follow()
             self._check_rows([*rows, *confirmed, *rejected])
-            known = list(looks)
-            if rows:
-                known.extend(self._index.embeddings(list(rows)))
-            if not known:
-                raise UserError('the query must have a person of a picture, a box or a row')
-            feature = fuse_embeddings(np.stack(known))
-            hits = rank_people(self._index, feature, topk, where, group_by_track=unit == 'sighting')
+            known = [*looks, *(self._index.embeddings(list(rows)) if rows else ())]
+            hits = rank_people(
+                self._index,
+                fuse_embeddings(np.stack(known)),
+                topk,
+                where,
+                unit=unit,
+                min_probability=min_probability,
+                confirmed=confirmed,
+                rejected=rejected,
+                left_out=rows,
+                # A sighting is itself a mean of several looks.
+                looks=len(known) + bool(rows),
+            )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
-            return Answer(hits, with_crop, [], len(self._index))
+            searched = len(self._index)
+        return Answer(hits, with_crop, _warnings(hits, where, min_probability), searched)
 
     def sighting(self, row: int) -> Sighting:
         """Give a row of the index.
@@ -311,6 +322,19 @@ class GalleryService:
         return True
 
 
+def _warnings(
+    hits: Sequence[Hit], where: SearchFilter | None, min_probability: float | None
+) -> list[str]:
+    """Say why nothing was found."""
+    if hits:
+        return []
+    if min_probability:
+        return [f'nobody is the person with a probability of {min_probability:g} or more']
+    if where is not None and not where.passes_all:
+        return ['nobody was seen by these cameras at these times']
+    return ['nobody is in the index, or nobody else']
+
+
 def _summary_of(index: GalleryIndex) -> Summary:
     contents = index.contents()
     return Summary(
@@ -318,5 +342,5 @@ def _summary_of(index: GalleryIndex) -> Summary:
         index.generation,
         'sighting' if contents.sightings else 'detection',
         index.has_crops,
-        fit_calibration(index.pair_counts()),
+        calibration_of(index).calibration,
     )
