@@ -257,6 +257,7 @@ class GalleryService:
             GoneError: If there is no such row.
         """
         with self._index_lock:
+            self._follow()
             self._check_rows([row])
             (record,) = self._index.records([row])
             return Sighting(row, record, self._index.behind(row))
@@ -268,6 +269,7 @@ class GalleryService:
             GoneError: If there is no such row.
         """
         with self._index_lock:
+            self._follow()
             self._check_rows([row])
             return self._index.crops([row]).get(row)
 
