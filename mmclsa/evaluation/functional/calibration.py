@@ -58,6 +58,26 @@ class Calibration:
         """
         return np.interp(similarity, self.similarities, self.probabilities)
 
+    def similarity(self, probability: float) -> float:
+        """Give the least similarity that has a probability; infinite if none has.
+
+        Args:
+            probability: In [0, 1].
+
+        Example:
+            >>> calibration = Calibration(np.array([0.0, 1.0]), np.array([0.1, 0.9]), 50, 50)
+            >>> round(calibration.similarity(0.5), 3), calibration.similarity(0.95)
+            (0.5, inf)
+        """
+        above = np.flatnonzero(self.probabilities >= probability)
+        if not len(above):
+            return float('inf')
+        last = int(above[0])
+        if not last:
+            return -float('inf')  # so has every other
+        step = slice(last - 1, last + 1)
+        return float(np.interp(probability, self.probabilities[step], self.similarities[step]))
+
 
 def fit_calibration(
     counts: PairCounts, method: Literal['logistic', 'isotonic'] = 'logistic'
