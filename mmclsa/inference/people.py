@@ -22,7 +22,7 @@ __all__ = ['MAX_SIGHTINGS', 'PersonGroup', 'people_of_index']
 
 #: More would need more memory than a desktop has to spare: a few matrices of their pairs.
 MAX_SIGHTINGS = 6000
-_PROBABILITY = 0.9
+_PROBABILITY = 0.8  # ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def people_of_index(
         index: The index.
         where: Which records are looked at.
         min_probability: How probable it must be that two groups are of one
-            person, in [0, 1], by what the index has learnt; 0.9 if neither
+            person, in [0, 1], by what the index has learnt; 0.8 if neither
             limit is given.
         min_similarity: Or how similar they must be (cosine), for an index
             that has learnt nothing.

@@ -13,7 +13,7 @@ from mmclsa.structures import PAIR_BINS, PairCounts
 
 __all__ = ['METHODS', 'MIN_PAIRS', 'Calibration', 'count_pairs', 'fit_calibration', 'isotonic']
 
-METHODS = ('logistic', 'isotonic')
+METHODS = ('isotonic', 'logistic')
 #: Fewer pairs of either kind give no calibration. The limit is ours.
 MIN_PAIRS = 50
 _MIDDLES = (np.arange(PAIR_BINS) + 0.5) * (2 / PAIR_BINS) - 1
@@ -80,16 +80,17 @@ class Calibration:
 
 
 def fit_calibration(
-    counts: PairCounts, method: Literal['logistic', 'isotonic'] = 'logistic'
+    counts: PairCounts, method: Literal['isotonic', 'logistic'] = 'isotonic'
 ) -> Calibration | None:
     """Learn from counted pairs how probable "the same person" is at a similarity.
 
     Convention:
         Pairs of one person weigh as much as all of two people: the prior is
-        1/2. ``'logistic'`` fits a straight line to the log-odds (Platt, 1999,
-        with his targets a little off 0 and 1); ``'isotonic'`` the best
-        function that never falls (Zadrozny and Elkan, KDD 2002), with one
-        pair of each kind added to either end, so that nothing is certain.
+        1/2. ``'isotonic'`` fits the best function that never falls (Zadrozny
+        and Elkan, KDD 2002), with one pair of each kind added to either end,
+        so that nothing is certain; ``'logistic'`` a straight line to the
+        log-odds (Platt, 1999, with his targets a little off 0 and 1). On PETS
+        and TUD-Campus the former was more honest (docs/probability.md).
 
     Args:
         counts: Of an index.
@@ -104,7 +105,7 @@ def fit_calibration(
     Example:
         >>> counts = PairCounts()
         >>> counts.same[300:380], counts.different[200:320] = 5, 9
-        >>> calibration = fit_calibration(counts)
+        >>> calibration = fit_calibration(counts, 'logistic')
         >>> calibration.probability(np.array([0.2, 0.55, 0.9])).round(2).tolist()
         [0.0, 0.6, 1.0]
     """
