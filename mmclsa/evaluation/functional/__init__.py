@@ -67,6 +67,7 @@ from mmclsa.evaluation.functional.strata import (
     precisions_by_height,
     precisions_by_height_ratio,
 )
+from mmclsa.evaluation.functional.tracking import IdentityScore, idf1
 
 __all__ = [
     'HEIGHT_EDGES',
@@ -77,6 +78,7 @@ __all__ = [
     'Calibration',
     'DetectionResult',
     'Hits',
+    'IdentityScore',
     'LevelGain',
     'OpenSetPoint',
     'PairedDifference',
@@ -105,6 +107,7 @@ __all__ = [
     'gallery_people',
     'group_people',
     'holm',
+    'idf1',
     'js_divergences',
     'k_reciprocal_distances',
     'kl_divergences',
