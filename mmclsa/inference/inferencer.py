@@ -16,7 +16,7 @@ from mmclsa.inference.digests import weights_digest
 from mmclsa.inference.picture_inferencer import PictureInferencer, people_of
 from mmclsa.inference.queries import Boxes, choose_first, choose_queries
 from mmclsa.inference.results import GalleryHits
-from mmclsa.inference.searching import GalleryInput, check_gallery, search
+from mmclsa.inference.searching import GalleryInput, HitUnit, check_gallery, search
 from mmclsa.media import InputsType, InputType
 from mmclsa.media import load_picture as load_one
 from mmclsa.structures import FoundPeople
@@ -106,9 +106,13 @@ class PersonSearchInferencer(PictureInferencer):
         topk: int = 10,
         where: SearchFilter | None = None,
         rerank: bool = False,
-        group_by_track: bool = False,
+        group_by_track: bool | None = None,
         person: Sequence[int] | int | None = None,
         out_dir: str | Path | None = None,
+        unit: HitUnit = 'sighting',
+        min_probability: float | None = None,
+        confirmed: Sequence[int] = (),
+        rejected: Sequence[int] = (),
     ) -> GalleryHits:
         """Look for a person.
 
@@ -124,10 +128,15 @@ class PersonSearchInferencer(PictureInferencer):
             topk: How many hits.
             where: Which records may be found.
             rerank: Order the best hits anew by the neighbours they share.
-            group_by_track: Take the best hit of each track of a video alone.
+            group_by_track: See :func:`~mmclsa.inference.rank_people`.
             person: In place of a box the number of a person, from 1, in the
                 order of certainty.
             out_dir: Write ``results.json`` and pictures there.
+            unit: ``'sighting'`` for the best row of each track, ``'frame'`` for
+                every row.
+            min_probability: See :func:`~mmclsa.inference.rank_people`.
+            confirmed: Rows of an index who are the right person.
+            rejected: Rows who are somebody else.
 
         Returns:
             The hits, best first.
@@ -139,7 +148,19 @@ class PersonSearchInferencer(PictureInferencer):
         """
         check_gallery(gallery)
         queries = choose_queries(self, query_image, query_box, person, choose_first)
-        result = search(self, queries, gallery, topk, where, rerank, group_by_track)
+        result = search(
+            self,
+            queries,
+            gallery,
+            topk,
+            where,
+            rerank,
+            group_by_track,
+            unit=unit,
+            min_probability=min_probability,
+            confirmed=confirmed,
+            rejected=rejected,
+        )
         if out_dir is not None:
             result.save(out_dir)
         return result

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mmclsa.evaluation.functional.pairs import count_pairs
 from mmclsa.gallery.building.crops import cut_crop
 from mmclsa.gallery.building.quality import detection_quality
 from mmclsa.gallery.building.reading import Ready
@@ -78,7 +79,14 @@ class Gathering:
     def rows(self) -> Rows:
         """Give the rows of all that was taken."""
         people = Detections.join(self._parts)
-        if self._tracker is None or self.options.unit != SIGHTING:
+        if self._tracker is None:
             return Rows(people, self._crops)
+        # As the index is searched: a look against the rows, which are means of tracks or are not.
+        fused = self.options.unit == SIGHTING
+        pairs = count_pairs(
+            people.frames, people.tracks, people.embeddings, people.times, fused=fused
+        )
+        if self.options.unit != SIGHTING:
+            return Rows(people, self._crops, pairs=pairs)
         crops = [self._best[track][1] for track in sorted(self._best)]
-        return fuse_tracks(people, crops)
+        return replace(fuse_tracks(people, crops), pairs=pairs)

@@ -1,0 +1,86 @@
+"""Pictures of what an index holds: from its footage, and from its crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from mmclsa.errors import DataError
+from mmclsa.gallery import GalleryRecord
+from mmclsa.gallery.index_reader import IndexReader
+from mmclsa.media import VideoReader, is_video, read_picture
+from mmclsa.visualization import crop_person
+
+__all__ = ['crops_of', 'decode_crop', 'load_record_pictures']
+
+
+def decode_crop(crop: bytes) -> np.ndarray:
+    """Decode a crop that an index keeps.
+
+    Args:
+        crop: A JPEG.
+
+    Returns:
+        Shape (H, W, 3), uint8, BGR.
+
+    Raises:
+        DataError: If it is none.
+    """
+    picture = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR) if crop else None
+    if picture is None:
+        raise DataError(f'a crop of {len(crop)} bytes in the index is no JPEG')
+    return picture
+
+
+def crops_of(
+    index: IndexReader, rows: Sequence[int], records: Sequence[GalleryRecord]
+) -> list[np.ndarray | None]:
+    """Give a picture of each person: the crop that the index keeps, or one of the footage.
+
+    Args:
+        index: The index.
+        rows: Rows of it.
+        records: Their records.
+
+    Returns:
+        Shape (h, w, 3) each, uint8, RGB; None where neither is there.
+    """
+    kept = index.crops(rows) if len(rows) else {}
+    without = [n for n, row in enumerate(rows) if row not in kept]
+    scenes = dict(zip(without, load_record_pictures([records[n] for n in without])))
+    pictures: list[np.ndarray | None] = []
+    for number, (row, record) in enumerate(zip(rows, records)):
+        scene = scenes.get(number)
+        if row in kept:
+            pictures.append(np.ascontiguousarray(decode_crop(kept[row])[..., ::-1]))
+        else:
+            pictures.append(None if scene is None else crop_person(scene, np.array(record.box)))
+    return pictures
+
+
+def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | None]:
+    """Load the pictures of records.
+
+    Args:
+        records: Of an index.
+
+    Returns:
+        For each its picture (H, W, 3), uint8, RGB; None where it is missing or
+        broken. A video is decoded once.
+    """
+    scenes: list[np.ndarray | None] = [None] * len(records)
+    videos: dict[str, VideoReader] = {}
+    for number in sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame)):
+        record = records[number]
+        try:
+            if is_video(record.source):
+                video = videos.setdefault(record.source, VideoReader(record.source))
+                picture = video[record.frame]
+            else:
+                picture = read_picture(record.source)
+        except DataError:
+            continue
+        scenes[number] = np.ascontiguousarray(picture[..., ::-1])
+    return scenes
