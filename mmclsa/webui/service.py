@@ -26,7 +26,7 @@ from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.settings import Limits
-from mmclsa.webui.time_limits import search_filter
+from mmclsa.inference.limits import search_filter
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
 __all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']
@@ -181,6 +181,8 @@ class GalleryService:
         time_to: str | float | None = None,
     ) -> SearchFilter:
         """Make a filter for a search; see :func:`search_filter`."""
+        if not cameras and time_from in (None, '') and time_to in (None, ''):
+            return SearchFilter()  # summing up an index of millions takes a while
         return search_filter(self.summary().contents, cameras, time_from, time_to)
 
     def search(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import zlib
@@ -353,3 +354,22 @@ def recreate_with_one_time(backend) -> None:
     params = client.prepare_index_params()
     params.add_index('vector', metric_type='IP', index_type='FLAT')
     client.create_collection(name, schema=schema, index_params=params, consistency_level='Strong')
+
+
+def test_sizes(folder, people, records, run_tool_here):
+    build(folder, people, records, BACKENDS['flat-fp16'])
+    with GalleryIndex.open(folder) as index:
+        sizes = index.sizes()
+    crops = [len(crop_of(row)) for row in range(200) if crop_of(row)]
+    assert (sizes.crops, sizes.num_crops) == (sum(crops), len(crops))
+    assert sizes.vectors == 200 * MODEL.dims * 2
+    assert sizes.num_behind == sum(record.stay is not None for record in records[:200])
+    files = ['index.sqlite', *(path.name for path in folder.glob('vectors-*'))]
+    assert sizes.total == sum((folder / name).stat().st_size for name in files)
+    tool = 'tools/misc/gallery_info.py'
+    said = run_tool_here(tool, folder, '--verify')
+    assert 'people: 200, of these sightings: 172\nfiles: 5\n' in said
+    assert f'crops: {sum(crops):,}, {sum(crops) / len(crops):,.0f} for each of 160' in said
+    told = json.loads(run_tool_here(tool, folder, '--json'))
+    assert told['cameras']['cam 1'] > 10
+    assert told['bytes']['total'] == sizes.total

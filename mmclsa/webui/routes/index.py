@@ -9,7 +9,7 @@ from mmclsa.webui.answers import known
 from mmclsa.webui.routes.common import Service, Threads, make_router
 from mmclsa.webui.schemas import Calibration, Camera, Health, IndexInfo
 from mmclsa.webui.settings import MAX_HITS
-from mmclsa.webui.time_limits import clock_of
+from mmclsa.inference.limits import clock_of
 
 router = make_router('index')
 
