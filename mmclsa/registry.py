@@ -49,7 +49,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     locations=['mmclsa.engine'],
 )
 VISUALIZERS = Registry(
-    'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization']
+    'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization.visualizer']
 )
 # MMEngine has no root for these.
 INDEXES = Registry(

@@ -29,7 +29,7 @@ MAY_IMPORT = {
         'visualization',
     ),
     'inference/onnx': (
-        *('errors', 'gallery', 'inference.boxes', 'inference.onnx', 'structures', 'utils'),
+        *('errors', 'gallery', 'inference.boxes', 'inference.onnx', 'media', 'structures', 'utils'),
     ),
     'inference': (
         *('engine', 'errors', 'evaluation.functional', 'gallery', 'inference', 'media', 'models'),
@@ -40,12 +40,13 @@ MAY_IMPORT = {
     'webui': (
         *(
             'errors',
+            'evaluation.functional',
             'gallery',
             'inference',
             'media',
             'structures',
             'utils',
-            'visualization',
+            'version',
             'webui',
         ),
     ),
@@ -120,6 +121,38 @@ assert not heavy, heavy
 """
     result = run_python('-c', code)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    'module',
+    [
+        'mmclsa.visualization',
+        *(f'mmclsa.inference.{name}' for name in ('from_index', 'queries', 'results', 'searching')),
+    ],
+)
+def test_searching_and_drawing_bring_no_framework(module):
+    """The inferencer and the visualizer do, and are imported when they are asked for."""
+    code = f"""
+import sys
+from importlib import import_module
+
+import_module({module!r})
+heavy = sorted(set({FRAMEWORKS!r}) & set(sys.modules))
+assert not heavy, heavy
+"""
+    result = run_python('-c', code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_config_finds_the_visualizer():
+    from mmclsa import visualization
+    from mmclsa.registry import VISUALIZERS
+
+    found = VISUALIZERS.get('PersonSearchVisualizer')
+    assert found is visualization.PersonSearchVisualizer
+    assert set(visualization.__all__) <= set(dir(visualization))
+    with pytest.raises(AttributeError, match=r"'mmclsa\.visualization' has no attribute 'Nothing'"):
+        visualization.Nothing  # noqa: B018
 
 
 def test_the_design_page_shows_these_rules():

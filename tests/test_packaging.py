@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,23 @@ def test_contents(wheel):
     assert {'mmclsa/.mim/tools/train.py', 'mmclsa/.mim/tools/dist_train.sh'} <= names
     assert not [name for name in names if name.startswith(('tests', 'docs'))]
     assert not [name for name in names if '__pycache__' in name]
+
+
+def test_an_installed_model_is_found_by_its_name(wheel, tmp_path):
+    wheel.extractall(tmp_path)
+    code = (
+        "from mmclsa.inference.model_names import find_config; print(find_config('clsa_r50_prw'))"
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(tmp_path / 'mmclsa/.mim/configs/clsa/clsa_r50_prw.py')
 
 
 def test_every_module_is_in(wheel):

@@ -55,6 +55,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--det-thresh', type=float, help='detection threshold (default: that of the config)'
     )
+    parser.add_argument(
+        '--unit',
+        choices=('sighting', 'detection'),
+        default='sighting',
+        help='what a row of the index is: in a video, a person seen for a while, or each detection '
+        '(default: sighting); in an image, it is a detection',
+    )
+    parser.add_argument(
+        '--no-crops',
+        action='store_true',
+        help='do not keep a small JPEG of each row, which shows results without their video',
+    )
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument(
         '--runtime',
@@ -157,7 +169,8 @@ def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:
 def source_options(args: argparse.Namespace) -> SourceOptions:
     """Gather what holds for all sources."""
     start = None if args.start_time is None else parse_time(args.start_time)
-    return SourceOptions(Sampling(args.every, args.fps), args.camera, start)
+    sampling = Sampling(args.every, args.fps)
+    return SourceOptions(sampling, args.camera, start, args.unit, not args.no_crops)
 
 
 def make_worker(args: argparse.Namespace, config: str) -> InProcess:
@@ -175,6 +188,8 @@ def describe_build(args: argparse.Namespace, cfg: Config, options: SourceOptions
         start_time=options.start_time,
         det_thresh=args.det_thresh,
         name_pattern=args.name_pattern or '',
+        unit=options.unit,
+        crops=options.crops,
     )
     checkpoint = str(Path(args.checkpoint).resolve()) if args.checkpoint else ''
     places = find_places(cfg.model, initial=not checkpoint) if args.runtime == 'torch' else {}

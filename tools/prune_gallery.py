@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
@@ -29,7 +28,11 @@ def parse_args() -> argparse.Namespace:
         '--from', dest='time_from', metavar='T',
         help='seen at this time or later: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
     )  # fmt: skip
-    parser.add_argument('--before', metavar='T', help='seen before this time')
+    parser.add_argument('--before', metavar='T', help='last seen before this time')
+    parser.add_argument(
+        '--keep-days', type=float, metavar='N',
+        help='last seen more than N days ago, by dates in the footage',
+    )  # fmt: skip
     parser.add_argument(
         '--person', metavar='JSON',
         help='the hits in a results.json of tools/search_gallery.py, from which you have taken '
@@ -49,6 +52,7 @@ if __name__ == '__main__':
 import numpy as np
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery.retention import older_than
 
 
 def read_hits(path: str) -> list[int]:
@@ -64,16 +68,18 @@ def read_hits(path: str) -> list[int]:
 
 def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     """Find who is meant, shape (n,)."""
-    before = None
-    if args.before is not None:
-        before = math.nextafter(parse_time(args.before), -math.inf)
+    if args.before is not None and args.keep_days is not None:
+        raise ConfigError('either --before or --keep-days may be given, not both')
+    before = None if args.before is None else parse_time(args.before)
+    if args.keep_days is not None:
+        before = older_than(index, args.keep_days).gone_before
     after = None if args.time_from is None else parse_time(args.time_from)
-    where = SearchFilter(args.camera, after, before, args.source)
+    where = SearchFilter(args.camera, after, None, args.source, gone_before=before)
     rows = [*(args.rows or ()), *(read_hits(args.person) if args.person else ())]
     if bool(rows) != where.passes_all:
         raise ConfigError(
             'either --person or --rows must be given, or at least one of --source, --camera, '
-            '--from and --before'
+            '--from, --before and --keep-days'
         )
     if not rows:
         return index.find(where)

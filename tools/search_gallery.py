@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
@@ -16,9 +17,11 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    parser.add_argument('--query', nargs='+', metavar='IMAGE', help='images of one person')
     parser.add_argument(
-        '--query', nargs='+', required=True, metavar='IMAGE', help='images of one person'
-    )
+        '--row', nargs='+', type=int, metavar='N',
+        help='or search from hits of an earlier search, by their rows; needs no model',
+    )  # fmt: skip
     parser.add_argument(
         '--box',
         nargs=4,
@@ -47,11 +50,36 @@ def parse_args() -> argparse.Namespace:
         '--rerank', action='store_true', help='re-rank the best results (k-reciprocal)'
     )
     parser.add_argument(
-        '--group-by-track', action='store_true', help='show only the best result of each track'
+        '--unit', choices=('sighting', 'frame'), default='sighting',
+        help='what a result is: a person seen for a while, or every row (default: sighting)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--group-by-track', action='store_true', help='the same as --unit sighting, the default'
+    )
+    parser.add_argument(
+        '--min-probability', type=float, metavar='P',
+        help='leave out who is less probably the same person, 0 to 1',
+    )  # fmt: skip
+    parser.add_argument(
+        '--confirm', nargs='+', type=int, default=[], metavar='ROW',
+        help='rows of an earlier search that are the right person',
+    )  # fmt: skip
+    parser.add_argument(
+        '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
     )
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
+    parser.add_argument(
+        '--no-scenes', action='store_true',
+        help='with --out-dir: write the crops that the index keeps, and open no footage',
+    )  # fmt: skip
     parser.add_argument('--config', help='override the config stored in the index')
     parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
+    parser.add_argument(
+        '--onnx',
+        metavar='DIR',
+        help='use a model exported by tools/deployment/export_onnx.py instead, which needs neither '
+        'PyTorch nor OpenMMLab',
+    )
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     return parser.parse_args()
@@ -61,7 +89,14 @@ if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
-from mmclsa.inference import choose_queries, embedder_of_index, list_people, search
+from mmclsa.inference import (
+    GalleryHits,
+    choose_queries,
+    embedder_of_index,
+    list_people,
+    search,
+    search_from_rows,
+)
 from mmclsa.media import Picture
 from mmclsa.structures import FoundPeople
 
@@ -77,15 +112,10 @@ def ask(picture: Picture, people: FoundPeople) -> int | None:
             return int(answer)
 
 
-def main() -> None:
-    """Search."""
-    args = parse_args()
-    if args.box and args.person:
-        raise ConfigError('either --box or --person may be given, not both')
-    times = [None if t is None else parse_time(t) for t in (args.time_from, args.time_to)]
-    where = SearchFilter(args.camera, *times)
-    if args.out_dir:
-        check_writable(args.out_dir)
+def search_by_pictures(
+    args: argparse.Namespace, where: SearchFilter, feedback: dict[str, Any]
+) -> GalleryHits:
+    """Search for who is in the query pictures."""
     GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
     embedder = embedder_of_index(
         args.index,
@@ -93,15 +123,46 @@ def main() -> None:
         args.checkpoint,
         args.device,
         trust_checkpoint=args.trust_checkpoint,
+        onnx=args.onnx,
     )
     with GalleryIndex.open(args.index, embedder.fingerprint) as index:
         queries = choose_queries(embedder, args.query, args.box, args.person, ask)
-        result = search(
-            embedder, queries, index, args.topk, where, args.rerank, args.group_by_track
-        )
-    print(result.table())
+        return search(embedder, queries, index, args.topk, where, args.rerank, **feedback)
+
+
+def main() -> None:
+    """Search."""
+    args = parse_args()
+    if args.box and args.person:
+        raise ConfigError('either --box or --person may be given, not both')
+    if bool(args.query) == bool(args.row):
+        raise ConfigError('either --query or --row must be given, and not both')
+    if args.row and (args.box or args.person):
+        raise ConfigError('--box and --person say who is meant in a picture of --query, not --row')
+    times = [None if t is None else parse_time(t) for t in (args.time_from, args.time_to)]
+    where = SearchFilter(args.camera, *times)
     if args.out_dir:
-        result.save(args.out_dir)
+        check_writable(args.out_dir)
+    feedback = dict(
+        unit='sighting' if args.group_by_track else args.unit,
+        min_probability=args.min_probability,
+        confirmed=args.confirm,
+        rejected=args.reject,
+    )
+    if args.row:
+        with GalleryIndex.open(args.index) as index:
+            result = search_from_rows(index, args.row, args.topk, where, args.rerank, **feedback)
+    else:
+        result = search_by_pictures(args, where, feedback)
+    print(result.table())
+    if result.calibration is not None:
+        known = result.calibration
+        print(
+            f'Probabilities are learnt from {known.num_same} pairs of one person and '
+            f'{known.num_different} of two.'
+        )
+    if args.out_dir:
+        result.save(args.out_dir, scenes=not args.no_scenes)
 
 
 if __name__ == '__main__':

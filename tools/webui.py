@@ -1,11 +1,9 @@
-"""Search a gallery from a web page."""
+"""Search a gallery from a web page, and by programs over its REST interface."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-import tempfile
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
@@ -29,6 +27,7 @@ def parse_args() -> argparse.Namespace:
         '--host', default='127.0.0.1', help='address to listen on (default: this machine only)'
     )
     parser.add_argument('--port', type=int, help='default: the first free port from 7860 on')
+    _add_access_options(parser)
     parser.add_argument(
         '--max-upload', type=int, default=20, metavar='MB', help='largest upload (default: 20)'
     )
@@ -39,47 +38,100 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='largest image, width times height (default: 40000000)',
     )
-    return parser.parse_args()
+    parser.add_argument(
+        '--keep-days',
+        type=float,
+        metavar='N',
+        help='first delete from the index, for good, who was last seen more than N days ago',
+    )
+    args = parser.parse_args()
+    args.auth_file = None
+    if args.auth is not None:
+        args.auth, _, args.auth_file = args.auth.partition(':')
+        if not args.auth or not args.auth_file:
+            parser.error('--auth must be USER:PASSWORD-FILE')
+    return args
+
+
+def _add_access_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--auth',
+        metavar='USER:PASSWORD-FILE',
+        help='ask for this name and the password in the first line of the file',
+    )
+    parser.add_argument(
+        '--token-file', metavar='FILE', help='let programs in that send the token in this file'
+    )
+    parser.add_argument(
+        '--no-auth',
+        action='store_true',
+        help='serve everybody who can reach --host, without a password',
+    )
+    parser.add_argument(
+        '--allow-host',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='further names of this server, such as that of a proxy in front of it',
+    )
 
 
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.gallery import GalleryIndex
-from mmclsa.inference import embedder_of_index
-from mmclsa.inference.onnx import OnnxSearcher
+from mmclsa.utils.optional import import_optional
+from mmclsa.webui.access import Access, read_secret, require_access
+from mmclsa.webui.addresses import check_port
 
 
-def main() -> None:
-    """Serve the page."""
-    args = parse_args()
+def check(args: argparse.Namespace) -> Access:
+    """Refuse what cannot be served, and say who may enter."""
     if args.onnx and (args.config or args.checkpoint or args.device):
         raise ConfigError('--onnx takes the place of --config, --checkpoint and --device')
     for name in ('max_upload', 'max_pixels'):
         if getattr(args, name) < 1:
             raise ConfigError(f'--{name.replace("_", "-")} must be positive')
-    GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
-    # Ending the tool politely is as good as Ctrl-C: what was uploaded must go.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix='mmclsa-webui-') as shown:
-        # Before Gradio is imported: what was uploaded and shown goes when the tool ends.
-        os.environ['GRADIO_TEMP_DIR'] = shown
-        from mmclsa.webui import GalleryPage
-        from mmclsa.webui.app import build_app, launch
+    check_port(args.port)
+    access = Access(
+        args.auth,
+        read_secret(args.auth_file, 'password') if args.auth_file else None,
+        read_secret(args.token_file, 'token') if args.token_file else None,
+    )
+    require_access(args.host, access, args.no_auth)
+    return access
 
-        if args.onnx:
-            model = OnnxSearcher(args.onnx)
-        else:
-            model = embedder_of_index(
-                args.index,
-                args.config,
-                args.checkpoint,
-                args.device,
-                trust_checkpoint=args.trust_checkpoint,
-            )
-        with GalleryIndex.open(args.index, model.fingerprint) as index:
-            page = GalleryPage(index, model, args.max_pixels)
-            launch(build_app(page), args.host, args.port, args.max_upload)
+
+def main() -> None:
+    """Serve the page."""
+    args = parse_args()
+    access = check(args)
+    # Ending the tool politely is as good as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for package in ('fastapi', 'uvicorn', 'python_multipart'):
+        import_optional(package, 'webui')
+    from mmclsa.gallery import GalleryIndex, forget_older_than
+    from mmclsa.inference.from_index import embedder_of_index
+    from mmclsa.webui.app import build_app
+    from mmclsa.webui.server import launch
+    from mmclsa.webui.service import GalleryService
+    from mmclsa.webui.settings import Limits
+
+    if args.keep_days is not None:
+        with GalleryIndex.open(args.index, writable=True) as index:
+            print(f'{args.index}: {forget_older_than(index, args.keep_days)}')
+    # Opened before a model is loaded, so that what is wrong with it is said at once.
+    with GalleryIndex.open(args.index) as index:
+        model = embedder_of_index(
+            args.index,
+            args.config,
+            args.checkpoint,
+            args.device,
+            trust_checkpoint=args.trust_checkpoint,
+            onnx=args.onnx,
+        )
+        index.check_model(model.fingerprint)
+        service = GalleryService(index, model, Limits(args.max_upload, args.max_pixels))
+        launch(build_app(service, access, args.allow_host), args.host, args.port)
 
 
 if __name__ == '__main__':

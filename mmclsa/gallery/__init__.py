@@ -5,15 +5,18 @@ from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.manifest import ModelFingerprint
 from mmclsa.gallery.record_store import Contents
 from mmclsa.gallery.records import GalleryRecord, Hit
+from mmclsa.gallery.retention import Forgotten, forget_older_than
 
 ModelIdentity = ModelFingerprint  # its former name; an identity is a person
 
 __all__ = [
     'Contents',
+    'Forgotten',
     'GalleryIndex',
     'GalleryRecord',
     'Hit',
     'ModelFingerprint',
     'ModelIdentity',
     'SearchFilter',
+    'forget_older_than',
 ]

@@ -9,34 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.gallery.manifest import MANIFEST, Manifest, read_manifest
+from mmclsa.gallery.manifest import MANIFEST, VERSION, Manifest, read_manifest
+from mmclsa.gallery.schema import SCHEMA, UPGRADE, find_version, tables_of
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['Database']
 
-# ``people`` has the place of a person's embedding in its order; ``doomed`` are
-# rows that a backend has still to delete; ``records`` is for whoever looks in.
-_SCHEMA = """
-CREATE TABLE manifest (content TEXT NOT NULL);
-CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE people (
-    row INTEGER PRIMARY KEY,
-    source INTEGER NOT NULL, frame INTEGER NOT NULL, time REAL,
-    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
-    score REAL NOT NULL, camera INTEGER NOT NULL, track_id INTEGER NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE TABLE units (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE doomed (row INTEGER PRIMARY KEY);
-CREATE VIEW records AS
-    SELECT row, sources.name AS source, frame, time, x1, y1, x2, y2, score,
-        cameras.name AS camera, track_id, checksum
-    FROM people
-    JOIN names AS sources ON sources.id = people.source
-    JOIN names AS cameras ON cameras.id = people.camera
-""".strip().split(';\n')
 # Seconds to wait for another process, which holds its lock while it commits.
 _PATIENCE = 60.0
+# The space of what was deleted is given back when it is so much of the file, or
+# the file is small: the whole of it is written anew.
+_WORTH_SHRINKING = 1 / 16
+_SMALL = 1 << 26
 
 
 class Database:
@@ -49,6 +33,10 @@ class Database:
     Args:
         folder: Folder of the index.
         writable: Whether the caller writes, under the writer's lock.
+
+    Attributes:
+        tables: What to read from by the name of each table, as
+            :func:`~mmclsa.gallery.schema.tables_of` gives it.
 
     Raises:
         DataError: If there is none, or one with other tables than an index has.
@@ -81,20 +69,43 @@ class Database:
             self._connection.execute('PRAGMA synchronous = EXTRA')
             if not writable:
                 self._connection.execute('PRAGMA query_only = ON')
-        self._check_shape()
-
-    def _check_shape(self) -> None:
-        """Refuse a file that is cut short, or that has more or other things in it."""
         with self.snapshot():
-            found = self.read('SELECT sql FROM sqlite_master WHERE sql IS NOT NULL')
+            self.look_at_tables()
             ((pages, size),) = self.read('SELECT * FROM pragma_page_count, pragma_page_size')
             length = self.path.stat().st_size
-        if [sql for (sql,) in found] != _SCHEMA:
-            raise DataError(f'{self.path} is broken: it does not have the tables of an index')
         if length < pages * size:
             raise DataError(
                 f'{self.path} is broken: it has {length} bytes instead of {pages * size}'
             )
+
+    def look_at_tables(self) -> None:
+        """Find out of which version the file is; a writer may have raised it since.
+
+        Raises:
+            DataError: If it has more or other things in it than an index.
+        """
+        found = self.read('SELECT sql FROM sqlite_master WHERE sql IS NOT NULL')
+        version = find_version([sql for (sql,) in found])
+        if version is None:
+            raise DataError(f'{self.path} is broken: it does not have the tables of an index')
+        self._version = version
+        self.tables = tables_of(version)
+
+    def upgrade(self) -> None:
+        """Bring a file of an older version to today's, whole or not at all.
+
+        Raises:
+            DataError: If its manifest is broken.
+            sqlite3.Error: If it cannot be written.
+        """
+        if self._version < VERSION:
+            content = self.manifest().dump()
+            with self.transaction() as connection:
+                for statement in UPGRADE:
+                    connection.execute(statement)
+                connection.execute('UPDATE manifest SET content = ?', (content,))
+            self.look_at_tables()
+            self.shrink()
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> None:
@@ -111,7 +122,7 @@ class Database:
             connection = sqlite3.connect(path, isolation_level=None)
             try:
                 connection.execute('PRAGMA journal_mode = OFF')
-                for statement in _SCHEMA:
+                for statement in SCHEMA:
                     connection.execute(statement)
                 connection.execute('INSERT INTO manifest VALUES (?)', (manifest.dump(),))
             finally:
@@ -193,12 +204,16 @@ class Database:
             raise
 
     def shrink(self) -> None:
-        """Give back the space of what was deleted.
+        """Give back the space of what was deleted, if it is worth it.
 
         Raises:
             sqlite3.Error: If it cannot be written.
         """
-        self._connection.execute('VACUUM')
+        ((free, pages, size),) = self.read(
+            'SELECT * FROM pragma_freelist_count, pragma_page_count, pragma_page_size'
+        )
+        if free and (pages * size <= _SMALL or free >= pages * _WORTH_SHRINKING):
+            self._connection.execute('VACUUM')
 
     def check(self) -> None:
         """Read all of the file.

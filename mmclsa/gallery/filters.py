@@ -17,10 +17,11 @@ class SearchFilter:
 
     Attributes:
         cameras: Names of cameras, one of which a record must have.
-        time_from: Earliest time, inclusive. A record of unknown time meets
-            no condition on time.
-        time_to: Latest time, inclusive.
+        time_from: Earliest time, inclusive: who was still seen then or later.
+            A record of unknown time meets no condition on time.
+        time_to: Latest time, inclusive: who was first seen by then.
         sources: Sources, one of which a record must have.
+        gone_before: Who was last seen before this time.
 
     Raises:
         ConfigError: If the names are one text instead of several, or the
@@ -31,6 +32,7 @@ class SearchFilter:
     time_from: float | None = None
     time_to: float | None = None
     sources: Sequence[str] | None = None
+    gone_before: float | None = None
 
     def __post_init__(self) -> None:
         for name in ('cameras', 'sources'):
@@ -42,7 +44,7 @@ class SearchFilter:
             if getattr(self, name) is not None:
                 # Filters are compared and kept, so they must not change.
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ('time_from', 'time_to'):
+        for name in ('time_from', 'time_to', 'gone_before'):
             value = getattr(self, name)
             if value is not None and math.isnan(value):
                 raise ConfigError(f'{name} of a SearchFilter must be a number of seconds, not NaN')
@@ -50,20 +52,23 @@ class SearchFilter:
     @property
     def timed(self) -> bool:
         """Whether there is a condition on the time."""
-        return self.time_from is not None or self.time_to is not None
+        return (self.time_from, self.time_to, self.gone_before) != (None, None, None)
 
     @property
     def passes_all(self) -> bool:
         """Whether there is no condition at all."""
         return self.cameras is None and self.sources is None and not self.timed
 
-    def passes(self, source: str, camera: str, time: float | None) -> bool:
+    def passes(
+        self, source: str, camera: str, time: float | None, time_to: float | None = None
+    ) -> bool:
         """Tell whether it lets a record through.
 
         Args:
             source: The record's source.
             camera: Its camera.
-            time: Its time; None if unknown.
+            time: Its time, or that at which it was first seen; None if unknown.
+            time_to: When it was last seen, if that is another time.
 
         Returns:
             Whether it does.
@@ -78,9 +83,13 @@ class SearchFilter:
             return False
         if not self.timed:
             return True
-        earliest = -math.inf if self.time_from is None else self.time_from
-        latest = math.inf if self.time_to is None else self.time_to
-        return time is not None and bool(earliest <= time <= latest)
+        first = math.nan if time is None else time
+        last = first if time_to is None else time_to
+        return bool(
+            (self.time_from is None or last >= self.time_from)
+            and (self.time_to is None or first <= self.time_to)
+            and (self.gone_before is None or last < self.gone_before)
+        )
 
 
 def filter_condition(
@@ -98,17 +107,21 @@ def filter_condition(
 
     Example:
         >>> filter_condition(SearchFilter(cameras=['door'], time_to=5), lambda names: {'door': 3})
-        ('camera IN (3) AND time <= ?', [5.0])
+        ('camera IN (3) AND coalesce(time_from, time) <= ?', [5.0])
     """
     parts = []
     for column, allowed in (('camera', where.cameras), ('source', where.sources)):
         if allowed is not None:
             numbers = sorted(name_ids(allowed).values())
             parts.append(f'{column} IN ({", ".join(map(str, numbers))})')
-    limits = [('>=', where.time_from), ('<=', where.time_to)]
+    limits = [
+        ('coalesce(time_to, time) >=', where.time_from),
+        ('coalesce(time_from, time) <=', where.time_to),
+        ('coalesce(time_to, time) <', where.gone_before),
+    ]
     parameters = []
-    for sign, limit in limits:
+    for condition, limit in limits:
         if limit is not None:
-            parts.append(f'time {sign} ?')
+            parts.append(f'{condition} ?')
             parameters.append(float(limit))
     return ' AND '.join(parts or ['TRUE']), parameters

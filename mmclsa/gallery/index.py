@@ -13,14 +13,16 @@ import numpy as np
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.factory import build_backend
+from mmclsa.gallery.blobs import pack_frames, pack_pairs
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import MissingFileError, reporting_write_errors, sync_folder
 from mmclsa.gallery.folder import claim_new_folder, drop_unused
-from mmclsa.gallery.index_reader import IndexReader
+from mmclsa.gallery.index_reader import IndexReader, check_same_model
 from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelFingerprint
 from mmclsa.gallery.records import GalleryRecord, encode_record
 from mmclsa.gallery.unit_vectors import check_unit_vectors
+from mmclsa.structures.sightings import PairCounts, TrackFrames
 
 __all__ = ['GalleryIndex']
 
@@ -107,12 +109,12 @@ class GalleryIndex(IndexReader):
         lock = None
         try:
             manifest = database.manifest()
-            if model is not None and (difference := manifest.model.difference(model)):
-                raise ConfigError(
-                    f'the index {folder} holds embeddings of another model: {difference}; search '
-                    'and extend it with the model it was built with, or build a new one'
-                )
-            lock = WriterLock(folder) if writable else None
+            if model is not None:
+                check_same_model(folder, manifest.model, model)
+            if writable:
+                lock = WriterLock(folder)
+                with reporting_write_errors(folder):
+                    database.upgrade()
             return cls._open(folder, database, build_backend(manifest.backend, options), lock)
         except BaseException:
             database.close()
@@ -144,6 +146,10 @@ class GalleryIndex(IndexReader):
         embeddings: np.ndarray,
         records: Sequence[GalleryRecord],
         shard: str | None = None,
+        *,
+        crops: Sequence[bytes] | None = None,
+        behind: Sequence[TrackFrames | None] | None = None,
+        pairs: PairCounts | None = None,
     ) -> None:
         """Take more people.
 
@@ -153,11 +159,17 @@ class GalleryIndex(IndexReader):
             shard: Key of the unit of work that gave them, such as one image.
                 A unit that is there already is not taken again. ``n`` may be
                 0, to note that nobody was found.
+            crops: A picture of each person, a JPEG file; empty where there is
+                none. None for none at all.
+            behind: The frames behind each sighting; None where its record
+                says all.
+            pairs: How similar the pairs of people in this unit are. They are
+                forgotten when the unit is.
 
         Raises:
             ConfigError: If the index was not opened for writing.
             DataError: If the embeddings are of another shape, not finite or
-                not of unit length, or the records do not fit them.
+                not of unit length, or the rest does not fit them.
         """
         self._require_writable()
         if shard is not None and self._records.has_shard(shard):
@@ -166,7 +178,12 @@ class GalleryIndex(IndexReader):
         if len(records) != len(vectors):
             raise DataError(f'{len(vectors)} embeddings came with {len(records)} records')
         rows = [encode_record(record) for record in records]
-        self._records.append(rows, self._backend.append(vectors, rows), shard)
+        pictures = _checked_crops(crops, len(rows))
+        frames = _packed_frames(behind, len(rows))
+        if pairs is not None:
+            pack_pairs(pairs)  # says what is wrong with them
+        start = self._records.append(rows, self._backend.append(vectors, rows), shard)
+        self._records.extras.append(start, pictures, frames, shard or '', pairs)
 
     def commit(self) -> None:
         """Make everything added durable, all at once.
@@ -208,10 +225,12 @@ class GalleryIndex(IndexReader):
         """Delete people: their records and embeddings, and what was built of these.
 
         It is committed, with all that was added before, when this returns.
-        Their space is given back, for which the embeddings that stay are
-        written anew. Call :meth:`optimize` then to search fast again. Units
-        of work stay finished, so that building again does not bring back
-        who was deleted; other people keep their row numbers.
+        Their crops and the frames behind them go as well. Their space is
+        given back, for which the embeddings that stay are written anew, and
+        the database if they were much of it. Call :meth:`optimize` then to
+        search fast again. Units of work stay finished, so that building again
+        does not bring back who was deleted; other people keep their row
+        numbers.
 
         Args:
             rows: Shape (n,), row numbers, such as :meth:`find` gives for a
@@ -266,3 +285,25 @@ class GalleryIndex(IndexReader):
         self._backend.erase(doomed)
         if len(doomed):
             self._records.forget_doomed()
+        self._database.shrink()
+
+
+def _checked_crops(crops: Sequence[bytes] | None, count: int) -> list[bytes]:
+    """Make sure that there is one a person, if there are any."""
+    if crops is None:
+        return []
+    if len(crops) != count:
+        raise DataError(f'{count} records came with {len(crops)} crops')
+    for crop in crops:
+        if not isinstance(crop, (bytes, bytearray, memoryview)):
+            raise DataError(f'a crop must be the bytes of a JPEG file, not {type(crop).__name__}')
+    return [bytes(crop) for crop in crops]
+
+
+def _packed_frames(behind: Sequence[TrackFrames | None] | None, count: int) -> list[bytes]:
+    """Make bytes of the frames behind each person, no bytes where there are none."""
+    if behind is None:
+        return []
+    if len(behind) != count:
+        raise DataError(f'{count} records came with the frames behind {len(behind)}')
+    return [b'' if frames is None else pack_frames(frames) for frames in behind]

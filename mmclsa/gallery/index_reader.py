@@ -19,8 +19,9 @@ from mmclsa.gallery.manifest import Manifest, ModelFingerprint
 from mmclsa.gallery.record_store import Contents, RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit
 from mmclsa.gallery.unit_vectors import check_unit_vectors
+from mmclsa.structures.sightings import PairCounts, TrackFrames
 
-__all__ = ['IndexReader']
+__all__ = ['IndexReader', 'check_same_model']
 
 # So many people at either end are compared with what was written, at opening.
 _CHECKED = 1000
@@ -54,6 +55,31 @@ class IndexReader:
         """Folder of the index."""
         return self._folder
 
+    def check_model(self, model: ModelFingerprint) -> None:
+        """Make sure that these are embeddings of a model.
+
+        Args:
+            model: The model.
+
+        Raises:
+            ConfigError: If they are of another one.
+        """
+        check_same_model(self._folder, self.model, model)
+
+    @property
+    def generation(self) -> str:
+        """A text that is another one when the rows held are others."""
+        manifest = self._manifest
+        return f'{manifest.generation}-{manifest.next_row}-{manifest.people}'
+
+    def changed_on_disk(self) -> bool:
+        """Tell whether :meth:`refresh` would give anything new; takes next to no time.
+
+        Raises:
+            DataError: If the database is broken.
+        """
+        return self._lock is None and self._database.manifest() != self._manifest
+
     def __len__(self) -> int:
         return len(self._records)
 
@@ -77,6 +103,7 @@ class IndexReader:
             MissingFileError: If one is not there.
         """
         with self._database.snapshot():
+            self._database.look_at_tables()
             manifest = self._database.manifest()
             if self._lock is not None and not self._usable_structure(manifest):
                 manifest = replace(manifest, structure=None, structured=0)
@@ -165,7 +192,60 @@ class IndexReader:
             return self._records.all()
         numbers = self._check_rows(rows)
         found = self._records.get(numbers)
+        for row in numbers.tolist():
+            if row not in found:
+                raise DataError(f'row {row} of the index {self._folder} has been deleted')
         return [found[row] for row in numbers.tolist()]
+
+    def crops(self, rows: Sequence[int] | np.ndarray) -> dict[int, bytes]:
+        """Give pictures of people, without a look at the footage.
+
+        Args:
+            rows: Shape (n,), row numbers.
+
+        Returns:
+            JPEG files by row number; a row without one is not in it.
+
+        Raises:
+            DataError: If there is no such row, or the database is broken.
+        """
+        return self._records.extras.crops(self._check_rows(rows).tolist())
+
+    @property
+    def has_crops(self) -> bool:
+        """Whether anybody has a crop."""
+        return self._records.extras.has_crops
+
+    def behind(self, row: int) -> TrackFrames:
+        """Give the frames behind a sighting.
+
+        Args:
+            row: Its row number.
+
+        Returns:
+            The frames; where none are kept, the one of the record.
+
+        Raises:
+            DataError: If there is no such row, or the database is broken.
+        """
+        (record,) = self.records([row])
+        frames = self._records.extras.behind(int(row))
+        if frames is not None:
+            return frames
+        return TrackFrames(
+            np.array([record.frame], np.int64),
+            np.array([record.time], np.float64),
+            np.array([record.box], np.float32),
+            np.array([record.score], np.float32),
+        )
+
+    def pair_counts(self) -> PairCounts:
+        """Give how similar pairs of people in this footage are, summed over its units.
+
+        Raises:
+            DataError: If the database is broken.
+        """
+        return self._records.extras.pair_counts()
 
     def find(self, where: SearchFilter) -> np.ndarray:
         """Find everybody committed whom a filter lets through.
@@ -202,6 +282,7 @@ class IndexReader:
         if self._manifest.structure is not None:
             check_file(self._folder, self._manifest.structure, whole=True)
         self._check_people(range(0, self._records.numbers.count, _CHECKED))
+        self._records.extras.check()
 
     def close(self) -> None:
         """Let go of the files and of the lock; what is not committed is lost."""
@@ -252,3 +333,21 @@ class IndexReader:
         """Hold what is committed, and nothing else."""
         self._backend.load(self._folder, manifest, self._records.numbers)
         self._manifest = manifest
+
+
+def check_same_model(folder: Path, built: ModelFingerprint, model: ModelFingerprint) -> None:
+    """Make sure that an index was built with a model.
+
+    Args:
+        folder: Folder of the index, for the message.
+        built: The model it was built with.
+        model: The model.
+
+    Raises:
+        ConfigError: If it is another one.
+    """
+    if difference := built.difference(model):
+        raise ConfigError(
+            f'the index {folder} holds embeddings of another model: {difference}; search '
+            'and extend it with the model it was built with, or build a new one'
+        )

@@ -14,7 +14,9 @@ __all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelFingerprint', '
 
 #: The file that makes a folder an index: the database with manifest and records.
 MANIFEST = 'index.sqlite'
-VERSION = 2
+VERSION = 3
+# Version 2 has no stays, crops, frames behind and counts of pairs: see schema.py.
+_READABLE = (2, 3)
 _COUNTS = ('people', 'next_row', 'structured', 'generation')
 _MOST_DIMS = 1 << 20
 _DIGEST = re.compile(r'[0-9a-f]{64}')
@@ -147,7 +149,7 @@ def read_manifest(text: str | bytes, where: str) -> Manifest:
             f'mmclsa reads versions up to {VERSION}'
         )
     try:
-        if version != VERSION:
+        if type(version) is not int or version not in _READABLE:
             raise ValueError(f'version is {version!r}')
         return _parse(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

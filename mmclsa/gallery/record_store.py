@@ -12,9 +12,17 @@ import numpy as np
 
 from mmclsa.errors import DataError
 from mmclsa.gallery.database import Database
+from mmclsa.gallery.extras import ExtraStore
 from mmclsa.gallery.filters import SearchFilter, filter_condition
 from mmclsa.gallery.manifest import Manifest
-from mmclsa.gallery.records import GalleryRecord, checksum, decode_record, encode_record
+from mmclsa.gallery.records import (
+    COLUMNS,
+    GalleryRecord,
+    checksum,
+    decode_record,
+    encode_record,
+    span_of,
+)
 from mmclsa.gallery.row_numbers import RowNumbers
 
 __all__ = ['Contents', 'RecordStore']
@@ -22,7 +30,7 @@ __all__ = ['Contents', 'RecordStore']
 # Whoever searches with a filter mostly does so more than once.
 _MASKS_KEPT = 4
 _BLOCK = 10_000
-_COLUMNS = 'source, frame, time, x1, y1, x2, y2, score, camera, track_id'
+_COLUMNS = ', '.join(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class Contents:
         cameras: How many people each camera has, by its name.
         time_from: Earliest time; NaN if none is known.
         time_to: Latest time.
+        sightings: How many of the people were seen for a while, not in one
+            frame alone.
     """
 
     people: int
@@ -42,6 +52,7 @@ class Contents:
     cameras: dict[str, int] = field(default_factory=dict)
     time_from: float = math.nan
     time_to: float = math.nan
+    sightings: int = 0
 
 
 class RecordStore:
@@ -52,10 +63,12 @@ class RecordStore:
 
     Attributes:
         numbers: The row numbers, set by :meth:`load`.
+        extras: Crops, the frames behind sightings, counts of pairs.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.extras = ExtraStore(database)
 
     def load(self, manifest: Manifest) -> None:
         """Take over a committed state: these rows, and no others.
@@ -81,6 +94,7 @@ class RecordStore:
         self._masks: dict[SearchFilter, np.ndarray] = {}
         self._pending: list[tuple[Any, ...]] = []
         self._units: set[str] = set()
+        self.extras.forget_pending()
 
     def __len__(self) -> int:
         return self.numbers.count + len(self._pending)
@@ -88,7 +102,7 @@ class RecordStore:
     @property
     def changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._pending or self._units)
+        return bool(self._pending or self._units or self.extras.changed)
 
     def shards(self) -> set[str]:
         """Give the finished units of work, those not yet committed included."""
@@ -101,18 +115,23 @@ class RecordStore:
 
     def append(
         self, records: Sequence[tuple[Any, ...]], codes: np.ndarray, shard: str | None
-    ) -> None:
+    ) -> int:
         """Take people beyond the committed ones.
 
         Args:
             records: What :func:`~mmclsa.gallery.records.encode_record` gave.
             codes: Shape (n, bytes), uint8, their stored embeddings.
             shard: Key of the unit of work that gave them.
+
+        Returns:
+            Row number of the first.
         """
+        start = self.numbers.next_row + len(self._pending)
         self._pending += ((*record, checksum(record, code)) for record, code in zip(records, codes))
         self._masks.clear()
         if shard is not None:
             self._units.add(shard)
+        return start
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Write what is not yet committed, all at once.
@@ -135,13 +154,14 @@ class RecordStore:
             )
             ids = self._name_ids(names)
             connection.executemany(
-                f'INSERT INTO people VALUES ({", ".join("?" * 12)})',
+                f'INSERT INTO people VALUES ({", ".join("?" * (len(COLUMNS) + 2))})',
                 (
                     (row, ids[values[0]], *values[1:8], ids[values[8]], *values[9:])
                     for row, values in enumerate(self._pending, start)
                 ),
             )
             connection.executemany('INSERT INTO units VALUES (?)', ((u,) for u in self._units))
+            self.extras.write(connection)
             connection.execute('UPDATE manifest SET content = ?', (new.dump(),))
         self.numbers = self.numbers.grown(count)
         self._forget_pending()
@@ -175,6 +195,7 @@ class RecordStore:
             connection.executemany('DELETE FROM people WHERE row = ?', numbers)
             connection.executemany('INSERT INTO doomed VALUES (?)', numbers)
             connection.executemany('DELETE FROM units WHERE name = ?', ((u,) for u in units))
+            self.extras.delete(connection, rows.tolist(), units)
             connection.execute(
                 'DELETE FROM names WHERE id NOT IN '
                 '(SELECT source FROM people UNION SELECT camera FROM people)'
@@ -188,14 +209,13 @@ class RecordStore:
         return np.array([row for (row,) in found], np.int64)
 
     def forget_doomed(self) -> None:
-        """Note that the backend has deleted them, and give their space back.
+        """Note that the backend has deleted them.
 
         Raises:
             sqlite3.Error: If it cannot be written.
         """
         with self._database.transaction() as connection:
             connection.execute('DELETE FROM doomed')
-        self._database.shrink()
 
     def get(self, rows: np.ndarray) -> dict[int, GalleryRecord]:
         """Look up records.
@@ -226,17 +246,19 @@ class RecordStore:
 
     def contents(self) -> Contents:
         """See :meth:`IndexReader.contents`."""
-        ((sources, start, end),) = self._database.read(
-            'SELECT count(DISTINCT source), min(time), max(time) FROM people WHERE row < ?',
+        people = self._database.tables['people']
+        ((sources, start, end, sightings),) = self._database.read(
+            'SELECT count(DISTINCT source), min(coalesce(time_from, time)), '
+            f'max(coalesce(time_to, time)), count(num_frames) FROM {people} WHERE row < ?',
             (self.numbers.next_row,),
         )
         cameras = self._database.read(
-            'SELECT name, count(*) FROM people JOIN names ON id = camera WHERE row < ? '
+            f'SELECT name, count(*) FROM {people} JOIN names ON id = camera WHERE row < ? '
             'GROUP BY camera ORDER BY name',
             (self.numbers.next_row,),
         )
         known = {} if start is None else {'time_from': start, 'time_to': end}
-        return Contents(self.numbers.count, sources, dict(cameras), **known)
+        return Contents(self.numbers.count, sources, dict(cameras), **known, sightings=sightings)
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
         """See :meth:`IndexReader.find`."""
@@ -257,8 +279,8 @@ class RecordStore:
         """Find committed rows, shape (n,), int64, ascending."""
         # As one text, which takes a third of the time of as many tuples.
         ((text,),) = self._database.read(
-            'SELECT group_concat(row) FROM '
-            f'(SELECT row FROM people WHERE row < ? AND {condition} ORDER BY row)',
+            'SELECT group_concat(row) FROM (SELECT row '
+            f'FROM {self._database.tables["people"]} WHERE row < ? AND {condition} ORDER BY row)',
             (next_row, *parameters),
         )
         return np.fromstring(text, np.int64, sep=',') if text else np.empty(0, np.int64)
@@ -277,7 +299,7 @@ class RecordStore:
             places = self.numbers.places(self.rows_of(where))
             mask[places[places >= 0]] = True
             for place, values in enumerate(self._pending, self.numbers.count):
-                mask[place] = where.passes(values[0], values[8], values[2])
+                mask[place] = where.passes(values[0], values[8], *span_of(values))
             while len(self._masks) >= _MASKS_KEPT:
                 del self._masks[next(iter(self._masks))]
             self._masks[where] = mask
@@ -298,14 +320,14 @@ class RecordStore:
             return
         found = self._select(f'row BETWEEN {rows[0]} AND {rows[-1]} ORDER BY row', ', checksum')
         for row, (number, *values, expected), code in zip_longest(
-            rows, found, codes, fillvalue=cast(Any, (None,) * 12)
+            rows, found, codes, fillvalue=cast(Any, (None,) * (len(COLUMNS) + 2))
         ):
             if number != row or checksum(encode_record(decode_record(values)), code) != expected:
                 raise DataError(f'row {row} is not what was written')
 
     def _select(self, condition: str, more: str = '') -> list[tuple[Any, ...]]:
         return self._database.read(
-            f'SELECT row, {_COLUMNS}{more} FROM records '
+            f'SELECT row, {_COLUMNS}{more} FROM {self._database.tables["records"]} '
             f'WHERE row < {self.numbers.next_row} AND {condition}'
         )
 

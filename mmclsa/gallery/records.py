@@ -10,26 +10,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmclsa.errors import DataError
+from mmclsa.structures.sightings import Stay
 
-__all__ = ['GalleryRecord', 'Hit', 'checksum', 'decode_record', 'encode_record']
+__all__ = [
+    'COLUMNS',
+    'GalleryRecord',
+    'Hit',
+    'checksum',
+    'decode_record',
+    'encode_record',
+    'span_of',
+]
 
+#: What a record is kept as, in the order of :func:`encode_record`.
+COLUMNS = (
+    'source', 'frame', 'time', 'x1', 'y1', 'x2', 'y2', 'score', 'camera', 'track_id',
+    'first_frame', 'last_frame', 'time_from', 'time_to', 'num_frames',
+)  # fmt: skip
 _NUMBERS = struct.Struct('<qd5dq')
+_STAY = struct.Struct('<qqddq')
+_NO_STAY = (None,) * 5
 
 
 @dataclass(frozen=True)
 class GalleryRecord:
-    """One person found somewhere.
+    """One person found somewhere: in a picture, or for a while in a video (a sighting).
 
     Attributes:
         source: Path or name of the image or video, as it was given, with
             forward slashes.
-        frame: Number of the frame, 0-based; 0 for an image.
+        frame: Number of the frame, 0-based; 0 for an image. Of a sighting,
+            this, the time, the box and the score are those of its best frame.
         time: Seconds since the epoch (UTC), or since the video's start; NaN
             if unknown.
         box: x1 y1 x2 y2 in pixels of the upright picture.
         score: Confidence of the detection, in [0, 1].
         camera: Name of the camera, empty if unknown.
         track_id: Number of the track within the source, -1 if unknown.
+        stay: From when to when it was seen; None if in this frame alone.
     """
 
     source: str
@@ -39,6 +57,35 @@ class GalleryRecord:
     score: float
     camera: str = ''
     track_id: int = -1
+    stay: Stay | None = None
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame in which it was seen."""
+        return self.frame if self.stay is None else self.stay.first_frame
+
+    @property
+    def last_frame(self) -> int:
+        """Number of the last one."""
+        return self.frame if self.stay is None else self.stay.last_frame
+
+    @property
+    def time_from(self) -> float:
+        """When it was first seen, as ``time``."""
+        return self._known_time(None if self.stay is None else self.stay.time_from)
+
+    @property
+    def time_to(self) -> float:
+        """When it was last seen."""
+        return self._known_time(None if self.stay is None else self.stay.time_to)
+
+    @property
+    def num_frames(self) -> int:
+        """In how many frames it was seen."""
+        return 1 if self.stay is None else self.stay.num_frames
+
+    def _known_time(self, time: float | None) -> float:
+        return self.time if time is None or math.isnan(time) else time
 
 
 @dataclass(frozen=True)
@@ -50,29 +97,36 @@ class Hit:
             same, and no other person ever has it.
         similarity: Cosine of the angle between query and embedding.
         record: The record.
+        probability: That it is the same person, by what the index has taught
+            itself (``fit_calibration``); None if it could not.
     """
 
     row: int
     similarity: float
     record: GalleryRecord
+    probability: float | None = None
 
 
 def encode_record(record: GalleryRecord) -> tuple[Any, ...]:
-    """Put a record into columns: source, frame, time, box, score, camera, track.
+    """Put a record into columns, those of :data:`COLUMNS`.
 
     Args:
         record: The record.
 
     Returns:
-        Ten values that SQLite knows; an unknown time is None.
+        Fifteen values that SQLite knows. An unknown time is None; the last
+        five are where there is no stay.
 
     Raises:
-        DataError: If a value is of another type, or a box or score is not
-            finite.
+        DataError: If a value is of another type, a box or score is not
+            finite, or a stay ends before it begins.
 
     Example:
-        >>> encode_record(GalleryRecord('a.jpg', 0, float('nan'), (0, 0, 4, 9), 0.5))
+        >>> encode_record(GalleryRecord('a.jpg', 0, float('nan'), (0, 0, 4, 9), 0.5))[:10]
         ('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, '', -1)
+        >>> stay = Stay(3, 7, 0.12, 0.28, 5)
+        >>> encode_record(GalleryRecord('a.avi', 3, 0.12, (0, 0, 4, 9), 0.5, stay=stay))[10:]
+        (3, 7, 0.12, 0.28, 5)
     """
     try:
         return _encode(record)
@@ -91,17 +145,31 @@ def _encode(record: GalleryRecord) -> tuple[Any, ...]:
     )
     if not all(map(math.isfinite, place)):
         raise ValueError('box and score must be finite')
-    # SQLite has no NaN and no negative zero.
-    known = None if math.isnan(time) else time + 0.0
     place = [value + 0.0 for value in place]
-    return (str(record.source), frame, known, *place, str(record.camera), track)
+    stay = _NO_STAY if record.stay is None else _encode_stay(record.stay)
+    return (str(record.source), frame, _known(time), *place, str(record.camera), track, *stay)
+
+
+def _encode_stay(stay: Stay) -> tuple[Any, ...]:
+    first, last, start, end, count = _STAY.unpack(
+        _STAY.pack(stay.first_frame, stay.last_frame, stay.time_from, stay.time_to, stay.num_frames)
+    )
+    if first > last or start > end or count < 1:
+        raise ValueError('a stay must begin before it ends, and have frames')
+    return (first, last, _known(start), _known(end), count)
+
+
+def _known(time: float) -> float | None:
+    # SQLite has no NaN and no negative zero.
+    return None if math.isnan(time) else time + 0.0
 
 
 def decode_record(values: Sequence[Any]) -> GalleryRecord:
     """Read a record out of columns, the inverse of :func:`encode_record`.
 
     Args:
-        values: Ten values, which may come from anybody's file.
+        values: Fifteen values, which may come from anybody's file; or the
+            first ten, of a record without a stay.
 
     Returns:
         The record.
@@ -113,11 +181,39 @@ def decode_record(values: Sequence[Any]) -> GalleryRecord:
         >>> decode_record(('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, 'door', -1)).camera
         'door'
     """
-    source, frame, time, x1, y1, x2, y2, score, camera, track = values
-    known = math.nan if time is None else time
-    record = GalleryRecord(source, frame, known, (x1, y1, x2, y2), score, camera, track)
+    source, frame, time, x1, y1, x2, y2, score, camera, track, *rest = values
+    record = GalleryRecord(
+        source, frame, _or_nan(time), (x1, y1, x2, y2), score, camera, track, _decode_stay(*rest)
+    )
     encode_record(record)
     return record
+
+
+def _decode_stay(
+    first: Any = None, last: Any = None, start: Any = None, end: Any = None, count: Any = None
+) -> Stay | None:
+    return None if count is None else Stay(first, last, _or_nan(start), _or_nan(end), count)
+
+
+def _or_nan(time: Any) -> Any:
+    return math.nan if time is None else time
+
+
+def span_of(values: Sequence[Any]) -> tuple[float | None, float | None]:
+    """Tell when somebody was first and last seen, out of columns.
+
+    Args:
+        values: What :func:`encode_record` gave.
+
+    Returns:
+        Two times; None where unknown.
+
+    Example:
+        >>> span_of(encode_record(GalleryRecord('a.jpg', 0, 5.0, (0, 0, 4, 9), 0.5)))
+        (5.0, 5.0)
+    """
+    time, start, end = values[2], values[12], values[13]
+    return (time if start is None else start, time if end is None else end)
 
 
 def checksum(values: Sequence[Any], code: bytes | memoryview = b'') -> int:
@@ -134,6 +230,10 @@ def checksum(values: Sequence[Any], code: bytes | memoryview = b'') -> int:
         >>> checksum(('a.jpg', 0, None, 0.0, 0.0, 4.0, 9.0, 0.5, '', -1), b'12')
         951280936
     """
-    source, frame, time, *place, camera, track = values
-    numbers = _NUMBERS.pack(frame, math.nan if time is None else time, *place, track)
+    source, frame, time, *place, camera, track = values[:10]
+    numbers = _NUMBERS.pack(frame, _or_nan(time), *place, track)
+    if len(values) > 10 and values[14] is not None:
+        first, last, start, end, count = values[10:]
+        # A record without a stay has the number that older versions gave it.
+        numbers += _STAY.pack(first, last, _or_nan(start), _or_nan(end), count)
     return zlib.crc32(f'{source}\0{camera}'.encode(), zlib.crc32(numbers, zlib.crc32(code)))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mmclsa.inference.boxes import check_boxes
     from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.inference.inferencer import PersonSearchInferencer
+    from mmclsa.inference.opening import open_gallery
+    from mmclsa.inference.probabilities import calibration_of
     from mmclsa.inference.queries import (
         QueryPerson,
         choose_first,
@@ -21,25 +23,32 @@ if TYPE_CHECKING:
         describe_queries,
         fuse_embeddings,
         list_people,
+        queries_of_rows,
     )
-    from mmclsa.inference.results import GalleryHits, load_record_pictures
-    from mmclsa.inference.searching import open_gallery, rank_people, search
+    from mmclsa.inference.record_pictures import decode_crop, load_record_pictures
+    from mmclsa.inference.results import GalleryHits, time_span
+    from mmclsa.inference.searching import rank_people, search, search_from_rows
 
 __all__ = [
     'GalleryHits',
     'PersonSearchInferencer',
     'QueryPerson',
+    'calibration_of',
     'check_boxes',
     'choose_first',
     'choose_queries',
+    'decode_crop',
     'describe_queries',
     'embedder_of_index',
     'fuse_embeddings',
     'list_people',
     'load_record_pictures',
     'open_gallery',
+    'queries_of_rows',
     'rank_people',
     'search',
+    'search_from_rows',
+    'time_span',
 ]
 
 _MODULES = {
@@ -48,10 +57,13 @@ _MODULES = {
     'inferencer': ('PersonSearchInferencer',),
     'queries': (
         *('QueryPerson', 'choose_first', 'choose_queries', 'describe_queries'),
-        *('fuse_embeddings', 'list_people'),
+        *('fuse_embeddings', 'list_people', 'queries_of_rows'),
     ),
-    'results': ('GalleryHits', 'load_record_pictures'),
-    'searching': ('open_gallery', 'rank_people', 'search'),
+    'opening': ('open_gallery',),
+    'probabilities': ('calibration_of',),
+    'record_pictures': ('decode_crop', 'load_record_pictures'),
+    'results': ('GalleryHits', 'time_span'),
+    'searching': ('rank_people', 'search', 'search_from_rows'),
 }
 
 

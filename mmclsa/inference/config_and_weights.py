@@ -14,6 +14,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from mmclsa.engine import load_config
 from mmclsa.engine.model_description import config_of_checkpoint
 from mmclsa.errors import ConfigError
+from mmclsa.inference.model_names import find_config
 from mmclsa.utils.checkpoint import is_url, read_checkpoint
 from mmclsa.utils.weight_places import is_complete
 
@@ -43,7 +44,8 @@ def as_config(
     """Read, copy or find the config.
 
     Args:
-        model: The config, its path, or None for the one in the checkpoint.
+        model: The config, its path, the name of one that comes with mmclsa, or
+            None for the one in the checkpoint.
         checkpoint: What :func:`load_weights` gave, or None.
         weights: Where it is from, for messages.
 
@@ -58,7 +60,7 @@ def as_config(
         'PersonSearcher'
     """
     if isinstance(model, (str, Path)):
-        cfg = load_config(str(model))
+        cfg = load_config(find_config(model))
     elif model is not None:
         cfg = Config(dict(model)) if not isinstance(model, Config) else model
         cfg = Config(cfg.to_dict())

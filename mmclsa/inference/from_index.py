@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config
-
-from mmclsa.engine.model_description import config_of_description, config_of_text
 from mmclsa.errors import ConfigError
 from mmclsa.gallery.building import BuildFile, QueryEmbedder
-from mmclsa.inference.inferencer import PersonSearchInferencer
 from mmclsa.utils.choices import NO_CHECKPOINT
 from mmclsa.utils.trust import trusting_checkpoints
 from mmclsa.utils.weight_places import restore_places
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 __all__ = ['embedder_of_index']
 
@@ -24,8 +26,11 @@ def embedder_of_index(
     device: str | None = None,
     det_thresh: float | None = None,
     trust_checkpoint: bool = False,
+    onnx: str | Path | None = None,
 ) -> QueryEmbedder:
     """Load the model that an index was built with.
+
+    Neither PyTorch nor OpenMMLab is imported where exported graphs do the work.
 
     Args:
         index_path: Folder of the index.
@@ -36,43 +41,75 @@ def embedder_of_index(
         det_thresh: Least score of a person; None for the one of the build.
         trust_checkpoint: Let the weights, and a config that an older mmclsa
             kept as Python text, run code of their author.
+        onnx: Folder of exported graphs of the same model, in place of config,
+            checkpoint and device.
 
     Returns:
         A ``PersonSearchInferencer``, or an ``OnnxSearcher`` if exported graphs
-        have built the index and no checkpoint is given.
+        are given, or have built the index and no checkpoint is given.
 
     Raises:
         ConfigError: If the index does not say what built it, or the weights
-            are no longer there, or either would run code.
+            are no longer there, or either would run code; or if the model is
+            of PyTorch, and this or OpenMMLab is not installed.
     """
+    if onnx is not None and any(given is not None for given in (config, checkpoint, device)):
+        raise ConfigError('--onnx takes the place of --config, --checkpoint and --device')
     build = BuildFile.read(index_path)
+    if det_thresh is None and build is not None and build.commands:
+        det_thresh = build.commands[-1].det_thresh
+    if onnx is not None:
+        return _exported(onnx, det_thresh)
     if build is None:
         if config is None or checkpoint is None:
             raise ConfigError(
                 f'the index {index_path} has no {BuildFile.NAME}, which would name its model: '
-                f'give the config and the checkpoint ("{NO_CHECKPOINT}" where there is none)'
+                f'give the config and the checkpoint ("{NO_CHECKPOINT}" where there is none), or '
+                'exported graphs'
             )
-        return PersonSearchInferencer(
-            config, checkpoint, device, det_thresh, trust_checkpoint=trust_checkpoint
-        )
+        with trusting_checkpoints(trust_checkpoint):
+            return _inferencer(config, checkpoint, device, det_thresh)
     if checkpoint is None and build.checkpoint and not Path(build.checkpoint).exists():
         raise ConfigError(
             f'the weights {build.checkpoint} that the index {index_path} was built with are no '
             'longer there: give the checkpoint'
         )
-    if det_thresh is None and build.commands:
-        det_thresh = build.commands[-1].det_thresh
     if build.runtime == 'onnx' and checkpoint is None:
-        from mmclsa.inference.onnx import OnnxSearcher
-
-        return OnnxSearcher(build.checkpoint, det_thresh)
+        return _exported(build.checkpoint, det_thresh)
     weights = checkpoint or build.checkpoint
     with trusting_checkpoints(trust_checkpoint):
         model = config or _config_of(build, str(Path(index_path) / BuildFile.NAME))
-        return PersonSearchInferencer(model, weights, device, det_thresh)
+        return _inferencer(model, weights, device, det_thresh)
+
+
+def _exported(folder: str | Path, det_thresh: float | None) -> QueryEmbedder:
+    from mmclsa.inference.onnx import OnnxSearcher
+
+    return OnnxSearcher(folder, det_thresh)
+
+
+def _inferencer(*args: Any) -> QueryEmbedder:
+    with _frameworks():
+        from mmclsa.inference.inferencer import PersonSearchInferencer
+    return PersonSearchInferencer(*args)
+
+
+@contextmanager
+def _frameworks() -> Iterator[None]:
+    """Say in a sentence what to do where what a model of PyTorch needs is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(
+            'the model of the index is run by PyTorch and MMDetection, which cannot be imported '
+            f'({error}): export it where they are (tools/deployment/export_onnx.py), and give the '
+            'exported folder (--onnx, in Python an OnnxSearcher)'
+        ) from error
 
 
 def _config_of(build: BuildFile, where: str) -> Config:
+    with _frameworks():
+        from mmclsa.engine.model_description import config_of_description, config_of_text
     if isinstance(build.embedder, str):
         return config_of_text(build.embedder, where)
     cfg = config_of_description(build.embedder, where)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Optional, Union
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from mmclsa.errors import UserError
+from mmclsa.gallery import GalleryRecord
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
-from mmclsa.inference.boxes import check_boxes
+from mmclsa.gallery.index_reader import IndexReader
+from mmclsa.inference.boxes import as_boxes, check_boxes
+from mmclsa.inference.record_pictures import decode_crop, load_record_pictures
 from mmclsa.media import InputsType, Picture, as_inputs, load_picture
 from mmclsa.structures import FoundPeople
 
@@ -23,6 +26,7 @@ __all__ = [
     'describe_queries',
     'fuse_embeddings',
     'list_people',
+    'queries_of_rows',
 ]
 
 Boxes = Union[Sequence[float], Sequence[Sequence[float]], np.ndarray]
@@ -41,18 +45,20 @@ class QueryPerson:
         source: The picture's file; empty for an array.
         embedding: Shape (D,), float32, of unit length, if finding the person
             has given it.
+        row: Whose row of an index he is, if he was found there; -1 if not.
     """
 
-    picture: np.ndarray
+    picture: np.ndarray = field(repr=False)
     box: np.ndarray
     source: str = ''
-    embedding: np.ndarray | None = None
+    embedding: np.ndarray | None = field(default=None, repr=False)
+    row: int = -1
 
 
 def choose_queries(
     embedder: QueryEmbedder,
     images: InputsType,
-    boxes: Boxes | None = None,
+    boxes: Boxes | Any | None = None,
     people: Sequence[int] | int | None = None,
     chooser: Chooser | None = None,
 ) -> list[QueryPerson]:
@@ -62,7 +68,7 @@ def choose_queries(
         embedder: Finds people where no box is given.
         images: A picture, or several of one person.
         boxes: A box x1 y1 x2 y2 for each picture, in pixels of the upright
-            picture.
+            picture; in any form that ``as_boxes`` takes.
         people: Or for each the number of a person, from 1, in the order of
             certainty.
         chooser: Or a function that chooses where a picture has several people.
@@ -76,7 +82,7 @@ def choose_queries(
     """
     pictures = [load_picture(image) for image in as_inputs(images)]
     if boxes is not None:
-        given = np.asarray(boxes, np.float64).reshape(-1, 4) if _flat(boxes) else boxes
+        given = as_boxes(boxes)
         _check_count('boxes', len(given), len(pictures))
         return [
             QueryPerson(picture.array, _given_box(box, picture), picture.source)
@@ -92,7 +98,7 @@ def choose_queries(
     ]
 
 
-def _given_box(box: Sequence[float], picture: Picture) -> np.ndarray:
+def _given_box(box: np.ndarray, picture: Picture) -> np.ndarray:
     try:
         return check_boxes([box], picture.array.shape)[0]
     except UserError as error:
@@ -129,6 +135,40 @@ def _choose(
     box = check_boxes(people.boxes[number - 1 : number], picture.array.shape)[0]
     embedding = people.embeddings[number - 1]
     return QueryPerson(picture.array, box, picture.source, embedding)
+
+
+def queries_of_rows(index: IndexReader, rows: Sequence[int]) -> list[QueryPerson]:
+    """Make queries of people whom an index holds.
+
+    Args:
+        index: The index.
+        rows: Their rows.
+
+    Returns:
+        A query each. The picture is the crop that the index keeps, or the
+        scene; where that is gone too, a grey one.
+
+    Raises:
+        DataError: If there is no such row.
+    """
+    records, vectors, crops = index.records(rows), index.embeddings(rows), index.crops(rows)
+    queries = []
+    for row, record, vector in zip(rows, records, vectors):
+        picture, box = _picture_of(record, crops.get(row))
+        queries.append(QueryPerson(picture, box, record.source, vector, row))
+    return queries
+
+
+def _picture_of(record: GalleryRecord, crop: bytes | None) -> tuple[np.ndarray, np.ndarray]:
+    """Give a picture with a person, BGR, and his box in it."""
+    if crop is not None:
+        picture = decode_crop(crop)
+        return picture, np.array([0.0, 0.0, picture.shape[1], picture.shape[0]])
+    (scene,) = load_record_pictures([record])
+    if scene is None:
+        scene = np.full((128, 64, 3), 160, np.uint8)
+        return scene, np.array([0.0, 0.0, 64.0, 128.0])
+    return np.ascontiguousarray(scene[..., ::-1]), np.array(record.box)
 
 
 def fuse_embeddings(embeddings: np.ndarray) -> np.ndarray:
@@ -183,10 +223,6 @@ def list_people(people: FoundPeople) -> str:
         f'{number} at {" ".join(f"{value:.0f}" for value in box)} ({score:.2f})'
         for number, (box, score) in enumerate(zip(people.boxes, people.scores), 1)
     )
-
-
-def _flat(boxes: Boxes) -> bool:
-    return len(boxes) == 4 and all(np.isscalar(value) for value in boxes)
 
 
 def _check_count(name: str, count: int, pictures: int) -> None:

@@ -4,57 +4,85 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from terminaltables import AsciiTable
 
-from mmclsa.errors import DataError
+from mmclsa.evaluation.functional.calibration import Calibration
 from mmclsa.gallery import GalleryRecord, Hit
 from mmclsa.inference.queries import QueryPerson
-from mmclsa.media import VideoReader, is_video, read_picture
+from mmclsa.inference.record_pictures import decode_crop, load_record_pictures
 from mmclsa.utils.io import atomic_write
 from mmclsa.utils.times import format_time
 from mmclsa.visualization import RankedPerson, draw_boxes, draw_rank_list, write_picture
 
-__all__ = ['GalleryHits', 'load_record_pictures']
+__all__ = ['GalleryHits', 'load_record_pictures', 'time_span']
 
 
 @dataclass(frozen=True, eq=False)
 class GalleryHits:
-    """Ranked hits of a query.
+    """Ranked hits of a query, which are printed as a table.
 
     Attributes:
         query: Who was looked for, one entry a picture.
         hits: Best first.
+        crops: JPEG files of the hits that the index keeps one of, by row.
+        calibration: What the hits' probabilities were learnt from; None if
+            there are none.
     """
 
     query: Sequence[QueryPerson]
     hits: Sequence[Hit]
+    crops: Mapping[int, bytes] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
+    def __repr__(self) -> str:
+        """Show the table, not the pixels of the query."""
+        return self.table()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain lists and numbers, as ``results.json`` has them."""
-        query = [dict(image=one.source, box=_rounded(one.box)) for one in self.query]
-        return dict(query=query, hits=[_as_dict(*entry) for entry in enumerate(self.hits, 1)])
+        """Give plain lists and numbers, as ``results.json`` has them.
+
+        A hit has ``probability`` where the index knows it, and ``first_frame``,
+        ``last_frame``, ``time_from``, ``time_to`` and ``num_frames`` where it is
+        a sighting. ``calibration`` says how many pairs the probabilities were
+        learnt from.
+        """
+        content: dict[str, Any] = dict(query=[_query_as_dict(one) for one in self.query])
+        if self.calibration is not None:
+            known = self.calibration
+            content['calibration'] = dict(
+                num_same=known.num_same, num_different=known.num_different
+            )
+        content['hits'] = [_as_dict(*entry) for entry in enumerate(self.hits, 1)]
+        return content
 
     def table(self) -> str:
-        """Write the hits as a table."""
-        rows = [['rank', 'similarity', 'source', 'frame', 'time', 'camera', 'box']]
+        """Write the hits as a table; a probability stands beside its similarity."""
+        known = any(hit.probability is not None for hit in self.hits)
+        measured = ['similarity', 'probability'] if known else ['similarity']
+        rows = [['rank', *measured, 'row', 'source', 'frame', 'time', 'camera', 'box']]
         for rank, hit in enumerate(self.hits, 1):
             record = hit.record
             box = ' '.join(f'{value:.0f}' for value in record.box)
-            place = [record.source, str(record.frame), format_time(record.time), record.camera]
-            rows.append([str(rank), f'{hit.similarity:.3f}', *place, box])
+            values = [f'{hit.similarity:.3f}']
+            if known:
+                values.append('' if hit.probability is None else f'{hit.probability:.2f}')
+            place = [record.source, str(record.frame), time_span(record), record.camera]
+            rows.append([str(rank), *values, str(hit.row), *place, box])
         return str(AsciiTable(rows).table)
 
-    def save(self, out_dir: str | Path) -> list[Path]:
+    def save(self, out_dir: str | Path, scenes: bool = True) -> list[Path]:
         """Write ``results.json``, ``rank_list.png`` and a scene for each hit.
 
         Args:
             out_dir: Folder, made if it is not there.
+            scenes: Write the scenes; without them, footage is opened only for
+                hits that the index keeps no crop of.
 
         Returns:
             The files. A hit whose picture is no longer there has no scene.
@@ -67,11 +95,11 @@ class GalleryHits:
         with atomic_write(results) as temporary:
             text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + '\n', encoding='utf-8')
-        scenes = load_record_pictures([hit.record for hit in self.hits])
-        paths = [results, write_picture(folder / 'rank_list.png', self.draw(scenes))]
-        for rank, (hit, scene) in enumerate(zip(self.hits, scenes), 1):
+        loaded = load_record_pictures([hit.record for hit in self.hits]) if scenes else None
+        paths = [results, write_picture(folder / 'rank_list.png', self.draw(loaded))]
+        for rank, (hit, scene) in enumerate(zip(self.hits, loaded or ()), 1):
             if scene is not None:
-                label = [f'{rank}: {hit.similarity:.3f}']
+                label = [f'{rank}: {_values(hit)}']
                 drawn = draw_boxes(scene, np.array([hit.record.box]), label)
                 paths.append(write_picture(folder / f'hit_{rank:03d}.jpg', drawn))
         return paths
@@ -81,70 +109,100 @@ class GalleryHits:
 
         Args:
             scenes: Pictures (H, W, 3), uint8, RGB, of the hits, if they are
-                loaded already; None for one that is missing.
+                loaded already; None for one that is missing. Not given: the
+                crops that the index keeps, and scenes of the other hits.
 
         Returns:
             Shape (H, W, 3), uint8, RGB.
         """
-        if scenes is None:
-            scenes = load_record_pictures([hit.record for hit in self.hits])
         first = self.query[0]
         asked = RankedPerson(
             np.ascontiguousarray(first.picture[..., ::-1]), first.box, note=Path(first.source).name
         )
         people = [
-            RankedPerson(scene, np.array(hit.record.box), hit.similarity, note=_note(hit.record))
-            for hit, scene in zip(self.hits, scenes)
+            RankedPerson(picture, box, hit.similarity, note=_note(hit))
+            for hit, (picture, box) in zip(self.hits, self._pictures(scenes))
         ]
         more = f' and {len(self.query) - 1} more pictures' if len(self.query) > 1 else ''
         return draw_rank_list(asked, people, f'{Path(first.source).name}{more}')
 
+    def _pictures(
+        self, scenes: Sequence[np.ndarray | None] | None
+    ) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
+        """Give a picture of each hit, RGB, with the box in it: its scene, or else its crop."""
+        if scenes is None:
+            without = [hit for hit in self.hits if hit.row not in self.crops]
+            rows = [hit.row for hit in without]
+            loaded = dict(zip(rows, load_record_pictures([hit.record for hit in without])))
+            scenes = [loaded.get(hit.row) for hit in self.hits]
+        for hit, scene in zip(self.hits, scenes):
+            if scene is None and hit.row in self.crops:
+                crop = decode_crop(self.crops[hit.row])[..., ::-1]
+                yield np.ascontiguousarray(crop), np.array([0, 0, crop.shape[1], crop.shape[0]])
+            else:
+                yield scene, np.array(hit.record.box)
 
-def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | None]:
-    """Load the pictures of records.
+
+def time_span(record: GalleryRecord) -> str:
+    """Write when somebody was seen.
 
     Args:
-        records: Of an index.
+        record: Of an index.
 
     Returns:
-        For each its picture (H, W, 3), uint8, RGB; None where it is missing or
-        broken. A video is decoded once.
+        The time, of a sighting the first and the last; empty if unknown.
     """
-    scenes: list[np.ndarray | None] = [None] * len(records)
-    videos: dict[str, VideoReader] = {}
-    for number in sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame)):
-        record = records[number]
-        try:
-            if is_video(record.source):
-                video = videos.setdefault(record.source, VideoReader(record.source))
-                picture = video[record.frame]
-            else:
-                picture = read_picture(record.source)
-        except DataError:
-            continue
-        scenes[number] = np.ascontiguousarray(picture[..., ::-1])
-    return scenes
+    first, last = format_time(record.time_from), format_time(record.time_to)
+    return first if first == last else f'{first} - {last}'
+
+
+def _query_as_dict(query: QueryPerson) -> dict[str, Any]:
+    content = dict(image=query.source, box=_rounded(query.box))
+    return content if query.row < 0 else dict(row=query.row, **content)
 
 
 def _as_dict(rank: int, hit: Hit) -> dict[str, Any]:
     record = hit.record
-    return dict(
+    content = dict(
         rank=rank,
         row=hit.row,
         similarity=round(hit.similarity, 6),
         source=record.source,
         frame=record.frame,
-        time=record.time if math.isfinite(record.time) else None,
+        time=_known(record.time),
         camera=record.camera,
         box=_rounded(record.box),
         score=round(record.score, 6),
     )
+    if hit.probability is not None:
+        content['probability'] = round(hit.probability, 6)
+    if record.stay is not None:
+        content.update(
+            first_frame=record.first_frame,
+            last_frame=record.last_frame,
+            time_from=_known(record.time_from),
+            time_to=_known(record.time_to),
+            num_frames=record.num_frames,
+        )
+    return content
+
+
+def _known(time: float) -> float | None:
+    return time if math.isfinite(time) else None
 
 
 def _rounded(box: Sequence[float] | np.ndarray) -> list[float]:
     return [round(float(value), 2) for value in box]
 
 
-def _note(record: GalleryRecord) -> str:
-    parts = [Path(record.source).name, format_time(record.time), record.camera]
+def _values(hit: Hit) -> str:
+    """Write a similarity, with its probability if that is known."""
+    known = '' if hit.probability is None else f' ({hit.probability:.2f})'
+    return f'{hit.similarity:.3f}{known}'
+
+
+def _note(hit: Hit) -> str:
+    probability = '' if hit.probability is None else f'p={hit.probability:.2f}'
+    record = hit.record
+    parts = [probability, Path(record.source).name, format_time(record.time), record.camera]
     return ' '.join(part for part in parts if part)

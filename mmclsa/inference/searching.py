@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Union
+from collections.abc import Hashable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import k_reciprocal_distances
-from mmclsa.gallery import GalleryIndex, Hit, SearchFilter
-from mmclsa.gallery.building import (
-    Embedder,
-    QueryEmbedder,
-    build_gallery,
-    plan_units,
+from mmclsa.evaluation.functional.calibration import MIN_PAIRS
+from mmclsa.evaluation.functional.feedback import refine_query
+from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT
+from mmclsa.gallery import Hit, SearchFilter
+from mmclsa.gallery.building import QueryEmbedder
+from mmclsa.gallery.index_reader import IndexReader
+from mmclsa.inference.opening import GalleryInput, check_gallery, open_gallery
+from mmclsa.inference.probabilities import calibration_of, with_probabilities
+from mmclsa.inference.queries import (
+    QueryPerson,
+    describe_queries,
+    fuse_embeddings,
+    queries_of_rows,
 )
-from mmclsa.gallery.manifest import MANIFEST
-from mmclsa.inference.queries import QueryPerson, describe_queries
 from mmclsa.inference.results import GalleryHits
 
-__all__ = ['GalleryInput', 'open_gallery', 'rank_people', 'search']
+__all__ = [
+    'GalleryInput',
+    'HitUnit',
+    'check_gallery',
+    'open_gallery',
+    'rank_people',
+    'search',
+    'search_from_rows',
+]
 
-GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
+#: What a hit is: a person seen for a while, or each row.
+HitUnit = Literal['sighting', 'frame']
 RERANK_DEPTH = 200
 _MAX_DEPTH = 20_000
-_MAX_TOLD = 5  # of the files that were not searched
 
 
 def search(
@@ -40,7 +48,12 @@ def search(
     topk: int = 10,
     where: SearchFilter | None = None,
     rerank: bool = False,
-    group_by_track: bool = False,
+    group_by_track: bool | None = None,
+    *,
+    unit: HitUnit = 'sighting',
+    min_probability: float | None = None,
+    confirmed: Sequence[int] = (),
+    rejected: Sequence[int] = (),
 ) -> GalleryHits:
     """Look for a person in a gallery: what command, inferencer and page do.
 
@@ -53,27 +66,109 @@ def search(
         where: See :func:`rank_people`.
         rerank: See :func:`rank_people`.
         group_by_track: See :func:`rank_people`.
+        unit: See :func:`rank_people`.
+        min_probability: See :func:`rank_people`.
+        confirmed: See :func:`rank_people`.
+        rejected: See :func:`rank_people`.
 
     Returns:
         The hits, best first.
 
     Raises:
-        ConfigError: If the index is of another model, or ``topk`` below 1.
+        ConfigError: If the index is of another model, or see
+            :func:`rank_people`.
         UserError: If a box or a source is wrong.
     """
     feature = describe_queries(embedder, queries)
     with open_gallery(gallery, embedder) as index:
-        hits = rank_people(index, feature, topk, where, rerank, group_by_track)
-    return GalleryHits(queries, hits)
+        hits = rank_people(
+            index,
+            feature,
+            topk,
+            where,
+            rerank,
+            group_by_track,
+            unit=unit,
+            min_probability=min_probability,
+            confirmed=confirmed,
+            rejected=rejected,
+            looks=len(queries),
+        )
+        return _as_result(index, queries, hits)
+
+
+def search_from_rows(
+    index: IndexReader,
+    rows: Sequence[int],
+    topk: int = 10,
+    where: SearchFilter | None = None,
+    rerank: bool = False,
+    *,
+    unit: HitUnit = 'sighting',
+    min_probability: float | None = None,
+    confirmed: Sequence[int] = (),
+    rejected: Sequence[int] = (),
+) -> GalleryHits:
+    """Look for somebody whom an index holds already: no model is needed.
+
+    Args:
+        index: The index.
+        rows: His rows. These and their sightings are left out of the hits.
+        topk: See :func:`rank_people`.
+        where: See :func:`rank_people`.
+        rerank: See :func:`rank_people`.
+        unit: See :func:`rank_people`.
+        min_probability: See :func:`rank_people`.
+        confirmed: See :func:`rank_people`.
+        rejected: See :func:`rank_people`.
+
+    Returns:
+        The hits, best first.
+
+    Raises:
+        ConfigError: If there are no rows, or see :func:`rank_people`.
+        DataError: If there is no such row.
+    """
+    if not len(rows):
+        raise ConfigError('rows must have the number of a row at least')
+    queries = queries_of_rows(index, rows)
+    hits = rank_people(
+        index,
+        fuse_embeddings(index.embeddings(rows)),
+        topk,
+        where,
+        rerank,
+        unit=unit,
+        min_probability=min_probability,
+        confirmed=confirmed,
+        rejected=rejected,
+        left_out=rows,
+        looks=len(rows) + 1,
+    )
+    return _as_result(index, queries, hits)
+
+
+def _as_result(
+    index: IndexReader, queries: Sequence[QueryPerson], hits: Sequence[Hit]
+) -> GalleryHits:
+    crops = index.crops([hit.row for hit in hits]) if hits else {}
+    return GalleryHits(queries, hits, crops, calibration_of(index).calibration)
 
 
 def rank_people(
-    index: GalleryIndex,
+    index: IndexReader,
     feature: np.ndarray,
     topk: int = 10,
     where: SearchFilter | None = None,
     rerank: bool = False,
-    group_by_track: bool = False,
+    group_by_track: bool | None = None,
+    *,
+    unit: HitUnit = 'sighting',
+    min_probability: float | None = None,
+    confirmed: Sequence[int] = (),
+    rejected: Sequence[int] = (),
+    left_out: Sequence[int] = (),
+    looks: int = 1,
 ) -> list[Hit]:
     """Find the people of an index who are most like one.
 
@@ -84,27 +179,98 @@ def rank_people(
         where: Which records may be found.
         rerank: Order the best 200 anew by the neighbours they share with the
             query (k-reciprocal re-ranking); similarities stay what they are.
-        group_by_track: Take the best of each track alone.
+        group_by_track: True for ``unit='sighting'``, False for
+            ``unit='frame'``, None for what ``unit`` says.
+        unit: ``'sighting'`` for the best row of each track alone, ``'frame'``
+            for every row.
+        min_probability: Leave out who is less probably the right person, in
+            [0, 1]; see :class:`~mmclsa.evaluation.functional.Calibration`.
+        confirmed: Rows who are the right person: the query moves towards
+            them. They are found like all others.
+        rejected: Rows who are somebody else: the query moves away from them,
+            and they and their sightings are left out.
+        left_out: Rows to leave out with their sightings, for no other effect.
+        looks: How many looks ``feature`` is the mean of, for the probability
+            alone: with several, that is counted from how similar the rest of
+            the index is.
 
     Returns:
         The hits, best first; fewer than ``topk`` only if there are fewer.
+        Similarities are to the query as moved.
 
     Raises:
-        ConfigError: If ``topk`` is below 1.
+        ConfigError: If ``topk`` is below 1, ``unit`` is another word,
+            ``min_probability`` is not in [0, 1] or the index does not know
+            probabilities, or a row is both confirmed and rejected.
+        DataError: If there is no such row.
     """
     if topk < 1:
         raise ConfigError(f'topk must be at least 1, but is {topk}')
-    depth = max(topk, RERANK_DEPTH) if rerank else topk
+    by_sighting = _by_sighting(unit, group_by_track)
+    _check_feedback(confirmed, rejected)
+    if min_probability is not None:
+        _check_probability(index, min_probability)
+    if len(confirmed) or len(rejected):
+        feature = refine_query(feature, _vectors(index, confirmed), _vectors(index, rejected))
+        looks += len(confirmed) + len(rejected)
+    hidden = _with_sightings(index, [*rejected, *left_out])
+    # Who is hidden is found first, as often as not.
+    depth = max(topk + len(hidden), RERANK_DEPTH if rerank else 0)
     while True:
         (found,) = index.search(feature[None], depth, where)
         hits = _rerank(index, feature, found) if rerank else found
-        kept = _best_of_tracks(hits) if group_by_track else hits
+        kept = [hit for hit in hits if hit.row not in hidden]
+        kept = _best_of_tracks(kept) if by_sighting else kept
         if len(kept) >= topk or len(found) < depth or depth >= _MAX_DEPTH:
-            return kept[:topk]
+            break
         depth *= 4
+    hits = with_probabilities(index, feature, kept[:topk], looks == 1)
+    return hits if min_probability is None else _probable(index, hits, min_probability)
 
 
-def _rerank(index: GalleryIndex, feature: np.ndarray, hits: list[Hit]) -> list[Hit]:
+def _by_sighting(unit: str, group_by_track: bool | None) -> bool:
+    if unit not in ('sighting', 'frame'):
+        raise ConfigError(f"unit must be 'sighting' or 'frame', but is {unit!r}")
+    return unit == 'sighting' if group_by_track is None else group_by_track
+
+
+def _check_feedback(confirmed: Sequence[int], rejected: Sequence[int]) -> None:
+    if both := sorted(set(confirmed) & set(rejected)):
+        raise ConfigError(f'row {both[0]} cannot be both confirmed and rejected')
+
+
+def _check_probability(index: IndexReader, min_probability: float) -> None:
+    if not 0 <= min_probability <= 1:
+        raise ConfigError(f'min_probability must lie in 0..1, but is {min_probability}')
+    learnt = calibration_of(index)
+    if learnt.calibration is None:
+        raise ConfigError(
+            f'min_probability needs an index that knows probabilities, but {index.path} has '
+            f'{learnt.counts.same.sum()} pairs of one person and '
+            f'{learnt.counts.different.sum()} of two, and {MIN_PAIRS} of each are needed: '
+            'videos of people who are seen together, and for some seconds, give them'
+        )
+
+
+def _probable(index: IndexReader, hits: list[Hit], min_probability: float) -> list[Hit]:
+    if any(hit.probability is None for hit in hits):
+        raise ConfigError(
+            f'min_probability with a query of several looks needs an index of {MIN_COHORT} rows '
+            f'at least, but {index.path} has {len(index)}'
+        )
+    return [hit for hit in hits if hit.probability is None or hit.probability >= min_probability]
+
+
+def _vectors(index: IndexReader, rows: Sequence[int]) -> np.ndarray:
+    return index.embeddings(rows) if len(rows) else np.zeros((0, index.model.dims), np.float32)
+
+
+def _with_sightings(index: IndexReader, rows: Sequence[int]) -> set[int]:
+    # Sightings are known of what is committed; a row by itself always.
+    return {*rows, *index.same_tracks(rows).tolist()} if len(rows) else set()
+
+
+def _rerank(index: IndexReader, feature: np.ndarray, hits: list[Hit]) -> list[Hit]:
     """Order the first hits anew; those behind keep their places."""
     first = hits[:RERANK_DEPTH]
     if len(first) < 2:
@@ -120,51 +286,3 @@ def _best_of_tracks(hits: Sequence[Hit]) -> list[Hit]:
         track = hit.record.track_id
         best.setdefault((hit.record.source, track) if track >= 0 else hit.row, hit)
     return list(best.values())
-
-
-@contextmanager
-def open_gallery(
-    gallery: GalleryInput, embedder: Embedder, batch_size: int = 8
-) -> Iterator[GalleryIndex]:
-    """Give an index of whatever a gallery is.
-
-    Args:
-        gallery: An index or its folder, or pictures, folders, videos and
-            lists, of which an index is built that lasts as long as the block.
-        embedder: The model.
-        batch_size: Pictures that go through the network at once.
-
-    Yields:
-        The index.
-
-    Raises:
-        ConfigError: If the index is of another model.
-        UserError: If a source does not exist.
-
-    Warns:
-        UserWarning: If a file of the gallery cannot be used; names the first.
-    """
-    if isinstance(gallery, (str, Path)):
-        gallery = os.path.expanduser(gallery) if not os.path.lexists(gallery) else gallery
-    if isinstance(gallery, GalleryIndex):
-        if difference := gallery.model.difference(embedder.fingerprint):
-            raise ConfigError(f'the index holds embeddings of another model: {difference}')
-        yield gallery
-    elif isinstance(gallery, (str, Path)) and (Path(gallery) / MANIFEST).is_file():
-        with GalleryIndex.open(gallery, embedder.fingerprint) as index:
-            yield index
-    else:
-        sources = [gallery] if isinstance(gallery, (str, Path)) else list(gallery)
-        plan = plan_units(sources)
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(TemporaryDirectory()))
-            index = GalleryIndex.create(folder / 'index', embedder.fingerprint)
-            stack.enter_context(index)
-            report = build_gallery(index, embedder, plan, batch_size=batch_size)
-            if report.skipped:
-                warnings.warn(
-                    f'{len(report.skipped)} files were not searched, or not to their end: '
-                    f'{"; ".join(list(report.skipped.values())[:_MAX_TOLD])}',
-                    stacklevel=4,
-                )
-            yield index

@@ -21,6 +21,7 @@ __all__ = [
     'MAX_PIXELS',
     'Header',
     'as_bgr',
+    'decode_bytes',
     'decode_picture',
     'picture_size',
     'read_header',
@@ -67,19 +68,53 @@ def read_header(path: str | Path, max_pixels: int = MAX_PIXELS) -> Header:
     if kind := special_kind(str(path)):
         raise DataError(f'image {path} is a {kind}, not a file')
     try:
-        with open_picture(path) as picture:
+        return _header(path, path, max_pixels)
+    except UnidentifiedImageError as error:
+        raise DataError(f'image {path} {_why_unknown(path)}') from error
+
+
+def decode_bytes(data: bytes, name: object, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a picture that is in memory, such as an uploaded one; see :func:`read_picture`.
+
+    Args:
+        data: The bytes of its file.
+        name: What it is called in messages.
+        max_pixels: Refuse larger pictures before decoding.
+
+    Returns:
+        Shape (H, W, 3), uint8, BGR, upright.
+
+    Raises:
+        DataError: If it is no picture, broken or too large.
+
+    Example:
+        >>> decode_bytes(b'no picture', 'a.jpg')
+        Traceback (most recent call last):
+        mmclsa.errors.DataError: image a.jpg (10 bytes) is empty or broken, or no picture
+    """
+    try:
+        _header(BytesIO(data), name, max_pixels)
+    except UnidentifiedImageError as error:
+        reason = missing_reader(data[:_SIGNATURE]) or _no_picture(len(data))
+        raise DataError(f'image {name} {reason}') from error
+    return decode_picture(np.frombuffer(data, np.uint8), name)
+
+
+def _header(source: str | Path | BytesIO, name: object, max_pixels: int) -> Header:
+    try:
+        with open_picture(source) as picture:
             width, height = picture.size
             taken = _exif_time(picture)
     except Image.DecompressionBombError as error:
-        raise DataError(f'image {path} is too large to decode: {error}') from error
-    except UnidentifiedImageError as error:
-        raise DataError(f'image {path} {_why_unknown(path)}') from error
+        raise DataError(f'image {name} is too large to decode: {error}') from error
+    except UnidentifiedImageError:
+        raise
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         reason = getattr(error, 'strerror', None) or error
-        raise DataError(f'image {path} cannot be read ({reason})') from error
+        raise DataError(f'image {name} cannot be read ({reason})') from error
     if width * height > max_pixels:
         raise DataError(
-            f'image {path} is too large: {width} x {height}, but at most {max_pixels} pixels '
+            f'image {name} is too large: {width} x {height}, but at most {max_pixels} pixels '
             'are decoded'
         )
     return Header(width, height, taken)
@@ -192,7 +227,11 @@ def _decode_by_pillow(data: np.ndarray) -> np.ndarray | None:
 def _why_unknown(path: str | Path) -> str:
     with open(path, 'rb') as stream:
         reason = missing_reader(stream.read(_SIGNATURE))
-    return reason or f'({Path(path).stat().st_size} bytes) is empty or broken, or no picture'
+    return reason or _no_picture(Path(path).stat().st_size)
+
+
+def _no_picture(size: int) -> str:
+    return f'({size} bytes) is empty or broken, or no picture'
 
 
 def as_bgr(picture: np.ndarray | Image.Image) -> np.ndarray:

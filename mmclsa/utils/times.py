@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['format_time', 'parse_time']
+__all__ = ['format_time', 'is_date', 'parse_time']
 
 # Seconds since 1970 are years away from the seconds since a video's start.
 _EPOCH_FROM = 10 * 365 * 86400
@@ -50,6 +50,22 @@ def parse_time(text: str) -> float:
         ) from error
 
 
+def is_date(seconds: float) -> bool:
+    """Tell seconds since 1970 from those since a video's start.
+
+    Args:
+        seconds: A point in time.
+
+    Returns:
+        Whether they count from 1970.
+
+    Example:
+        >>> is_date(3723.0), is_date(1244721600.0)
+        (False, True)
+    """
+    return seconds >= _EPOCH_FROM
+
+
 def format_time(seconds: float) -> str:
     """Write a point in time.
 
@@ -65,7 +81,7 @@ def format_time(seconds: float) -> str:
     """
     if not math.isfinite(seconds):
         return ''
-    if seconds < _EPOCH_FROM:
+    if not is_date(seconds):
         minutes, rest = divmod(round(seconds, 1), 60)
         return f'{int(minutes) // 60}:{int(minutes) % 60:02d}:{rest:04.1f}'
     moment = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=round(seconds))

@@ -1,4 +1,10 @@
-"""Pictures of boxes, ranked results and training runs."""
+"""Pictures of boxes, ranked results and training runs.
+
+``PersonSearchVisualizer``, the one that needs MMDetection, is imported when it is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mmclsa.visualization.canvas import crop_person, draw_boxes, fit_into, write_picture
 from mmclsa.visualization.curves import (
@@ -31,7 +37,9 @@ from mmclsa.visualization.search_curves import (
     save_search_pictures,
 )
 from mmclsa.visualization.timeline import draw_timeline
-from mmclsa.visualization.visualizer import PersonSearchVisualizer
+
+if TYPE_CHECKING:
+    from mmclsa.visualization.visualizer import PersonSearchVisualizer
 
 __all__ = [
     'BinnedCurve',
@@ -65,3 +73,14 @@ __all__ = [
     'save_training_curves',
     'write_picture',
 ]
+
+
+if not TYPE_CHECKING:  # type checkers know the name from above, and no others
+
+    def __getattr__(name: str) -> Any:
+        if name == 'PersonSearchVisualizer':
+            return getattr(import_module('mmclsa.visualization.visualizer'), name)
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

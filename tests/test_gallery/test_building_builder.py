@@ -85,7 +85,8 @@ def footage(tmp_path) -> list[Path]:
 
 
 def test_records_and_report(tmp_path, footage):
-    report, _ = build(tmp_path / 'index', *footage, options=SourceOptions(camera='door'))
+    options = SourceOptions(camera='door', unit='detection')
+    report, _ = build(tmp_path / 'index', *footage, options=options)
     found = content(tmp_path / 'index')
     assert (report.pictures, report.people, report.known) == (80, len(found), 0)
     assert report.skipped == {}

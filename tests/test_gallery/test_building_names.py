@@ -35,7 +35,7 @@ def build(folder, *sources, pattern=None, **options):
     names = None if pattern is None else NamePattern(pattern)
     with GalleryIndex.create(folder, embedder.fingerprint) as index:
         plan = plan_units(sources, names=names)
-        report = build_gallery(index, embedder, plan, SourceOptions(**options))
+        report = build_gallery(index, embedder, plan, SourceOptions(unit='detection', **options))
         return report, {
             (record.source.rpartition('/')[2], record.frame): (record.camera, record.time)
             for record in index.records()

@@ -22,6 +22,9 @@ from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.test_gallery.fakes import FakeEmbedder
 
 
+DETECTIONS = SourceOptions(unit='detection')
+
+
 class TestRunAhead:
     def test_order_is_kept(self):
         def call(n):
@@ -86,8 +89,8 @@ class TestInProcess:
         write_video(tmp_path / 'v.avi', 20)
         units = plan_units([tmp_path]).units
         one, many = FakeEmbedder(), FakeEmbedder()
-        first = list(process_units(units, one, SourceOptions(), batch_size=1))
-        second = list(process_units(units, many, SourceOptions(), batch_size=6))
+        first = list(process_units(units, one, DETECTIONS, batch_size=1))
+        second = list(process_units(units, many, DETECTIONS, batch_size=6))
         assert [result.unit for result in second] == units
         assert people_of(first) == people_of(second)
         assert len(people_of(first)) >= 27
@@ -98,29 +101,29 @@ class TestInProcess:
         for number, size in enumerate([(64, 96), (64, 96), (96, 64), (64, 96)]):
             write(tmp_path / f'{number}.png', scene(number, size))
         embedder = FakeEmbedder()
-        list(process_units(plan_units([tmp_path]).units, embedder, SourceOptions(), batch_size=8))
+        list(process_units(plan_units([tmp_path]).units, embedder, DETECTIONS, batch_size=8))
         assert embedder.batches == [2, 1, 1]
 
     def test_sampling_and_times(self, tmp_path):
         video = write_video(tmp_path / 'v.avi', 20, fps=10)
-        options = SourceOptions(Sampling(every=4), start_time=100.0)
+        options = SourceOptions(Sampling(every=4), start_time=100.0, unit='detection')
         (result,) = process_units(plan_units([video]).units, FakeEmbedder(), options)
         assert sorted(set(result.frames)) == [0, 4, 8, 12, 16]
         assert np.allclose(result.times, 100 + result.frames / 10)
 
     def test_units_of_a_video_give_what_the_whole_gives(self, tmp_path, monkeypatch):
         video = write_video(tmp_path / 'v.avi', 23)
-        whole = process_units(plan_units([video]).units, FakeEmbedder(), SourceOptions())
+        whole = process_units(plan_units([video]).units, FakeEmbedder(), DETECTIONS)
         monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 7)
         units = plan_units([video]).units
-        parts = list(process_units(units, FakeEmbedder(), SourceOptions()))
+        parts = list(process_units(units, FakeEmbedder(), DETECTIONS))
         assert len(parts) == 4
         expected = people_of(whole)
         assert people_of(parts) == expected
         # A unit on its own, as after a kill, and units that come in another order.
-        alone = list(process_units(units[2:3], FakeEmbedder(), SourceOptions()))
+        alone = list(process_units(units[2:3], FakeEmbedder(), DETECTIONS))
         assert people_of(alone) == people_of(parts[2:3])
-        back = list(process_units(units[::-1], FakeEmbedder(), SourceOptions()))
+        back = list(process_units(units[::-1], FakeEmbedder(), DETECTIONS))
         assert people_of(back[::-1]) == expected
 
     def test_what_cannot_be_read_is_told_and_left_undone(self, tmp_path):
@@ -128,7 +131,7 @@ class TestInProcess:
         units = plan_units([tmp_path]).units
         paths[1].write_bytes(b'')
         paths[2].unlink()
-        results = list(process_units(units, FakeEmbedder(), SourceOptions()))
+        results = list(process_units(units, FakeEmbedder(), DETECTIONS))
         assert [result.done for result in results] == [True, False, False, True]
         assert 'empty or broken' in results[1].problem
         assert 'No such file' in results[2].problem
@@ -144,7 +147,7 @@ class TestInProcess:
             'mmclsa.media.VideoReader.broke_off',
             property(lambda stream: stream.position < 110),
         )
-        results = list(process_units(units, FakeEmbedder(), SourceOptions()))
+        results = list(process_units(units, FakeEmbedder(), DETECTIONS))
         assert results[0].done is True
         assert results[-1].done is False
         assert any('breaks off' in result.problem for result in results)
@@ -152,7 +155,7 @@ class TestInProcess:
 
     def test_nobody(self, tmp_path):
         write(tmp_path / 'a.png', np.zeros((64, 64, 3), np.uint8))
-        (result,) = process_units(plan_units([tmp_path]).units, FakeEmbedder(), SourceOptions())
+        (result,) = process_units(plan_units([tmp_path]).units, FakeEmbedder(), DETECTIONS)
         assert result.done
         assert result.num_pictures == 1
         assert result.boxes.shape == (0, 4)

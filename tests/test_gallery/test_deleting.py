@@ -242,6 +242,8 @@ class TestTool:
             (['--rows', '600'], 'no row 600'),
             (['--person', 'nowhere.json'], 'nowhere.json'),
             (['--before', 'noon'], 'noon'),
+            (['--keep-days', '3'], 'not dates'),
+            (['--keep-days', '3', '--before', '301'], 'not both'),
         ],
     )
     def test_mistakes(self, run_tool_to_its_error, index, options, word):

@@ -10,6 +10,7 @@ import pytest
 from mmclsa.errors import DataError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.records import checksum, decode_record, encode_record
+from mmclsa.structures.sightings import Stay
 from tests.test_gallery.people import MODEL, same_records
 from tests.test_gallery.stored import database
 
@@ -29,11 +30,17 @@ def test_tables_are_those_of_the_files_out_there(folder):
             *((name, 'REAL', 1) for name in ('x1', 'y1', 'x2', 'y2', 'score')),
             ('camera', 'INTEGER', 1),
             ('track_id', 'INTEGER', 1),
+            ('first_frame', 'INTEGER', 0),
+            ('last_frame', 'INTEGER', 0),
+            ('time_from', 'REAL', 0),
+            ('time_to', 'REAL', 0),
+            ('num_frames', 'INTEGER', 0),
             ('checksum', 'INTEGER', 1),
         ]
         tables = connection.execute('SELECT name FROM sqlite_master WHERE sql IS NOT NULL')
         assert [name for (name,) in tables] == [
-            'manifest', 'names', 'people', 'units', 'doomed', 'records',
+            'manifest', 'names', 'people', 'units', 'doomed', 'records', 'crops', 'behind',
+            'pairs',
         ]  # fmt: skip
 
 
@@ -55,19 +62,24 @@ def test_numbers_of_numpy_are_taken(people):
         time=np.float64(record.time),
         box=np.array(record.box),
         track_id=np.int64(record.track_id),
+        stay=Stay(np.int64(1), np.int32(5), np.float32(0.5), np.float64(2.5), np.int16(3)),
     )
+    record = replace(record, stay=Stay(1, 5, 0.5, 2.5, 3))
     assert same_records([decode_record(encode_record(other))], [record])
     kinds = {type(value) for value in encode_record(other)}
     assert kinds == {str, int, float}
 
 
 def test_the_checksum_sees_every_value(people):
-    values = encode_record(people.records[3])
+    values = encode_record(replace(people.records[3], stay=Stay(1, 5, 0.5, 2.5, 3)))
     seen = {checksum(values, b'code'), checksum(values, b'code.'), checksum(values)}
     for place, value in enumerate(values):
         changed = f'{value}.' if isinstance(value, str) else value + 1
         seen.add(checksum([*values[:place], changed, *values[place + 1 :]], b'code'))
-    assert len(seen) == 13
+    assert len(seen) == 18
+    # That of a record without a stay is the one that older versions wrote.
+    plain = encode_record(people.records[3])
+    assert checksum(plain, b'code') == checksum(plain[:10], b'code') not in seen
 
 
 @pytest.mark.parametrize(
@@ -83,6 +95,10 @@ def test_the_checksum_sees_every_value(people):
         ('camera', b'\xff\xfe', 'no text'),
         ('source', None, 'no text'),
         ('source', '\udcff', 'surrogates'),
+        ('stay', Stay(5, 4, 1.0, 2.0, 1), 'before it ends'),
+        ('stay', Stay(4, 5, 3.0, 2.0, 1), 'before it ends'),
+        ('stay', Stay(4, 5, 1.0, 2.0, 0), 'frames'),
+        ('stay', Stay(4, 5.5, 1.0, 2.0, 1), 'integer'),
     ],
 )
 def test_records_without_meaning(folder, people, column, value, word):

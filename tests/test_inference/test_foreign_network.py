@@ -23,7 +23,7 @@ from mmclsa.gallery import GalleryIndex
 from mmclsa.inference import PersonSearchInferencer, embedder_of_index
 from mmclsa.inference.export import export_searcher
 from mmclsa.inference.onnx import OnnxSearcher
-from mmclsa.webui import GalleryPage
+from mmclsa.webui import GalleryService
 from tests.fakes.footage import write
 from tests.fakes.networks import make_network
 from tests.helpers import REPO
@@ -105,12 +105,11 @@ class TestIndex:
     def test_page_takes_it(self, index, pictures):
         embedder = embedder_of_index(index, device='cpu')
         with GalleryIndex.open(index, embedder.fingerprint) as opened:
-            page = GalleryPage(opened, embedder)
-            dropped = page.drop(pictures / '2.png')
-            answer = page.search(dropped, 0)
-        best = json.loads(answer.report)['hits'][0]
-        assert best['source'] == str(pictures / '2.png')
-        assert best['similarity'] == pytest.approx(1, abs=1e-3)
+            service = GalleryService(opened, embedder)
+            key, _ = service.upload((pictures / '2.png').read_bytes(), '2.png')
+            answer = service.search([service.describe_person(key, 1)])
+        assert answer.hits[0].record.source == str(pictures / '2.png')
+        assert answer.hits[0].similarity == pytest.approx(1, abs=1e-3)
 
     def test_checkpoint_may_be_said_to_be_none(self, tool, tmp_path, config, index, pictures):
         one, two = pictures / '0.png', pictures

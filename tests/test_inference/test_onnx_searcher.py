@@ -11,6 +11,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.inference import PersonSearchInferencer
@@ -118,6 +119,31 @@ class TestWholeSearcher:
         assert np.allclose(embeddings, people.embeddings, atol=1e-4)
 
 
+@pytest.mark.parametrize('name', ['scene', 'crop'])
+def test_takes_what_the_inferencer_takes(exported, name, tmp_path):
+    """A path turned upright by EXIF, a picture of Pillow, grey and BGRA arrays."""
+    inferencer, searcher, _ = exported(name)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / 'a ü.png'
+    Image.fromarray(picture()[..., ::-1]).save(path, exif=exif)
+    grey = picture()[..., 0]
+    alpha = np.dstack([picture(), grey])
+    taken = [path, str(path), Image.open(path), grey, grey[..., None], alpha, picture()[:, ::-1]]
+    for one in taken:
+        expected = inferencer.embed_boxes(one, BOXES[:1])
+        assert np.abs(searcher.embed_boxes(one, BOXES[:1]) - expected).max() < 1e-4
+        (people,) = searcher(one)
+        (theirs,) = inferencer(one)['predictions']
+        assert len(people.scores) == len(theirs['scores']) > 0
+        assert np.allclose(people.scores, theirs['scores'], atol=1e-4)
+    assert [len(found.boxes) for found in searcher([path, grey])] == [
+        len(searcher(one)[0].boxes) for one in (path, grey)
+    ]
+    with pytest.raises(DataError, match=r'none\.png'):
+        searcher('none.png')
+
+
 def test_crops_more_than_go_through_at_once(exported):
     _, searcher, _ = exported('crop')
     crops = np.random.default_rng(0).uniform(0, 255, (130, 3, 64, 32)).astype(np.float32)
@@ -149,7 +175,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         'array',
-        [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
+        [np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), 3],
     )
     def test_no_picture(self, exported, array):
         with pytest.raises(UserError, match='a picture must'):

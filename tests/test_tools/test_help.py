@@ -15,8 +15,8 @@ TOOLS = sorted(
     for path in REPO.glob(f'tools/{folder}')
 )
 SLOW = (
-    'cv2', 'faiss', 'gradio', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnxruntime', 'pandas',
-    'pyarrow', 'ray', 'rich', 'scipy', 'torch',
+    'cv2', 'faiss', 'fastapi', 'matplotlib', 'mmcv', 'mmdet', 'mmengine', 'onnxruntime', 'pandas',
+    'pyarrow', 'ray', 'rich', 'scipy', 'torch', 'uvicorn',
 )  # fmt: skip
 MOST_MIB = 120
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan_units
-from mmclsa.webui import GalleryPage
+from mmclsa.webui import GalleryService, Limits
+from mmclsa.webui.app import build_app
 from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.test_gallery.fakes import FakeEmbedder
 from tests.test_inference.conftest import checkpoints, exported
@@ -31,10 +33,18 @@ def index_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def page(index_dir):
+def service(index_dir):
+    """What page and REST interface do: files of at most 1 MB and a million pixels are taken."""
     embedder = FakeEmbedder()
     with GalleryIndex.open(index_dir, embedder.fingerprint) as index:
-        yield GalleryPage(index, embedder, max_pixels=1_000_000)
+        yield GalleryService(index, embedder, Limits(max_upload_mb=1, max_pixels=1_000_000))
+
+
+@pytest.fixture
+def client(service):
+    """A program on this machine that calls the REST interface."""
+    with TestClient(build_app(service), base_url='http://localhost') as client:
+        yield client
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def main() -> None:
         right = np.zeros(2, int)
         places = {row: place for place, row in enumerate(index.rows().tolist())}
         for number in chosen.tolist():
-            hits = rank_people(index, features[number], len(index))
+            hits = rank_people(index, features[number], len(index), unit='frame')
             ranked = [places[hit.row] for hit in hits]
             away = [n for n in ranked if abs(moments[n] - times[number]) >= args.min_gap]
             right += first_are_right([found[n].person for n in away], people[number].person)

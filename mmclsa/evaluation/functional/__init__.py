@@ -5,6 +5,11 @@ are read with the flags and presets that are defined here.
 """
 
 from mmclsa.evaluation.functional.average_precision import average_precision
+from mmclsa.evaluation.functional.calibration import (
+    Calibration,
+    count_pairs,
+    fit_calibration,
+)
 from mmclsa.evaluation.functional.cbgm import context_match
 from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.detection import (
@@ -62,6 +67,7 @@ __all__ = [
     'ORDERS',
     'PRESETS',
     'RATIO_EDGES',
+    'Calibration',
     'DetectionResult',
     'Hits',
     'LevelGain',
@@ -77,11 +83,13 @@ __all__ = [
     'compare_rankings',
     'context_from_detections',
     'context_match',
+    'count_pairs',
     'detections_of_scenes',
     'evaluate_detection',
     'evaluate_search',
     'evaluate_searches',
     'expand_query',
+    'fit_calibration',
     'flags_for_thresholds',
     'flags_of_metric',
     'gallery_people',

@@ -15,6 +15,7 @@ from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.milvus_client import close_client, open_client
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import Manifest
+from mmclsa.gallery.records import span_of
 from mmclsa.gallery.row_numbers import RowNumbers
 from mmclsa.utils.optional import import_optional
 
@@ -25,6 +26,8 @@ _UNKNOWN_TIME = -1e300
 _BLOCK = 1000
 _ESCAPES = str.maketrans({'\\': r'\\', '"': r'\"', '\n': r'\n', '\r': r'\r', '\t': r'\t'})
 _STRONG = 'Strong'
+# A collection of an older mmclsa has the one field ``time``.
+_SPAN = ('time_from', 'time_to')
 
 
 class MilvusBackend(VectorBackend):
@@ -68,6 +71,8 @@ class MilvusBackend(VectorBackend):
         self._token = token
         self._client: Any = None
         self._rows = 0
+        self._numbers = RowNumbers(0, 0)
+        self._knows_spans = True
 
     def create(self, folder: Path, dims: int) -> str:  # noqa: D102
         self._connect(folder)
@@ -80,7 +85,8 @@ class MilvusBackend(VectorBackend):
             schema.add_field('vector', milvus.DataType.FLOAT_VECTOR, dim=dims)
             for name in ('source', 'camera'):
                 schema.add_field(name, milvus.DataType.VARCHAR, max_length=4096)
-            schema.add_field('time', milvus.DataType.DOUBLE)
+            for name in _SPAN:
+                schema.add_field(name, milvus.DataType.DOUBLE)
             params = self._client.prepare_index_params()
             params.add_index('vector', metric_type='IP', **self._index)
             self._client.create_collection(
@@ -96,7 +102,9 @@ class MilvusBackend(VectorBackend):
                 if not self._client.has_collection(self._collection):
                     raise UserError(f'Milvus at {self._uri} has no collection {self._collection}')
                 self._client.load_collection(self._collection)
-        self._dims, self._rows = manifest.model.dims, numbers.next_row
+                known = self._client.describe_collection(self._collection)['fields']
+                self._knows_spans = set(_SPAN) <= {field['name'] for field in known}
+        self._dims, self._rows, self._numbers = manifest.model.dims, numbers.next_row, numbers
 
     def append(self, vectors: np.ndarray, records: Sequence[tuple[Any, ...]]) -> np.ndarray:  # noqa: D102
         rows = [
@@ -105,7 +113,7 @@ class MilvusBackend(VectorBackend):
                 'vector': vector,
                 'source': values[0],
                 'camera': values[8],
-                'time': _UNKNOWN_TIME if values[2] is None else values[2],
+                **self._times(values),
             }
             for row, vector, values in zip(count(self._rows), vectors, records)
         ]
@@ -115,6 +123,10 @@ class MilvusBackend(VectorBackend):
                 self._client.upsert(self._collection, rows[start : start + _BLOCK])
         self._rows += len(rows)
         return np.empty((len(rows), 0), np.uint8)
+
+    def _times(self, values: Sequence[Any]) -> dict[str, float]:
+        span = zip(_SPAN, span_of(values)) if self._knows_spans else [('time', values[2])]
+        return {name: _UNKNOWN_TIME if time is None else time for name, time in span}
 
     def flush(self) -> None:  # noqa: D102
         with self._reporting():
@@ -138,7 +150,7 @@ class MilvusBackend(VectorBackend):
             answers = self._client.search(
                 self._collection,
                 list(queries),
-                filter=filter_expression(where, self._rows),
+                filter=self._expression(where, mask),
                 limit=topk,
                 search_params={'metric_type': 'IP', 'params': self._search},
                 consistency_level=_STRONG,
@@ -150,6 +162,13 @@ class MilvusBackend(VectorBackend):
             similarities[place, : len(found)] = [-distance for distance, _ in found]
             rows[place, : len(found)] = [row for _, row in found]
         return similarities, rows
+
+    def _expression(self, where: SearchFilter | None, mask: Callable[[], np.ndarray]) -> str:
+        if self._knows_spans or where is None or not where.timed:
+            return filter_expression(where, self._rows)
+        # What an old collection does not know, the database of the index does.
+        allowed = self._numbers.at(np.flatnonzero(mask()))
+        return f'row in [{", ".join(map(str, allowed.tolist()))}]'
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:  # noqa: D102
         result = np.empty((len(rows), self._dims), np.float32)
@@ -212,7 +231,7 @@ def filter_expression(where: SearchFilter | None, rows: int) -> str:
 
     Example:
         >>> print(filter_expression(SearchFilter(cameras=['a "door"'], time_to=5.0), 9))
-        row < 9 and camera in ["a \"door\""] and time > -1e+300 and time <= 5.0
+        row < 9 and camera in ["a \"door\""] and time_from > -1e+300 and time_from <= 5.0
     """
     parts = [f'row < {rows}']
     if where is None:
@@ -220,12 +239,15 @@ def filter_expression(where: SearchFilter | None, rows: int) -> str:
     for column, allowed in (('camera', where.cameras), ('source', where.sources)):
         if allowed is not None:
             parts.append(f'{column} in [{", ".join(map(_quoted, allowed))}]')
-    if where.timed:
-        parts.append(f'time > {_UNKNOWN_TIME}')
-    for sign, limit in (('>=', where.time_from), ('<=', where.time_to)):
+    limits = [
+        ('time_to', '>=', where.time_from),
+        ('time_from', '<=', where.time_to),
+        ('time_to', '<', where.gone_before),
+    ]
+    for field, sign, limit in limits:
         if limit is not None:
             within = min(max(float(limit), _UNKNOWN_TIME), -_UNKNOWN_TIME)
-            parts.append(f'time {sign} {within!r}')
+            parts.append(f'{field} > {_UNKNOWN_TIME} and {field} {sign} {within!r}')
     return ' and '.join(parts)
 
 

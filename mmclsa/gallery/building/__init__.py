@@ -3,13 +3,14 @@
 from mmclsa.gallery.building.build_file import BuildCommand, BuildFile, open_for_build
 from mmclsa.gallery.building.builder import Workers, build_gallery, fill_index, run_build
 from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder, find_people_in
-from mmclsa.gallery.building.pipeline import InProcess, UnitResult
+from mmclsa.gallery.building.pipeline import InProcess
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import progress_bar
 from mmclsa.gallery.building.ranks import build_in_ranks
 from mmclsa.gallery.building.ray_actors import RayActors
 from mmclsa.gallery.building.report import BuildReport, print_report
-from mmclsa.gallery.building.tracking import link_tracks
+from mmclsa.gallery.building.tracking import Tracker, link_tracks
+from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit, plan_units, split_units
 from mmclsa.media import Sampling
 
@@ -24,6 +25,7 @@ __all__ = [
     'RayActors',
     'Sampling',
     'SourceOptions',
+    'Tracker',
     'Unit',
     'UnitResult',
     'Workers',

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex, ModelFingerprint
+from mmclsa.gallery.building.units import DETECTION
 from mmclsa.gallery.manifest import MANIFEST
 from mmclsa.utils.io import write_json
 
@@ -28,6 +29,8 @@ class BuildCommand:
         start_time: Seconds since 1970.
         det_thresh: Least score of a person.
         name_pattern: What names of files tell; empty for nothing.
+        unit: What a row is; an index of an older mmclsa has detections.
+        crops: Whether rows keep a small picture.
     """
 
     sources: tuple[str, ...]
@@ -37,6 +40,8 @@ class BuildCommand:
     start_time: float | None = None
     det_thresh: float = 0.5
     name_pattern: str = ''
+    unit: str = DETECTION
+    crops: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,8 @@ def open_for_build(
         The index, opened for writing.
 
     Raises:
-        ConfigError: If the index is of another model, or of another command
-            and ``append`` was not said.
+        ConfigError: If the index is of another model, its rows are of another
+            unit, or it is of another command and ``append`` was not said.
         UserError: If another process is writing to it.
     """
     if not (Path(path) / MANIFEST).exists():
@@ -144,6 +149,7 @@ def open_for_build(
         before = BuildFile.read(path)
         commands = before.commands if before is not None else ()
         (command,) = build.commands
+        _check_unit(path, command, commands)
         if command not in commands:
             if (commands or len(index)) and not append:
                 raise ConfigError(
@@ -157,6 +163,16 @@ def open_for_build(
         index.close()
         raise
     return index
+
+
+def _check_unit(path: str | Path, command: BuildCommand, commands: Sequence[BuildCommand]) -> None:
+    """Refuse an index that has both sightings and detections of videos."""
+    for other in commands:
+        if other.unit != command.unit:
+            raise ConfigError(
+                f'a row of the index {path} is a {other.unit}, not a {command.unit}: give '
+                f'--unit {other.unit}, or build a new index'
+            )
 
 
 def _difference(command: BuildCommand, other: BuildCommand) -> str:

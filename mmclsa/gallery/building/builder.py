@@ -11,10 +11,11 @@ import numpy as np
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.building.embedder import Embedder
-from mmclsa.gallery.building.pipeline import InProcess, UnitResult
+from mmclsa.gallery.building.pipeline import InProcess
 from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
 from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.sink import IndexSink
+from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, SourceOptions
 
 __all__ = ['Workers', 'build_gallery', 'fill_index', 'run_build']

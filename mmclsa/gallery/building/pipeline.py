@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mmclsa.gallery.building.embedder import PROBE, Embedder
+from mmclsa.gallery.building.gathering import Gathering
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.reading import Failed, Ready, UnitReader
-from mmclsa.gallery.building.tracking import link_tracks
+from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.errors import reason_of
@@ -20,54 +21,16 @@ from mmclsa.utils.errors import reason_of
 __all__ = ['InProcess', 'UnitResult']
 
 
-@dataclass(frozen=True, eq=False)
-class UnitResult:
-    """All that a unit gave.
-
-    Attributes:
-        unit: The unit.
-        num_pictures: Pictures that went through the network.
-        problem: What could not be read; empty if all could.
-        frames: Frame of each person, shape (n,), int64.
-        times: Time of each person, shape (n,), float64, NaN = unknown.
-        boxes: Shape (n, 4), float32, x1 y1 x2 y2 in pixels.
-        scores: Shape (n,), float32.
-        embeddings: Shape (n, D), float32; (0, 0) where nobody is.
-        track_ids: Shape (n,), int64, from 0 within the unit; -1 in pictures.
-        camera: Name of the camera; empty if unknown.
-        clock: Where the times are from, one of
-            :data:`~mmclsa.gallery.building.reading.CLOCKS`; empty if the command
-            says them, or nothing does.
-    """
-
-    unit: Unit
-    num_pictures: int
-    problem: str
-    frames: np.ndarray
-    times: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
-    embeddings: np.ndarray
-    track_ids: np.ndarray
-    camera: str = ''
-    clock: str = ''
-
-    @property
-    def done(self) -> bool:
-        """Whether the unit need not be tried again: it was read, in part at least."""
-        return self.num_pictures > 0 or not self.problem
-
-
 @dataclass
 class _OpenUnit:
     """A unit whose pictures are still on their way."""
 
+    people: Gathering
     problem: str = ''
     failed: int = 0
     clock: str = ''
     ended: Unit | None = None
     waiting: int = 0
-    seen: list[tuple[int, float, FoundPeople]] = field(default_factory=list)
 
     def fail(self, reason: str) -> None:
         """Note what could not be used; the first reason stands for all."""
@@ -113,7 +76,7 @@ class InProcess:
         current = None
         for event in run_ahead(reader.calls(plan.units), self.threads, ahead=2 * self.batch_size):
             if current is None:
-                current = _OpenUnit()
+                current = _OpenUnit(Gathering(self.options))
                 opened.append(current)
             if isinstance(event, Ready):
                 batches.put(current, event)
@@ -155,7 +118,7 @@ class _Batches:
             unit.waiting -= 1
             if isinstance(found, FoundPeople):
                 unit.clock = ready.clock
-                unit.seen.append((ready.frame, ready.time, found))
+                unit.people.take(ready, found)
             else:
                 unit.fail(found)
         if self.advance is not None:
@@ -197,28 +160,22 @@ def _close(opened: _OpenUnit, camera: str) -> UnitResult:
     """Gather the people of a unit."""
     unit = opened.ended
     assert unit is not None  # for mypy: only ended units are closed
-    seen = opened.seen
-    counts = [len(found.scores) for _, _, found in seen]
-    frames = np.repeat(np.array([frame for frame, _, _ in seen], np.int64), counts)
-    boxes = _join([found.boxes for _, _, found in seen], 4)
-    embeddings = _join([found.embeddings for _, _, found in seen if len(found.scores)], 0)
+    rows = opened.people.rows()
+    people = rows.people
     more = f', nor {opened.failed - 1} more of its frames'
     return UnitResult(
         unit=unit,
-        num_pictures=len(seen),
+        num_pictures=opened.people.num_pictures,
         problem=opened.problem + more * (opened.failed > 1),
-        frames=frames,
-        times=np.repeat(np.array([time for _, time, _ in seen], np.float64), counts),
-        boxes=boxes,
-        scores=np.concatenate([np.zeros(0, np.float32), *(found.scores for _, _, found in seen)]),
-        embeddings=embeddings,
-        track_ids=link_tracks(frames, boxes, embeddings)
-        if unit.is_video
-        else np.full(len(frames), -1, np.int64),
+        frames=people.frames,
+        times=people.times,
+        boxes=people.boxes,
+        scores=people.scores,
+        embeddings=people.embeddings,
+        track_ids=people.tracks,
         camera=unit.camera or camera,
         clock=opened.clock,
+        crops=rows.crops,
+        behind=rows.behind,
+        pairs=rows.pairs,
     )
-
-
-def _join(parts: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    return np.concatenate(parts) if parts else np.zeros((0, columns), np.float32)

@@ -12,10 +12,11 @@ from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex, ModelFingerprint
 from mmclsa.gallery.building import sink
 from mmclsa.gallery.building.builder import run_build
-from mmclsa.gallery.building.pipeline import InProcess, UnitResult
+from mmclsa.gallery.building.pipeline import InProcess
 from mmclsa.gallery.building.progress import Advance, ShowProgress, no_progress
 from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.spool import Spool
+from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, Unit, split_units
 from mmclsa.utils.processes import Processes, joined_processes
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mmclsa.gallery.building.pipeline import InProcess, UnitResult
+from mmclsa.gallery.building.pipeline import InProcess
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.spool import pack_results, unpack_results
+from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, Unit, split_units
 from mmclsa.utils.optional import import_optional
 

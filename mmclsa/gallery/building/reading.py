@@ -37,6 +37,10 @@ class Ready:
         clock: Where the time is from, one of :data:`CLOCKS`; empty if the
             command says it, or nothing does.
         name: What it is called in messages.
+        in_video: Whether it is a frame of a video.
+        size: Height and width of the picture.
+        picture: The picture itself, (H, W, 3), uint8, BGR; None where no crops are
+            kept.
     """
 
     frame: int
@@ -44,6 +48,9 @@ class Ready:
     data: dict[str, Any]
     clock: str = ''
     name: str = ''
+    in_video: bool = False
+    size: tuple[int, int] = (0, 0)
+    picture: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,13 @@ class UnitReader:
     ) -> Ready | Failed:
         name = f'{unit.source}, frame {frame},' if unit.is_video else unit.source
         try:
-            return Ready(frame, time, self.embedder.prepare(picture), clock, name)
+            data = self.embedder.prepare(picture)
         except Exception as error:  # one picture never stops a build
             self.embedder.prepare(PROBE)  # raises if it is not the picture
             return Failed(reason_of(error, name))
+        kept = picture if self.options.crops else None
+        size = (picture.shape[0], picture.shape[1])
+        return Ready(frame, time, data, clock, name, unit.is_video, size, kept)
 
     def _open(self, path: str) -> VideoReader:
         """Go on with the open video, or close it and take another."""

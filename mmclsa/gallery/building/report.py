@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from mmclsa.gallery.building.pipeline import UnitResult
 from mmclsa.gallery.building.reading import CLOCKS
+from mmclsa.gallery.building.unit_result import UnitResult
 
 __all__ = ['BuildReport', 'print_report']
 
@@ -22,7 +22,8 @@ class BuildReport:
 
     Attributes:
         pictures: That went through the network.
-        people: Found in them.
+        people: Rows that came of them: sightings in videos, or detections.
+        detections: How often somebody was found in a picture.
         known: Units that the index had already.
         skipped: Files that could not be read, or not to their end, and why.
         passed_over: How many files that are no footage lie among it, by kind.
@@ -35,6 +36,7 @@ class BuildReport:
 
     pictures: int = 0
     people: int = 0
+    detections: int = 0
     known: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
     passed_over: dict[str, int] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class BuildReport:
         """Add a unit's figures."""
         self.pictures += result.num_pictures
         self.people += len(result.scores)
+        self.detections += result.num_detections
         if result.clock:
             self.clocks[result.unit.source] = result.clock
         if result.problem:
@@ -62,7 +65,10 @@ def print_report(report: BuildReport, total_people: int, console: Console) -> No
         console: Where to.
     """
     rate = report.pictures / report.seconds if report.seconds else 0.0
-    did = f'{report.pictures} pictures, {report.people} people, {report.seconds:.1f} s'
+    people = f'{report.people} people'
+    if report.detections != report.people:
+        people = f'{report.people} sightings of people from {report.detections} detections'
+    did = f'{report.pictures} pictures, {people}, {report.seconds:.1f} s'
     lines = [f'{did} ({rate:.1f} pictures/s)']
     if report.known:
         lines.append(f'{report.known} units of work were in the index already')

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from mmclsa.gallery import GalleryIndex, GalleryRecord
-from mmclsa.gallery.building.pipeline import UnitResult
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.spool import Spool, unpack_results
+from mmclsa.gallery.building.unit_result import UnitResult
 
 __all__ = ['COMMIT_SECONDS', 'IndexSink']
 
@@ -70,11 +70,18 @@ class IndexSink:
         self.report.count(result)
         if result.done:
             embeddings = result.embeddings.reshape(len(result.scores), self.index.model.dims)
-            self.index.add(embeddings, _records_of(result), shard=result.unit.key)
+            self.index.add(
+                embeddings,
+                _records_of(result),
+                shard=result.unit.key,
+                crops=result.crops or None,
+                behind=result.behind or None,
+                pairs=result.pairs,
+            )
 
 
 def _records_of(result: UnitResult) -> list[GalleryRecord]:
-    """Make a record a person, in order; track ids are unique within the source."""
+    """Make a record a row, in order; track ids are unique within the source."""
     first = result.unit.start * _TRACKS_PER_FRAME
     rows = zip(result.frames, result.times, result.boxes, result.scores, result.track_ids)
     return [
@@ -86,6 +93,7 @@ def _records_of(result: UnitResult) -> list[GalleryRecord]:
             score=float(score),
             camera=result.camera,
             track_id=int(track) + first if track >= 0 else -1,
+            stay=result.stay(row),
         )
-        for frame, moment, box, score, track in rows
+        for row, (frame, moment, box, score, track) in enumerate(rows)
     ]

@@ -6,23 +6,26 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from mmclsa.errors import DataError
-from mmclsa.gallery.building.pipeline import UnitResult
+from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Unit
+from mmclsa.structures import PairCounts, TrackFrames
 from mmclsa.utils.io import atomic_write
 
 __all__ = ['Spool', 'pack_results', 'unpack_results']
 
 _VALUES = ('num_pictures', 'problem', 'camera', 'clock')
 _ARRAYS = ('frames', 'times', 'boxes', 'scores', 'embeddings', 'track_ids')
+_BEHIND = ('frames', 'times', 'boxes', 'scores')
 _BROKEN = (ValueError, LookupError, TypeError, OSError, EOFError, AttributeError, BadZipFile)
 
 
@@ -36,9 +39,9 @@ def pack_results(results: Sequence[UnitResult]) -> bytes:
         An NPZ file.
     """
     arrays = {
-        f'{name}_{number}': getattr(result, name)
+        f'{name}_{number}': array
         for number, result in enumerate(results)
-        for name in _ARRAYS
+        for name, array in _arrays_of(result).items()
     }
     heads = [
         dict(unit=asdict(result.unit), **{name: getattr(result, name) for name in _VALUES})
@@ -69,12 +72,53 @@ def unpack_results(data: bytes, where: str = 'the results') -> list[UnitResult]:
                 UnitResult(
                     unit=Unit(**head.pop('unit')),
                     **{name: arrays[f'{name}_{number}'] for name in _ARRAYS},
+                    **_kept_of(arrays, f'_{number}'),
                     **head,
                 )
                 for number, head in enumerate(json.loads(arrays['head'].tobytes()))
             ]
     except _BROKEN as error:
         raise DataError(f'{where} are no packed results: {error}') from error
+
+
+def _arrays_of(result: UnitResult) -> dict[str, np.ndarray]:
+    """Put a result into arrays; what is a list of things becomes one array and their sizes."""
+    arrays = {name: getattr(result, name) for name in _ARRAYS}
+    if result.crops:
+        arrays['crops'] = np.frombuffer(b''.join(result.crops), np.uint8)
+        arrays['crop_sizes'] = np.array([len(crop) for crop in result.crops], np.int64)
+    if result.behind:
+        tracks = [track for track in result.behind if track is not None]
+        arrays['behind_sizes'] = np.array(
+            [0 if track is None else len(track.frames) for track in result.behind], np.int64
+        )
+        if tracks:
+            for name in _BEHIND:
+                arrays[f'behind_{name}'] = np.concatenate([getattr(t, name) for t in tracks])
+    if result.pairs is not None:
+        arrays['pairs'] = np.stack([result.pairs.same, result.pairs.different])
+    return arrays
+
+
+def _kept_of(arrays: Mapping[str, np.ndarray], end: str) -> dict[str, Any]:
+    """Undo :func:`_arrays_of`; an older mmclsa has left nothing of this."""
+    kept: dict[str, Any] = {}
+    if f'crops{end}' in arrays:
+        ends = np.cumsum([0, *arrays[f'crop_sizes{end}'].tolist()]).tolist()
+        data = arrays[f'crops{end}'].tobytes()
+        kept['crops'] = [data[low:high] for low, high in zip(ends, ends[1:])]
+    if f'behind_sizes{end}' in arrays:
+        sizes = arrays[f'behind_sizes{end}'].tolist()
+        cuts = np.cumsum(sizes)[:-1]
+        parts = (
+            [np.split(arrays[f'behind_{name}{end}'], cuts) for name in _BEHIND]
+            if any(sizes)
+            else [[()] * len(sizes)] * len(_BEHIND)
+        )
+        kept['behind'] = [TrackFrames(*p) if n else None for n, *p in zip(sizes, *parts)]
+    if f'pairs{end}' in arrays:
+        kept['pairs'] = PairCounts(*arrays[f'pairs{end}'])
+    return kept
 
 
 class Spool:

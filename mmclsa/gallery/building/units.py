@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmclsa.errors import DataError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.media import (
     NamePattern,
     Sampling,
@@ -22,8 +22,20 @@ from mmclsa.media import (
 )
 from mmclsa.utils.errors import reason_of
 
-__all__ = ['Plan', 'SourceOptions', 'Unit', 'plan_units', 'split_units']
+__all__ = [
+    'DETECTION',
+    'ROW_UNITS',
+    'SIGHTING',
+    'Plan',
+    'SourceOptions',
+    'Unit',
+    'plan_units',
+    'split_units',
+]
 
+SIGHTING, DETECTION = 'sighting', 'detection'
+#: What a row of an index may be.
+ROW_UNITS = (SIGHTING, DETECTION)
 FRAMES_PER_UNIT = 500
 # A normalised path has no two slashes, but perhaps at its start.
 _KEY = re.compile(r'(?P<source>.+?)(?:#\d{8,})?(?://(?P<stamp>\d+-\d+))?', re.DOTALL)
@@ -40,11 +52,24 @@ class SourceOptions:
         start_time: Time of a video's first frame, and of pictures that do not
             tell theirs, seconds since 1970; None: videos start at 0, pictures
             have no time.
+        unit: What a row of the index is, one of :data:`ROW_UNITS`: in a video a
+            sighting (a person seen for a while), or each detection. In a picture
+            it is a detection in either case.
+        crops: Whether each row keeps a small picture of the person.
+
+    Raises:
+        ConfigError: If there is no such unit.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
     camera: str = ''
     start_time: float | None = None
+    unit: str = SIGHTING
+    crops: bool = True
+
+    def __post_init__(self) -> None:
+        if self.unit not in ROW_UNITS:
+            raise ConfigError(f'unit must be one of {", ".join(ROW_UNITS)}, but is {self.unit!r}')
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclsa.errors import ConfigError, UserError
+from mmclsa.errors import ConfigError
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.inference.onnx.detections import at_least_a_pixel, select_people
 from mmclsa.inference.onnx.sidecar import Sidecar
+from mmclsa.media import InputsType, InputType, as_inputs, load_picture
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.onnx_sessions import open_session
 
@@ -25,8 +26,9 @@ class OnnxSearcher:
     """Find and describe people with what ``tools/deployment/export_onnx.py`` wrote.
 
     Does what a :class:`~mmclsa.inference.PersonSearchInferencer` does for a
-    gallery, without PyTorch, MMEngine, MMCV and MMDetection. Calls are safe
-    in several threads.
+    gallery, without PyTorch, MMEngine, MMCV and MMDetection, and takes
+    pictures as it does: a path, an array (H, W, 3), uint8, BGR, a grey or
+    BGRA one, or a picture of Pillow. Calls are safe in several threads.
 
     Args:
         folder: Folder of the graphs.
@@ -42,7 +44,7 @@ class OnnxSearcher:
 
     Example:
         >>> searcher = OnnxSearcher('work_dirs/onnx')  # doctest: +SKIP
-        >>> (people,) = searcher([cv2.imread('street.jpg')])  # doctest: +SKIP
+        >>> (people,) = searcher('street.jpg')  # doctest: +SKIP
         >>> people.boxes, people.scores, people.embeddings  # doctest: +SKIP
     """
 
@@ -75,42 +77,39 @@ class OnnxSearcher:
 
         return ModelFingerprint(**self._sidecar.model)
 
-    def __call__(self, pictures: Sequence[np.ndarray]) -> list[FoundPeople]:
+    def __call__(self, pictures: InputsType) -> list[FoundPeople]:
         """Find and describe the people of pictures.
 
         Args:
-            pictures: Shape (H, W, 3) each, uint8, BGR, any sizes.
+            pictures: A picture or several, of any sizes.
 
         Returns:
-            Their people, the most certain first.
+            Their people, the most certain first; an entry a picture.
 
         Raises:
             ConfigError: If the detector was not exported.
+            DataError: If a file is missing, broken or too large.
+            UserError: If something is no picture.
         """
-        return self.find_people([self.prepare(picture) for picture in pictures])
+        return self.find_people([self.prepare(picture) for picture in as_inputs(pictures)])
 
-    def prepare(self, picture: np.ndarray) -> dict[str, Any]:
+    def prepare(self, picture: InputType) -> dict[str, Any]:
         """Make a picture ready for the network.
 
         Args:
-            picture: Shape (H, W, 3), uint8, BGR.
+            picture: A file or an array.
 
         Returns:
             ``inputs``, shape (3, h, w), float32, and what else
             :meth:`find_people` needs.
 
         Raises:
-            UserError: If it is no such picture.
+            DataError: If the file is missing, broken or too large.
+            UserError: If it is no picture.
         """
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise UserError(
-                'a picture must be a uint8 array of shape (H, W, 3), not '
-                f'{picture.dtype} of shape {picture.shape}'
-            )
-        if not picture.size:
-            raise UserError(f'a picture must have pixels, but its shape is {picture.shape}')
-        inputs, factors = self._sidecar.letterbox.apply(picture)
-        return dict(inputs=inputs, picture=np.ascontiguousarray(picture), factors=factors)
+        array = load_picture(picture).array
+        inputs, factors = self._sidecar.letterbox.apply(array)
+        return dict(inputs=inputs, picture=array, factors=factors)
 
     def find_people(self, batch: Sequence[dict[str, Any]]) -> list[FoundPeople]:
         """Detect and describe the people of prepared pictures.
@@ -146,13 +145,13 @@ class OnnxSearcher:
         return [results[number] for number in range(len(batch))]
 
     def embed_boxes(
-        self, picture: np.ndarray, boxes: Sequence[Sequence[float]] | np.ndarray
+        self, picture: InputType, boxes: Sequence[Sequence[float]] | np.ndarray
     ) -> np.ndarray:
         """Describe people whose boxes are known.
 
         Args:
-            picture: Shape (H, W, 3), uint8, BGR.
-            boxes: Shape (n, 4), x1 y1 x2 y2 in its pixels.
+            picture: A file or an array.
+            boxes: Shape (n, 4), x1 y1 x2 y2 in pixels of the upright picture.
 
         Returns:
             Shape (n, D), float32, unit vectors.
@@ -160,8 +159,8 @@ class OnnxSearcher:
         Raises:
             UserError: If a box has no pixel in common with the picture.
         """
-        inside = check_boxes(boxes, picture.shape)
         item = self.prepare(picture)
+        inside = check_boxes(boxes, item['picture'].shape)
         stages: list[np.ndarray] = []
         if self._sidecar.reid == 'scenes':
             role = 'detector' if self.detects else 'backbone'

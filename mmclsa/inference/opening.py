@@ -1,0 +1,91 @@
+"""An index of whatever a gallery is."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Union
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery.building import Embedder, build_gallery, plan_units
+from mmclsa.gallery.manifest import MANIFEST
+
+__all__ = ['GalleryInput', 'check_gallery', 'open_gallery']
+
+GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
+_MAX_TOLD = 5  # of the files that were not searched
+
+
+def check_gallery(gallery: GalleryInput | None) -> None:
+    """Refuse a gallery that is none; an index with nobody in it is one.
+
+    Args:
+        gallery: What :func:`open_gallery` is given.
+
+    Raises:
+        ConfigError: If it is None, or an empty text or list.
+
+    Example:
+        >>> check_gallery([])
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: gallery must be an index or its folder, or pictures, ...
+    """
+    if not isinstance(gallery, (GalleryIndex, Path)) and (gallery is None or not len(gallery)):
+        raise ConfigError(
+            'gallery must be an index or its folder, or pictures, folders, videos and lists, but '
+            'none is given'
+        )
+
+
+@contextmanager
+def open_gallery(
+    gallery: GalleryInput, embedder: Embedder, batch_size: int = 8
+) -> Iterator[GalleryIndex]:
+    """Give an index of whatever a gallery is.
+
+    Args:
+        gallery: An index or its folder, or pictures, folders, videos and
+            lists, of which an index is built that lasts as long as the block.
+        embedder: The model.
+        batch_size: Pictures that go through the network at once.
+
+    Yields:
+        The index.
+
+    Raises:
+        ConfigError: If there is no gallery, or the index is of another model.
+        UserError: If a source does not exist.
+
+    Warns:
+        UserWarning: If a file of the gallery cannot be used; names the first.
+    """
+    check_gallery(gallery)
+    if isinstance(gallery, (str, Path)):
+        gallery = os.path.expanduser(gallery) if not os.path.lexists(gallery) else gallery
+    if isinstance(gallery, GalleryIndex):
+        if difference := gallery.model.difference(embedder.fingerprint):
+            raise ConfigError(f'the index holds embeddings of another model: {difference}')
+        yield gallery
+    elif isinstance(gallery, (str, Path)) and (Path(gallery) / MANIFEST).is_file():
+        with GalleryIndex.open(gallery, embedder.fingerprint) as index:
+            yield index
+    else:
+        sources = [gallery] if isinstance(gallery, (str, Path)) else list(gallery)
+        plan = plan_units(sources)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            index = GalleryIndex.create(folder / 'index', embedder.fingerprint)
+            stack.enter_context(index)
+            report = build_gallery(index, embedder, plan, batch_size=batch_size)
+            if report.skipped:
+                warnings.warn(
+                    f'{len(report.skipped)} files were not searched, or not to their end: '
+                    f'{"; ".join(list(report.skipped.values())[:_MAX_TOLD])}',
+                    stacklevel=4,
+                )
+            yield index

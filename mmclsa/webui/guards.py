@@ -1,0 +1,164 @@
+"""What every request passes before it is answered, and every answer before it is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi.exceptions import HTTPException
+from starlette.datastructures import Headers
+
+from mmclsa.webui.access import Access
+from mmclsa.webui.errors import problem
+
+__all__ = ['Guard', 'host_of']
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Receive, Send], Awaitable[None]]
+
+_OPEN = '/api/health'
+_UPLOADS = '/api/pictures'
+_MB = 1_000_000
+#: Of a body that is no upload; a query with all the rows it may have is well below.
+_LARGEST_JSON = _MB
+_FORM = 10_000  # bytes of an upload's body that are not the file
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; font-src 'self'; media-src 'self' blob:; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    (b'content-security-policy', _POLICY.encode()),
+    (b'x-content-type-options', b'nosniff'),
+    (b'x-frame-options', b'DENY'),
+    (b'referrer-policy', b'no-referrer'),
+    (b'cross-origin-resource-policy', b'same-origin'),
+    (b'cross-origin-opener-policy', b'same-origin'),
+)
+
+
+def host_of(header: str) -> str:
+    """Give the name or address of a ``Host`` header, without its port.
+
+    Example:
+        >>> host_of('localhost:7860'), host_of('[::1]:7860'), host_of('a:b@c')
+        ('localhost', '::1', '')
+    """
+    try:
+        parts = urlsplit(f'//{header}')
+        alone = not (parts.username or parts.password or parts.path or parts.query)
+        return (parts.hostname or '') if alone else ''
+    except ValueError:
+        return ''
+
+
+class Guard:
+    """Middleware: host, password, origin and size of a request, headers of an answer.
+
+    A page of another site may send requests here through a visitor's browser.
+    It is told from ours by what browsers say of it (``Sec-Fetch-Site``,
+    ``Origin``); one that names its own host this machine's address (DNS
+    rebinding) by the name in ``Host``, where addresses, this machine's names
+    and those of ``hosts`` are allowed.
+
+    Args:
+        app: The application.
+        access: Who may enter.
+        max_upload_mb: Size of an upload, MB.
+        hosts: Further names of this server, such as that of a proxy.
+    """
+
+    def __init__(
+        self, app: App, access: Access, max_upload_mb: int, hosts: Iterable[str] = ()
+    ) -> None:
+        self._app = app
+        self._access = access
+        self._largest_upload = max_upload_mb * _MB + _FORM
+        own = ('localhost', socket.gethostname(), *hosts)
+        self._hosts = {name.lower() for name in own}
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope['type'] != 'http':
+            await self._app(scope, receive, send)
+            return
+
+        async def send_more(message: Message) -> None:
+            if message['type'] == 'http.response.start':
+                message = {**message, 'headers': _with_ours(message['headers'], scope['path'])}
+            await send(message)
+
+        headers, limit = Headers(scope=scope), self._limit(scope['path'])
+        refusal = self._refusal(scope, headers, limit)
+        if refusal is not None:
+            await refusal(scope, receive, send_more)
+        else:
+            await self._app(scope, _limited(receive, limit), send_more)
+
+    def _limit(self, path: str) -> int:
+        return self._largest_upload if path == _UPLOADS else _LARGEST_JSON
+
+    def _refusal(self, scope: Any, headers: Headers, limit: int) -> App | None:
+        host = headers.get('host', '')
+        if not self._knows(host_of(host)):
+            return problem(400, 'this server is not known by that name: see --allow-host')
+        if scope['path'] != _OPEN and not self._access.admits(headers.get('authorization')):
+            challenge = {'WWW-Authenticate': self._access.challenge}
+            return problem(401, 'name and password, or a token, are needed', challenge)
+        if scope['method'] not in ('GET', 'HEAD') and not _from_here(headers, host):
+            return problem(403, 'another site has sent this request')
+        if _length(headers) > limit:
+            return problem(413, _too_large(limit))
+        return None
+
+    def _knows(self, name: str) -> bool:
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name.lower() in self._hosts
+        return True
+
+
+def _from_here(headers: Headers, host: str) -> bool:
+    """Tell whether a request is of our own page or of a program."""
+    if headers.get('sec-fetch-site', 'none') not in ('same-origin', 'none'):
+        return False
+    origin = headers.get('origin')
+    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+
+
+def _length(headers: Headers) -> int:
+    given = headers.get('content-length', '')
+    return int(given) if given.isdecimal() else 0
+
+
+def _too_large(limit: int) -> str:
+    return f'the request is too large: at most {limit // _MB} MB are taken'
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Count what comes in, whatever the request says of its length."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get('body', b''))
+        if taken > limit:
+            raise HTTPException(413, _too_large(limit))
+        return message
+
+    return receive_some
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
+    given = list(headers)
+    if not any(name.lower() == b'cache-control' for name, _ in given):
+        kept = b'no-store' if path.startswith('/api/') else b'no-cache'
+        given.append((b'cache-control', kept))
+    return [*given, *_HEADERS]

@@ -1,0 +1,61 @@
+"""What every route needs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from mmclsa.webui.schemas import Problem
+from mmclsa.webui.service import GalleryService
+from mmclsa.webui.workers import Workers
+
+__all__ = ['GONE', 'PICTURE', 'Service', 'Threads', 'make_router', 'picture_response']
+
+#: For ``responses``: what is asked for is not there.
+GONE: dict[int | str, dict[str, Any]] = {
+    404: {'model': Problem, 'description': 'It is not there, or no longer.'}
+}
+_KEPT = 'private, max-age=600'
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {'model': Problem, 'description': 'The request is none, or for another host.'},
+    401: {'model': Problem, 'description': 'Name and password or token are needed.'},
+    403: {'model': Problem, 'description': 'Another site has sent it.'},
+    413: {'model': Problem, 'description': 'The request is too large.'},
+    422: {'model': Problem, 'description': 'It asks for what makes no sense.'},
+}
+
+
+#: The same, of a route that gives a picture.
+PICTURE: dict[int | str, dict[str, Any]] = {
+    **GONE,
+    200: {
+        'description': 'A JPEG.',
+        'content': {'image/jpeg': {'schema': {'type': 'string', 'format': 'binary'}}},
+    },
+}
+
+
+def make_router(tag: str) -> APIRouter:
+    """Make a router whose routes tell of all that may go wrong anywhere."""
+    return APIRouter(prefix='/api', tags=[tag], responses=_PROBLEMS)
+
+
+def picture_response(data: bytes) -> Response:
+    """Send a JPEG. Rows never become another person's, so browsers may keep it for a while."""
+    return Response(data, media_type='image/jpeg', headers={'Cache-Control': _KEPT})
+
+
+def _service(request: Request) -> GalleryService:
+    service: GalleryService = request.app.state.service
+    return service
+
+
+def _threads(request: Request) -> Workers:
+    workers: Workers = request.app.state.workers
+    return workers
+
+
+Service = Annotated[GalleryService, Depends(_service)]
+Threads = Annotated[Workers, Depends(_threads)]

@@ -1,0 +1,244 @@
+"""What goes over the wire: the bodies of requests and answers."""
+
+# Without postponed annotations, which pydantic resolves at run time: Python 3.9 knows no X | None.
+from typing import Annotated, Literal, Optional, Union
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmclsa.webui.settings import MAX_HITS, MAX_LOOKS, MAX_NUMBER, MAX_ROWS
+
+__all__ = [
+    'Calibration',
+    'Camera',
+    'Clip',
+    'ClipFrame',
+    'ExportRequest',
+    'FoundHit',
+    'Health',
+    'IndexInfo',
+    'People',
+    'PersonBox',
+    'PersonGroup',
+    'PictureInfo',
+    'PictureLook',
+    'Problem',
+    'RowLook',
+    'SceneInfo',
+    'SearchAnswer',
+    'SearchRequest',
+    'SightingDetail',
+    'SightingFrame',
+    'SightingInfo',
+]
+
+Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
+Row = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Time = Optional[Union[Annotated[str, Field(max_length=64)], float]]
+
+
+class Body(BaseModel):
+    """Of a request: names that nobody knows are mistakes."""
+
+    model_config = ConfigDict(extra='forbid', allow_inf_nan=False)
+
+
+class Problem(BaseModel):
+    """What is wrong."""
+
+    detail: str = Field(description='One sentence.')
+
+
+class Health(BaseModel):
+    """The server is there."""
+
+    status: Literal['ok']
+    version: str
+
+
+class Camera(BaseModel):
+    """A camera of the index."""
+
+    name: str
+    count: int = Field(description='Rows of this camera.')
+
+
+class Calibration(BaseModel):
+    """From how many pairs of the footage probabilities were learnt."""
+
+    num_same: int
+    num_different: int
+
+
+class IndexInfo(BaseModel):
+    """What is in the index."""
+
+    rows: int
+    sources: int = Field(description='Files.')
+    cameras: list[Camera]
+    time_from: Optional[float] = Field(description='Seconds since 1970 or a video began.')
+    time_to: Optional[float]
+    time_from_text: str
+    time_to_text: str
+    clock: Literal['utc', 'video', 'both', 'none'] = Field(
+        description='Whether times are dates or count from the start of each video.'
+    )
+    unit: Literal['sighting', 'detection'] = Field(description='What a row is.')
+    has_crops: bool
+    calibration: Optional[Calibration]
+    growing: str = Field(description='Changes when the index does.')
+    max_upload_mb: int
+    max_hits: int
+
+
+class PersonBox(BaseModel):
+    """A person in a picture."""
+
+    number: int = Field(description='From 1.')
+    box: Box
+    score: float
+
+
+class PictureInfo(BaseModel):
+    """An uploaded picture and its people."""
+
+    picture: str = Field(description='The name under which it is kept for a while.')
+    name: str
+    width: int
+    height: int
+    people: list[PersonBox]
+
+
+class PictureLook(Body):
+    """A person of an uploaded picture: by number, or by a box."""
+
+    picture: str = Field(max_length=64)
+    person: Optional[int] = Field(None, ge=1, le=10_000, description='From 1.')
+    box: Optional[Box] = None
+
+
+class RowLook(Body):
+    """A row of the index."""
+
+    row: Row
+
+
+class SearchRequest(Body):
+    """Who is looked for, and where."""
+
+    query: list[Union[PictureLook, RowLook]] = Field(min_length=1, max_length=MAX_LOOKS)
+    confirmed: list[Row] = Field([], max_length=MAX_ROWS)
+    rejected: list[Row] = Field([], max_length=MAX_ROWS)
+    cameras: Optional[list[Annotated[str, Field(max_length=1000)]]] = Field(
+        None, max_length=MAX_ROWS, description='Only these; null for all.'
+    )
+    time_from: Time = Field(
+        None, description='Seconds, h:mm:ss since a video began, or 2024-05-06T07:08:09 (UTC).'
+    )
+    time_to: Time = None
+    topk: int = Field(10, ge=1, le=MAX_HITS)
+    unit: Literal['sighting', 'frame'] = 'sighting'
+    min_probability: Optional[float] = Field(None, ge=0, le=1)
+
+
+class ExportRequest(SearchRequest):
+    """A search whose results are to be saved."""
+
+    format: Literal['json', 'csv', 'zip'] = 'json'
+
+
+class SightingInfo(BaseModel):
+    """A row of the index."""
+
+    row: int
+    source: str = Field(description='Name of the file, without folders.')
+    frame: int = Field(description='The best frame, from 0.')
+    time: Optional[float]
+    time_text: str
+    time_from: Optional[float]
+    time_to: Optional[float]
+    time_from_text: str
+    time_to_text: str
+    num_frames: int
+    camera: str
+    box: Box
+    score: float
+    track_id: int
+    has_crop: bool = Field(description='Whether the index has a crop, so that it is quick.')
+    crop: str = Field(description='Where the crop is.')
+
+
+class FoundHit(SightingInfo):
+    """A row that a search found."""
+
+    rank: int = Field(description='From 1.')
+    similarity: float = Field(description='Cosine.')
+    probability: Optional[float] = Field(description='Of being the same person.')
+
+
+class SearchAnswer(BaseModel):
+    """What a search found."""
+
+    hits: list[FoundHit]
+    warnings: list[str]
+    seconds: float
+    searched: int = Field(description='Rows of the index.')
+
+
+class SightingFrame(BaseModel):
+    """A frame behind a sighting."""
+
+    frame: int
+    time: Optional[float]
+    box: Box
+    score: float
+
+
+class SightingDetail(SightingInfo):
+    """A row of the index with the frames behind it."""
+
+    behind: list[SightingFrame]
+
+
+class SceneInfo(BaseModel):
+    """Where a person is in a scene."""
+
+    width: int = Field(description='Of the original picture, in whose pixels the box is.')
+    height: int
+    box: Box
+    frame: int
+    time_text: str
+
+
+class ClipFrame(BaseModel):
+    """A frame around a sighting."""
+
+    frame: int
+    time_text: str
+    box: Optional[Box]
+    url: str
+
+
+class Clip(BaseModel):
+    """The seconds around a sighting."""
+
+    fps: float = Field(description='Frames of this clip a second.')
+    frames: list[ClipFrame]
+
+
+class PersonGroup(BaseModel):
+    """Somebody of the index."""
+
+    number: int = Field(description='From 1.')
+    rows: list[int]
+    crop: str
+    cameras: list[str]
+    time_from_text: str
+    time_to_text: str
+    num_sightings: int
+
+
+class People(BaseModel):
+    """Who is in the index."""
+
+    people: list[PersonGroup]
+    warnings: list[str]

@@ -1,0 +1,346 @@
+"""What page and REST interface do, without HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mmclsa.errors import DataError, UserError
+from mmclsa.evaluation.functional import Calibration
+from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFilter
+from mmclsa.gallery.building import QueryEmbedder, find_people_in
+from mmclsa.gallery.files import MissingFileError
+from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.probabilities import calibration_of
+from mmclsa.inference.queries import fuse_embeddings
+from mmclsa.inference.searching import HitUnit, rank_people
+from mmclsa.media import decode_bytes
+from mmclsa.structures.sightings import TrackFrames
+from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
+from mmclsa.webui.jpegs import crop_of, encode_jpeg
+from mmclsa.webui.problems import GoneError
+from mmclsa.webui.settings import Limits
+from mmclsa.webui.time_limits import search_filter
+from mmclsa.webui.uploads import PictureStore, StoredPicture
+
+__all__ = ['Answer', 'GalleryService', 'PersonRows', 'Sighting', 'Summary']
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is in the index.
+
+    Attributes:
+        contents: Of the index.
+        state: A text that changes when the index does.
+        unit: What a row is: ``sighting`` or ``detection``.
+        has_crops: Whether the index keeps a crop of each record.
+        calibration: What turns similarities into probabilities; None if nothing does.
+    """
+
+    contents: Contents
+    state: str
+    unit: Literal['sighting', 'detection']
+    has_crops: bool
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """A row of the index.
+
+    Attributes:
+        row: Its number.
+        record: Its record.
+        behind: The frames behind it.
+    """
+
+    row: int
+    record: GalleryRecord
+    behind: TrackFrames
+
+
+@dataclass(frozen=True)
+class PersonRows:
+    """Somebody of the index.
+
+    Attributes:
+        rows: Of this person, the best first.
+        cameras: That have seen the person.
+        time_from: When first; NaN if unknown.
+        time_to: When last.
+    """
+
+    rows: list[int]
+    cameras: list[str]
+    time_from: float
+    time_to: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a search found.
+
+    Attributes:
+        hits: Best first.
+        with_crop: Rows of these of which the index has a crop.
+        warnings: What the visitor should know beside.
+        searched: How many rows the index has.
+    """
+
+    hits: Sequence[Hit]
+    with_crop: frozenset[int]
+    warnings: Sequence[str]
+    searched: int
+
+
+class GalleryService:
+    """A gallery and a model, and what visitors do with them.
+
+    Pictures are read from the files that the rows of the index name, and from
+    no others. Safe in threads: the index is asked by one at a time, the model
+    runs for one at a time, and neither waits for the other or for a file.
+
+    Args:
+        index: The gallery, opened for reading.
+        embedder: A model whose embeddings the index holds.
+        limits: How much a visitor may ask for.
+
+    Attributes:
+        limits: As given.
+        pictures: What visitors have uploaded.
+        footage: The files that the index names.
+    """
+
+    def __init__(
+        self, index: GalleryIndex, embedder: QueryEmbedder, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self.pictures = PictureStore(self.limits.kept_mb, self.limits.kept_seconds)
+        self.footage = Footage(self.limits.cached_mb)
+        self._index = index
+        self._embedder = embedder
+        self._index_lock = threading.RLock()
+        self._model_lock = threading.Lock()
+        self._summary: Summary | None = None
+
+    @property
+    def index_path(self) -> str:
+        """Folder of the index, which no visitor is told."""
+        return str(self._index.path)
+
+    def summary(self) -> Summary:
+        """Sum up the index, as it is by now."""
+        with self._index_lock:
+            self._follow()
+            if self._summary is None:
+                self._summary = _summary_of(self._index)
+            return self._summary
+
+    def upload(self, data: bytes, name: str) -> tuple[str, StoredPicture]:
+        """Find the people of a picture, and keep it for a while.
+
+        Args:
+            data: The bytes of its file.
+            name: Of the file, without folders.
+
+        Returns:
+            The name under which it is kept, and the picture.
+
+        Raises:
+            DataError: If it is no picture, broken or too large.
+            UserError: If the model cannot take it.
+        """
+        picture = decode_bytes(data, name, self.limits.max_pixels)
+        with self._model_lock:
+            people = find_people_in(self._embedder, picture, name)
+        crops = tuple(encode_jpeg(crop_of(picture, box), CROP_SIDE) for box in people.boxes)
+        height, width = picture.shape[:2]
+        stored = StoredPicture(
+            name, width, height, data, encode_jpeg(picture, SCENE_SIDE), people, crops
+        )
+        return self.pictures.add(stored), stored
+
+    def describe_person(self, key: str, number: int) -> np.ndarray:
+        """Give the embedding of a person of an uploaded picture, shape (D,).
+
+        Raises:
+            GoneError: If there is no such picture or person.
+        """
+        return self.pictures.get(key).person(number)[1]
+
+    def describe_box(self, key: str, box: Sequence[float]) -> np.ndarray:
+        """Describe a box of an uploaded picture, shape (D,).
+
+        Raises:
+            GoneError: If the picture is not kept any more.
+            UserError: If the box is outside of it.
+        """
+        stored = self.pictures.get(key)
+        boxes = check_boxes([box], (stored.height, stored.width))
+        picture = decode_bytes(stored.data, stored.name, self.limits.max_pixels)
+        with self._model_lock:
+            return self._embedder.embed_boxes(picture, boxes)[0]
+
+    def filter(
+        self,
+        cameras: Sequence[str] | None = None,
+        time_from: str | float | None = None,
+        time_to: str | float | None = None,
+    ) -> SearchFilter:
+        """Make a filter for a search; see :func:`search_filter`."""
+        return search_filter(self.summary().contents, cameras, time_from, time_to)
+
+    def search(
+        self,
+        looks: Sequence[np.ndarray],
+        rows: Sequence[int] = (),
+        where: SearchFilter | None = None,
+        topk: int = 10,
+        unit: HitUnit = 'sighting',
+        min_probability: float | None = None,
+        confirmed: Sequence[int] = (),
+        rejected: Sequence[int] = (),
+    ) -> Answer:
+        """Look for a person.
+
+        Args:
+            looks: Embeddings of the person, each of shape (D,).
+            rows: Rows of the index that are the person too.
+            where: Which rows may be found.
+            topk: How many to find at most.
+            unit: ``sighting`` or ``frame``.
+            min_probability: Leave out hits that are less likely the person.
+            confirmed: Rows that the visitor has confirmed.
+            rejected: Rows that the visitor has rejected.
+
+        Returns:
+            What was found.
+
+        Raises:
+            GoneError: If there is no such row.
+            UserError: If nobody is given, or a limit has no meaning.
+        """
+        if not looks and not rows:
+            raise UserError('the query must have a person of a picture, a box or a row')
+        with self._index_lock:
+            self._follow()
+            self._check_rows([*rows, *confirmed, *rejected])
+            known = [*looks, *(self._index.embeddings(list(rows)) if rows else ())]
+            hits = rank_people(
+                self._index,
+                fuse_embeddings(np.stack(known)),
+                topk,
+                where,
+                unit=unit,
+                min_probability=min_probability,
+                confirmed=confirmed,
+                rejected=rejected,
+                left_out=rows,
+                # A sighting is itself a mean of several looks.
+                looks=len(known) + bool(rows),
+            )
+            with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
+            searched = len(self._index)
+        return Answer(hits, with_crop, _warnings(hits, where, min_probability), searched)
+
+    def sighting(self, row: int) -> Sighting:
+        """Give a row of the index.
+
+        Raises:
+            GoneError: If there is no such row.
+        """
+        with self._index_lock:
+            self._check_rows([row])
+            (record,) = self._index.records([row])
+            return Sighting(row, record, self._index.behind(row))
+
+    def kept_crop(self, row: int) -> bytes | None:
+        """Give the crop that the index keeps of a row, a JPEG; None if it keeps none.
+
+        Raises:
+            GoneError: If there is no such row.
+        """
+        with self._index_lock:
+            self._check_rows([row])
+            return self._index.crops([row]).get(row)
+
+    def people(
+        self, min_probability: float | None, limit: int
+    ) -> tuple[list[PersonRows], list[str]]:
+        """Group the sightings of the index into people, the most seen first."""
+        with self._index_lock:
+            self._follow()
+            rows, records = self._index.rows().tolist(), self._index.records()
+        groups: dict[Any, list[int]] = {}
+        for place, record in enumerate(records):
+            key = (record.source, record.track_id) if record.track_id >= 0 else place
+            groups.setdefault(key, []).append(place)
+        largest = sorted(groups.values(), key=len, reverse=True)[:limit]
+        return [
+            PersonRows(
+                [rows[place] for place in places],
+                sorted({records[place].camera for place in places}),
+                min(records[place].time_from for place in places),
+                max(records[place].time_to for place in places),
+            )
+            for places in largest
+        ], []
+
+    def close(self) -> None:
+        """Let go of the footage; the index is its owner's to close."""
+        self.footage.close()
+
+    def _follow(self) -> None:
+        """Take over what others have added to the index, or deleted from it."""
+        for attempt in range(_ATTEMPTS):
+            if not self._index.changed_on_disk():
+                return
+            try:
+                self._index.refresh()
+            except MissingFileError:  # a writer may have replaced files since
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            self._summary = None
+
+    def _check_rows(self, rows: Sequence[int]) -> None:
+        if rows and not self._has(rows):
+            absent = next(row for row in rows if not self._has([row]))
+            raise GoneError(f'there is no row {absent} in the index')
+
+    def _has(self, rows: Sequence[int]) -> bool:
+        try:
+            self._index.records(list(rows))
+        except DataError:
+            return False
+        return True
+
+
+def _warnings(
+    hits: Sequence[Hit], where: SearchFilter | None, min_probability: float | None
+) -> list[str]:
+    """Say why nothing was found."""
+    if hits:
+        return []
+    if min_probability:
+        return [f'nobody is the person with a probability of {min_probability:g} or more']
+    if where is not None and not where.passes_all:
+        return ['nobody was seen by these cameras at these times']
+    return ['nobody is in the index, or nobody else']
+
+
+def _summary_of(index: GalleryIndex) -> Summary:
+    contents = index.contents()
+    return Summary(
+        contents,
+        index.generation,
+        'sighting' if contents.sightings else 'detection',
+        index.has_crops,
+        calibration_of(index).calibration,
+    )

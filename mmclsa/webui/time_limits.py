@@ -1,0 +1,104 @@
+"""Cameras and times that a search is limited to, checked against what is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import Contents, SearchFilter
+from mmclsa.utils.times import format_time, is_date, parse_time
+
+__all__ = ['clock_of', 'search_filter']
+
+_LISTED = 20  # names in a message
+
+
+def clock_of(contents: Contents) -> str:
+    """Say what the times of an index are.
+
+    Args:
+        contents: Of the index.
+
+    Returns:
+        ``utc`` for dates, ``video`` for times since a video's start, ``both``,
+        or ``none`` where no time is known.
+
+    Example:
+        >>> clock_of(Contents(1, 1, {}, 0.0, 3.0)), clock_of(Contents(1, 1))
+        ('video', 'none')
+    """
+    if not math.isfinite(contents.time_from):
+        return 'none'
+    first, last = is_date(contents.time_from), is_date(contents.time_to)
+    return ('utc' if first else 'video') if first == last else 'both'
+
+
+def search_filter(
+    contents: Contents,
+    cameras: Sequence[str] | None = None,
+    time_from: str | float | None = None,
+    time_to: str | float | None = None,
+) -> SearchFilter:
+    """Make a filter, and refuse one that lets nothing through by mistake.
+
+    Args:
+        contents: Of the index.
+        cameras: Only these; None or none for all.
+        time_from: Not before, as the command line takes it; None or empty for any.
+        time_to: Not after, likewise.
+
+    Returns:
+        The filter.
+
+    Raises:
+        ConfigError: If a camera is not in the index, the times are no times,
+            of another clock than those of the index, or the wrong way round.
+
+    Example:
+        >>> search_filter(Contents(1, 1, {'door': 1}, 0.0, 9.0), ['dor'])
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: there is no camera "dor" in the index, which has "door"
+    """
+    for name in cameras or ():
+        if name not in contents.cameras:
+            raise ConfigError(
+                f'there is no camera "{name}" in the index, which has {_names(contents)}'
+            )
+    start = _time('from', time_from, contents)
+    end = _time('to', time_to, contents)
+    if start is not None and end is not None and start > end:
+        raise ConfigError(
+            f'"from" must not be after "to", but {time_from} is after {time_to}: exchange the two'
+        )
+    return SearchFilter(list(cameras) if cameras else None, start, end)
+
+
+def _names(contents: Contents) -> str:
+    names = [f'"{name}"' if name else 'one without a name' for name in contents.cameras]
+    more = f' and {len(names) - _LISTED} more' if len(names) > _LISTED else ''
+    return (', '.join(names[:_LISTED]) or 'none') + more
+
+
+def _time(side: str, given: str | float | None, contents: Contents) -> float | None:
+    """Read one limit, and compare its clock with that of the index."""
+    if given is None or (isinstance(given, str) and not given.strip()):
+        return None
+    seconds = parse_time(given.strip()) if isinstance(given, str) else float(given)
+    if math.isnan(seconds):
+        raise ConfigError(f'"{side}" must be a number of seconds, not NaN')
+    clock = clock_of(contents)
+    span = f'{format_time(contents.time_from)} to {format_time(contents.time_to)}'
+    if clock == 'none':
+        raise ConfigError(f'"{side}" is given, but no time is known of anybody in the index')
+    if clock == 'utc' and not is_date(seconds):
+        raise ConfigError(
+            f'"{side}" must be a date such as {format_time(contents.time_from)}, for the index '
+            f'has dates ({span}), but is {given}'
+        )
+    if clock == 'video' and is_date(seconds):
+        raise ConfigError(
+            f'"{side}" must be a time since the start of the video such as '
+            f'{format_time(contents.time_to)}, for the index has no dates ({span}), but is {given}'
+        )
+    return seconds
