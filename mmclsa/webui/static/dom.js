@@ -48,6 +48,11 @@ export function placeBox(element, [x1, y1, x2, y2], { width, height }) {
   element.style.height = percent(Math.min(y2, height) - top, height);
 }
 
+/** Give a stage the shape of the picture that it holds. */
+export function shape(stage, { width, height }) {
+  stage.style.setProperty('--aspect', width / height);
+}
+
 /** Show an element or not. */
 export function show(element, visible = true) {
   element.hidden = !visible;

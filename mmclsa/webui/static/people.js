@@ -93,7 +93,7 @@ function card(person) {
   const search = el(
     'button',
     { type: 'button', 'aria-label': `Search for ${name}`, onclick: () => searchFromRows(rows, name) },
-    '⌕ Search',
+    'Search',
   );
   return el('li', { class: 'someone' }, open, search, detail);
 }

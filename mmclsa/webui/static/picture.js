@@ -1,7 +1,7 @@
 /** The uploaded picture: each person in it is a button, and a box may be drawn by hand. */
 
 import { personUrl, pictureUrl } from './api.js';
-import { byId, el, placeBox, show } from './dom.js';
+import { byId, el, placeBox, shape, show } from './dom.js';
 import { announce } from './messages.js';
 import { arrowsMove } from './focus.js';
 import { counted } from './format.js';
@@ -38,6 +38,7 @@ function draw() {
 function fill(picture) {
   stopDrawing();
   byId('picture-name').textContent = picture.name;
+  shape(byId('stage'), picture);
   const image = byId('shown-picture');
   image.src = pictureUrl(picture.picture);
   image.width = picture.width;

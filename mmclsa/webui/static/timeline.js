@@ -1,6 +1,6 @@
 /** When and by which camera: a picture drawn in the page, each mark of which opens its sighting. */
 
-import { el, svg } from './dom.js';
+import { el, show, svg } from './dom.js';
 import { arrowsMove } from './focus.js';
 import { cameraName, counted, percent, when } from './format.js';
 import { isDate, ticksOf } from './ticks.js';
@@ -16,6 +16,7 @@ const MARK = 14;
  * @param {function(number): void} open Called with the number of a sighting in the list.
  */
 export function drawTimeline(place, sightings, open) {
+  show(place, sightings.length > 0);
   const marks = sightings.map((sighting, number) => ({ sighting, number }));
   const timed = marks.filter(({ sighting }) => sighting.time_from !== null);
   const clocks = [true, false].map((dates) =>

@@ -20,7 +20,7 @@ export function verdictButtons(hit) {
   const no = button('reject', '✗ Other', 'Somebody else', () => judge(hit, 'rejected'));
   for (const one of [yes, no]) one.setAttribute('data-row', hit.row);
   const text = 'Search from this hit';
-  const from = button('from', '⌕ From this', text, () => searchFrom(hit));
+  const from = button('from', 'Search from this', text, () => searchFrom(hit));
   return el('div', { class: 'verdict' }, yes, no, from);
 }
 

@@ -1,7 +1,7 @@
 /** The dialog of a hit: its scene with the person in a box, and the seconds around it. */
 
 import { cropUrl, getScene, isCancelled, sceneUrl } from './api.js';
-import { byId, el, placeBox, show } from './dom.js';
+import { byId, el, placeBox, shape, show } from './dom.js';
 import { cameraName, cosine, counted, percent, when } from './format.js';
 import { clear, showProblem } from './messages.js';
 import { Player } from './player.js';
@@ -81,8 +81,7 @@ async function draw() {
   show(byId('scene-box'), false);
   try {
     const scene = await getScene(hit.row, signal);
-    image.width = scene.width;
-    image.height = scene.height;
+    shape(byId('viewer-stage'), scene);
     placeBox(byId('scene-box'), scene.box, scene);
     show(byId('scene-box'));
     player = new Player(hit.row, scene);
