@@ -47,16 +47,17 @@ def same_results(one, other) -> bool:
     arrays = ('frames', 'times', 'boxes', 'scores', 'embeddings', 'track_ids')
     frames = ('frames', 'times', 'boxes', 'scores')
     return (
-        (all(np.array_equal(getattr(one, n), getattr(other, n), equal_nan=True) for n in arrays)
+        all(np.array_equal(getattr(one, n), getattr(other, n), equal_nan=True) for n in arrays)
         and list(one.crops) == list(other.crops)
         and len(one.behind) == len(other.behind)
         and all(
             a is b is None or all(np.array_equal(getattr(a, n), getattr(b, n)) for n in frames)
             for a, b in zip(one.behind, other.behind)
         )
-        and (one.pairs is other.pairs is None))
-        or (np.array_equal(one.pairs.same, other.pairs.same)
-        and np.array_equal(one.pairs.different, other.pairs.different))
+        and (one.pairs is other.pairs is None)
+    ) or (
+        np.array_equal(one.pairs.same, other.pairs.same)
+        and np.array_equal(one.pairs.different, other.pairs.different)
     )
 
 

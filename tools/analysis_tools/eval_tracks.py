@@ -102,11 +102,7 @@ _FPS = 25.0
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """What was found in a video and who is there, in arrays of one row a box.
-
-    ``frames``, ``boxes``, ``scores``, ``embeddings`` and ``quality`` are of the detections;
-    what begins with ``true`` is of the annotation; ``looked_at`` lists the frames.
-    """
+    """What was found in a video, and who is there (``true_...``): a row of each array a box."""
 
     looked_at: np.ndarray
     fps: np.ndarray
@@ -202,11 +198,6 @@ def load_footage(args: argparse.Namespace) -> dict[str, Footage]:
     return footage
 
 
-def link_alone(footage: Footage) -> np.ndarray:
-    """Make each detection a track."""
-    return np.arange(len(footage.frames))
-
-
 def link_mmclsa(footage: Footage) -> np.ndarray:
     """Link as a build does."""
     tracker = Tracker()
@@ -279,7 +270,7 @@ def _assign(cost: np.ndarray, cost_limit: float, **_: Any) -> tuple[float, np.nd
 
 
 TRACKERS: dict[str, Callable[[Footage], np.ndarray]] = {
-    'alone': link_alone,
+    'alone': lambda footage: np.arange(len(footage.frames)),
     'overlap': link_overlap,
     'bytetrack': link_bytetrack,
     'mmclsa': link_mmclsa,
