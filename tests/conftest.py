@@ -10,6 +10,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import runpy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,25 @@ def shared_root() -> Path:
 # What tests read once is not kept for the user's own runs.
 _CACHE = tempfile.TemporaryDirectory(prefix='mmclsa-cache-')
 os.environ['MMCLSA_CACHE'] = _CACHE.name
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _format_configs_once() -> None:
+    """A runner formats its whole config five times, half a second each."""
+    from yapf.yapflib import yapf_api
+
+    plain = yapf_api.FormatCode
+
+    @lru_cache(maxsize=64)
+    def formatted(text: str, options: tuple[tuple[str, object], ...]) -> tuple[str, bool]:
+        return plain(text, style_config=dict(options))
+
+    def format_code(text: str, style_config: dict[str, object]) -> tuple[str, bool]:
+        return formatted(text, tuple(sorted(style_config.items())))
+
+    yapf_api.FormatCode = format_code
+    yield
+    yapf_api.FormatCode = plain
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
@@ -104,6 +105,8 @@ def main() -> None:
     """Serve the page."""
     args = parse_args()
     access = check(args)
+    # Ending the tool politely is as good as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for package in ('fastapi', 'uvicorn', 'python_multipart'):
         import_optional(package, 'webui')
     from mmclsa.gallery import GalleryIndex, forget_older_than

@@ -79,6 +79,7 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
         finally:
             # Who breaks off does not call after_train, where a hook would do it.
             stop_request.release()
+            self._end_workers()
         return self.runner.model
 
     def _run(self) -> None:
@@ -92,6 +93,16 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
             self._decide_current_val_interval()
             self._validate_if_due()
         self.runner.call_hook('after_train')
+
+    def _end_workers(self) -> None:
+        """End the workers that would live on for another epoch, which does not come.
+
+        A runner is part of reference cycles, and when a cycle is collected the
+        workers' queues are closed before the workers are told to end: PyTorch
+        would wait for them for five seconds and then kill them.
+        """
+        if getattr(self.dataloader, '_iterator', None) is not None:
+            self.dataloader._iterator = None
 
     def _validate_if_due(self) -> None:
         due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmclsa.inference.boxes import check_boxes
     from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.inference.inferencer import PersonSearchInferencer
+    from mmclsa.inference.limits import search_filter
     from mmclsa.inference.opening import open_gallery
     from mmclsa.inference.people import PersonGroup, people_of_index
     from mmclsa.inference.probabilities import calibration_of
@@ -51,6 +52,7 @@ __all__ = [
     'queries_of_rows',
     'rank_people',
     'search',
+    'search_filter',
     'search_from_rows',
     'time_span',
 ]
@@ -59,6 +61,7 @@ _MODULES = {
     'boxes': ('check_boxes',),
     'from_index': ('embedder_of_index',),
     'inferencer': ('PersonSearchInferencer',),
+    'limits': ('search_filter',),
     'queries': (
         *('QueryPerson', 'choose_first', 'choose_queries', 'describe_queries'),
         *('fuse_embeddings', 'list_people', 'queries_of_rows'),

@@ -21,7 +21,7 @@ def public_message(error: BaseException, *private: str) -> str:
 
     Args:
         error: The error.
-        private: Folders that may be named in it, blanks included.
+        private: Paths of folders that may be named in it, blanks included.
 
     Returns:
         The sentence, where files are named without their folders.
@@ -33,6 +33,7 @@ def public_message(error: BaseException, *private: str) -> str:
         'no row 3 in index'
     """
     message = user_message(error)
-    for folder in sorted(filter(None, private), key=len, reverse=True):
-        message = message.replace(f'{folder}/', '').replace(folder, 'the index')
+    for folder in sorted((path for path in private if '/' in path), key=len, reverse=True):
+        message = message.replace(f'{folder}/', '')
+        message = message.replace(f'the index {folder}', folder).replace(folder, 'the index')
     return _FOLDERS.sub('', message)

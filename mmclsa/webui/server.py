@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ def launch(app: FastAPI, host: str = '127.0.0.1', port: int | None = None) -> No
     """
     with closing(listen(host, port)) as listener:
         print(f'Serving at {address_of(listener)} (Ctrl-C to end)', flush=True)
-        _server(app).run([listener])
+        with suppress(KeyboardInterrupt):
+            _server(app).run([listener])
 
 
 @contextmanager
@@ -66,7 +67,8 @@ def _server(app: FastAPI) -> uvicorn.Server:
         access_log=False,  # it would keep who has looked for whom
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=512,
+        limit_concurrency=128,
+        ws='none',
         timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)

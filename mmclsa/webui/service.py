@@ -5,28 +5,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.evaluation.functional import Calibration, fit_calibration
+from mmclsa.evaluation.functional import Calibration
 from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.limits import search_filter
+from mmclsa.inference.people import PersonGroup
+from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.queries import fuse_embeddings
-from mmclsa.inference.searching import rank_people
+from mmclsa.inference.searching import HitUnit, rank_people
 from mmclsa.media import decode_bytes
 from mmclsa.structures.sightings import TrackFrames
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
+from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.settings import Limits
-from mmclsa.webui.time_limits import search_filter
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
-__all__ = ['Answer', 'GalleryService', 'PersonRows', 'Sighting', 'Summary']
+__all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']
 
 _ATTEMPTS = 5
 
@@ -63,23 +66,6 @@ class Sighting:
     row: int
     record: GalleryRecord
     behind: TrackFrames
-
-
-@dataclass(frozen=True)
-class PersonRows:
-    """Somebody of the index.
-
-    Attributes:
-        rows: Of this person, the best first.
-        cameras: That have seen the person.
-        time_from: When first; NaN if unknown.
-        time_to: When last.
-    """
-
-    rows: list[int]
-    cameras: list[str]
-    time_from: float
-    time_to: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +113,7 @@ class GalleryService:
         self._embedder = embedder
         self._index_lock = threading.RLock()
         self._model_lock = threading.Lock()
+        self._people = PeopleOfIndex(index, self._index_lock)
         self._summary: Summary | None = None
 
     @property
@@ -194,6 +181,8 @@ class GalleryService:
         time_to: str | float | None = None,
     ) -> SearchFilter:
         """Make a filter for a search; see :func:`search_filter`."""
+        if not cameras and time_from in (None, '') and time_to in (None, ''):
+            return SearchFilter()  # summing up an index of millions takes a while
         return search_filter(self.summary().contents, cameras, time_from, time_to)
 
     def search(
@@ -202,7 +191,7 @@ class GalleryService:
         rows: Sequence[int] = (),
         where: SearchFilter | None = None,
         topk: int = 10,
-        unit: str = 'sighting',
+        unit: HitUnit = 'sighting',
         min_probability: float | None = None,
         confirmed: Sequence[int] = (),
         rejected: Sequence[int] = (),
@@ -226,18 +215,28 @@ class GalleryService:
             GoneError: If there is no such row.
             UserError: If nobody is given, or a limit has no meaning.
         """
+        if not looks and not rows:
+            raise UserError('the query must have a person of a picture, a box or a row')
         with self._index_lock:
             self._follow()
             self._check_rows([*rows, *confirmed, *rejected])
-            known = list(looks)
-            if rows:
-                known.extend(self._index.embeddings(list(rows)))
-            if not known:
-                raise UserError('the query must have a person of a picture, a box or a row')
-            feature = fuse_embeddings(np.stack(known))
-            hits = rank_people(self._index, feature, topk, where, group_by_track=unit == 'sighting')
+            known = [*looks, *(self._index.embeddings(list(rows)) if rows else ())]
+            hits = rank_people(
+                self._index,
+                fuse_embeddings(np.stack(known)),
+                topk,
+                where,
+                unit=unit,
+                min_probability=min_probability,
+                confirmed=confirmed,
+                rejected=rejected,
+                left_out=rows,
+                # A sighting is itself a mean of several looks.
+                looks=len(known) + bool(rows),
+            )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
-            return Answer(hits, with_crop, [], len(self._index))
+            searched = len(self._index)
+        return Answer(hits, with_crop, _warnings(hits, where, min_probability), searched)
 
     def sighting(self, row: int) -> Sighting:
         """Give a row of the index.
@@ -246,6 +245,7 @@ class GalleryService:
             GoneError: If there is no such row.
         """
         with self._index_lock:
+            self._follow()
             self._check_rows([row])
             (record,) = self._index.records([row])
             return Sighting(row, record, self._index.behind(row))
@@ -257,30 +257,19 @@ class GalleryService:
             GoneError: If there is no such row.
         """
         with self._index_lock:
+            self._follow()
             self._check_rows([row])
             return self._index.crops([row]).get(row)
 
     def people(
-        self, min_probability: float | None, limit: int
-    ) -> tuple[list[PersonRows], list[str]]:
-        """Group the sightings of the index into people, the most seen first."""
-        with self._index_lock:
-            self._follow()
-            rows, records = self._index.rows().tolist(), self._index.records()
-        groups: dict[Any, list[int]] = {}
-        for place, record in enumerate(records):
-            key = (record.source, record.track_id) if record.track_id >= 0 else place
-            groups.setdefault(key, []).append(place)
-        largest = sorted(groups.values(), key=len, reverse=True)[:limit]
-        return [
-            PersonRows(
-                [rows[place] for place in places],
-                sorted({records[place].camera for place in places}),
-                min(records[place].time_from for place in places),
-                max(records[place].time_to for place in places),
-            )
-            for places in largest
-        ], []
+        self,
+        where: SearchFilter,
+        min_probability: float | None = None,
+        min_similarity: float | None = None,
+    ) -> tuple[list[PersonGroup], list[str]]:
+        """Group the sightings of the index into people; see :meth:`PeopleOfIndex.find`."""
+        self.summary()  # follows the index
+        return self._people.find(where, min_probability, min_similarity)
 
     def close(self) -> None:
         """Let go of the footage; the index is its owner's to close."""
@@ -311,6 +300,19 @@ class GalleryService:
         return True
 
 
+def _warnings(
+    hits: Sequence[Hit], where: SearchFilter | None, min_probability: float | None
+) -> list[str]:
+    """Say why nothing was found."""
+    if hits:
+        return []
+    if min_probability:
+        return [f'nobody is the person with a probability of {min_probability:g} or more']
+    if where is not None and not where.passes_all:
+        return ['nobody was seen by these cameras at these times']
+    return ['nobody is in the index, or nobody else']
+
+
 def _summary_of(index: GalleryIndex) -> Summary:
     contents = index.contents()
     return Summary(
@@ -318,5 +320,5 @@ def _summary_of(index: GalleryIndex) -> Summary:
         index.generation,
         'sighting' if contents.sightings else 'detection',
         index.has_crops,
-        fit_calibration(index.pair_counts()),
+        calibration_of(index).calibration,
     )

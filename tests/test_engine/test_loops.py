@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,13 @@ class TestSamples:
         ]
         assert (values[0] == values[1]).all()
         assert (values[0] == values[2]).all()
+
+    def test_workers_that_live_on_end_with_the_training(self, tmp_path):
+        loader = dict(toy_config(tmp_path)['train_dataloader'], num_workers=1)
+        before = set(multiprocessing.active_children())
+        runner = run(tmp_path, train_dataloader={**loader, 'persistent_workers': True})
+        assert set(multiprocessing.active_children()) <= before
+        assert runner.train_dataloader.persistent_workers
 
     @pytest.mark.parametrize(
         'wrap', [lambda d: ConcatDataset([d, d]), lambda d: RepeatDataset(d, 2), lambda d: d]

@@ -16,7 +16,6 @@ from mmclsa.webui.app import build_app
 from tests.fakes.footage import scene, write
 from tests.test_gallery.fakes import FakeEmbedder
 
-ROWS = 20  # fewer than the index has
 OPERATIONS = (
     *('GET /api/health', 'GET /api/index', 'POST /api/pictures', 'GET /api/pictures/{picture}'),
     *('GET /api/pictures/{picture}/people/{number}', 'POST /api/search', 'GET /api/rows/{row}'),
@@ -47,15 +46,15 @@ def interface(index_dir, tmp_path_factory):
         found = (result.ok() for result in described.get_all_operations())
         operations = {f'{one.method.upper()} {one.path}': one for one in found}
         with asgi.get_client(app) as client:
-            yield operations, picture, client
+            yield operations, (picture, len(index)), client
 
 
-def to_what_there_is(case, picture: str) -> None:
+def to_what_there_is(case, picture: str, rows: int) -> None:
     """Let every other address be one of a row or a picture that is there."""
     places, body = case.path_parameters or {}, case.body
     row = places.get('row')
     if type(row) is int and row % 2:
-        places['row'] = row % ROWS
+        places['row'] = row % rows
     if isinstance(places.get('picture'), str) and len(places['picture']) % 2:
         places['picture'] = picture
     looks = body.get('query') if isinstance(body, dict) else None
@@ -63,7 +62,7 @@ def to_what_there_is(case, picture: str) -> None:
         if isinstance(look, dict) and isinstance(look.get('picture'), str):
             look['picture'] = picture
         if isinstance(look, dict) and type(look.get('row')) is int:
-            look['row'] %= ROWS
+            look['row'] %= rows
 
 
 def test_every_operation_is_tried(interface):
@@ -73,7 +72,7 @@ def test_every_operation_is_tried(interface):
 @pytest.mark.parametrize('mode', list(GenerationMode))
 @pytest.mark.parametrize('name', OPERATIONS[2:])  # the first two take nothing that could be wrong
 def test_answers_are_as_described(interface, name, mode, index_dir):
-    operations, picture, client = interface
+    operations, there, client = interface
 
     @given(case=operations[name].as_strategy(generation_mode=mode))
     @settings(
@@ -85,7 +84,7 @@ def test_answers_are_as_described(interface, name, mode, index_dir):
         suppress_health_check=list(HealthCheck),
     )
     def run(case) -> None:
-        to_what_there_is(case, picture)
+        to_what_there_is(case, *there)
         answer = case.call_and_validate(session=client, checks=list(CHECKS))
         assert answer.status_code < 500
         assert str(index_dir.parent).encode() not in answer.content

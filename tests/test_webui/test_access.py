@@ -1,0 +1,191 @@
+"""Who is let in, from where, and with how much."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+import pytest
+from fastapi.testclient import TestClient
+
+from mmclsa.errors import ConfigError
+from mmclsa.webui.access import Access, read_secret, require_access
+from mmclsa.webui.app import build_app
+
+PASSWORD, TOKEN = 'Pferd: Batterie, Heftklammer ü', 'a-token-of-programs'
+BOTH = Access('ann', PASSWORD, TOKEN)
+
+
+def basic(user: str, password: str) -> str:
+    return 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode()
+
+
+@pytest.fixture
+def answer(service):
+    """The status of a request to an application of some access."""
+
+    def status(access, path='/api/index', host='localhost', method='GET', hosts=(), **headers):
+        client = TestClient(build_app(service, access, hosts), base_url=f'http://{host}')
+        with client:
+            return client.request(method, path, headers=headers)
+
+    return status
+
+
+@pytest.mark.parametrize('path', ['/api/index', '/api/rows/0/crop', '/api/openapi.json', '/', '/x'])
+@pytest.mark.parametrize(
+    ('access', 'header', 'enters'),
+    [
+        (BOTH, basic('ann', PASSWORD), True),
+        (BOTH, f'bearer {TOKEN}', True),
+        (BOTH, None, False),
+        (BOTH, '', False),
+        (BOTH, basic('ann', TOKEN), False),
+        (BOTH, basic('ann', ''), False),
+        (BOTH, basic('bob', PASSWORD), False),
+        (BOTH, basic('', ''), False),
+        (BOTH, f'Bearer {PASSWORD}', False),
+        (BOTH, 'Bearer ', False),
+        (BOTH, 'Basic !!!', False),
+        (BOTH, 'Basic ' + base64.b64encode(b'\xff\xfe').decode(), False),
+        (BOTH, f'Digest {TOKEN}', False),
+        (Access('ann', PASSWORD), 'Bearer None', False),
+        (Access('ann', PASSWORD), 'Bearer ', False),
+        (Access(token=TOKEN), basic('None', 'None'), False),
+        (Access(token=TOKEN), basic('', ''), False),
+        (Access(token=TOKEN), f'Bearer {TOKEN}', True),
+        (Access(), None, True),
+    ],
+)
+def test_who_may_enter(answer, access, header, enters, path):
+    found = answer(access, path, **({} if header is None else {'Authorization': header.encode()}))
+    assert (found.status_code != 401) == enters
+    if not enters:
+        assert found.json() == {'detail': 'name and password, or a token, are needed'}
+        kind = 'Bearer' if access.user is None else 'Basic'
+        assert found.headers['www-authenticate'].startswith(f'{kind} realm=')
+
+
+def test_health_needs_no_password(answer):
+    assert answer(BOTH, '/api/health').json()['status'] == 'ok'
+
+
+@pytest.mark.parametrize(
+    ('host', 'known'),
+    [
+        *[('localhost', True), ('localhost:7860', True), ('127.0.0.1:1', True), ('[::1]:80', True)],
+        *[('10.0.0.8', True), ('LOCALHOST', True), ('search.example', True)],
+        *[('evil.example', False), ('localhost.evil.example', False), ('127.0.0.1.nip.io', False)],
+        *[('a@localhost', False), ('', False), ('localhost:x', True)],
+    ],
+)
+def test_a_page_that_names_its_host_this_machine_is_refused(answer, host, known):
+    """DNS rebinding: even an open server answers by its own names and addresses alone."""
+    for path in ('/', '/api/health', '/api/index'):
+        found = answer(Access(), path, hosts=['Search.example'], Host=host)
+        assert found.status_code == (200 if known else 400)
+
+
+@pytest.mark.parametrize(
+    ('headers', 'status'),
+    [
+        ({}, 422),
+        ({'Origin': 'http://localhost'}, 422),
+        ({'Sec-Fetch-Site': 'same-origin', 'Origin': 'http://localhost'}, 422),
+        ({'Sec-Fetch-Site': 'none'}, 422),
+        ({'Origin': 'http://evil.example'}, 403),
+        ({'Origin': 'http://localhost:99'}, 403),
+        ({'Origin': 'null'}, 403),
+        ({'Origin': ''}, 403),
+        ({'Sec-Fetch-Site': 'cross-site'}, 403),
+        ({'Sec-Fetch-Site': 'same-site'}, 403),
+    ],
+)
+@pytest.mark.parametrize('path', ['/api/search', '/api/pictures', '/api/export'])
+def test_another_site_cannot_send_requests_through_a_browser(answer, path, headers, status):
+    assert answer(Access(), path, method='POST', **headers).status_code == status
+
+
+@pytest.mark.parametrize('path', ['/', '/api/index', '/api/nothing', '/nothing'])
+def test_headers_of_every_answer(answer, path):
+    headers = answer(Access(), path).headers
+    policy = headers['content-security-policy']
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert 'unsafe' not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers['x-content-type-options'] == 'nosniff'
+    assert headers['cross-origin-resource-policy'] == 'same-origin'
+    assert headers['referrer-policy'] == 'no-referrer'
+    assert headers['cache-control'] == ('no-store' if path.startswith('/api') else 'no-cache')
+
+
+@pytest.mark.parametrize('path', ['/docs', '/redoc', '/openapi.json', '/api/docs'])
+def test_pages_of_fastapi_which_load_from_other_hosts_are_off(answer, path):
+    assert answer(Access(), path).status_code == 404
+
+
+class TestSecrets:
+    @pytest.fixture
+    def file(self, tmp_path):
+        path = tmp_path / 'password'
+        path.touch(0o600)
+        return path
+
+    def test_first_line(self, file, recwarn):
+        file.write_bytes(f'{PASSWORD}\r\nsecond line\n'.encode())
+        assert read_secret(file, 'password') == PASSWORD
+        assert not recwarn
+
+    @pytest.mark.skipif(os.name != 'posix', reason='other systems have no such modes')
+    @pytest.mark.parametrize('mode', [0o644, 0o640, 0o604, 0o660])
+    def test_file_of_others_is_warned_about(self, file, mode):
+        file.write_text(PASSWORD)
+        file.chmod(mode)
+        with pytest.warns(UserWarning, match='others than you may read the password file'):
+            read_secret(file, 'password')
+
+    @pytest.mark.parametrize('content', [b'', b'\n', b'short\n', b'\nsecond line is long enough'])
+    def test_too_short(self, file, content):
+        file.write_bytes(content)
+        with pytest.raises(ConfigError, match='8 characters or more'):
+            read_secret(file, 'token')
+
+    def test_no_file_and_no_text(self, file, tmp_path):
+        with pytest.raises(ConfigError, match=r'password file .*none cannot be read: No such file'):
+            read_secret(tmp_path / 'none', 'password')
+        file.write_bytes(b'\xff\xfe\xff\xfe\xff\xfe')
+        with pytest.raises(ConfigError, match='no text'):
+            read_secret(file, 'password')
+
+    def test_are_not_printed(self):
+        assert PASSWORD not in repr(BOTH)
+        assert TOKEN not in repr(BOTH)
+
+
+@pytest.mark.parametrize('host', ['0.0.0.0', '', '::', '10.1.2.3', 'no-such-name.invalid'])
+def test_others_are_not_served_without_a_password_by_mistake(host):
+    with pytest.raises(ConfigError, match=r'--auth USER:PASSWORD-FILE .* or say --no-auth'):
+        require_access(host, Access(), no_auth=False)
+    require_access(host, Access(), no_auth=True)
+    require_access(host, BOTH, no_auth=False)
+    with pytest.raises(ConfigError, match='contradicts'):
+        require_access(host, BOTH, no_auth=True)
+
+
+@pytest.mark.parametrize('host', ['127.0.0.1', '127.8.9.1', 'localhost', '::1'])
+def test_this_machine_is_served_without_a_password(host):
+    require_access(host, Access(), no_auth=False)
+
+
+@pytest.mark.parametrize('user', ['ann', 'bob'])
+@pytest.mark.parametrize('password', [PASSWORD, 'P', ''])
+def test_a_guess_is_compared_whole_and_in_constant_time(monkeypatch, user, password):
+    compared = []
+
+    def compare(one, two):
+        compared.append((len(one), len(two)))
+        return one == two
+
+    monkeypatch.setattr('hmac.compare_digest', compare)
+    assert BOTH.admits(basic(user, password)) == ((user, password) == ('ann', PASSWORD))
+    assert compared == [(32, 32)] * 2
