@@ -87,7 +87,8 @@ def pair_kinds(looks: Looks) -> list[PairKind]:
     Returns:
         A look beside a sighting, as it is, as if learnt from pairs of single
         looks, and normalised by its similarity to all; two sightings, as they
-        are and normalised by those who are seen together.
+        are, and normalised by those who are seen together (as people are
+        grouped) or by all (as an index is searched from its rows).
     """
     pairs, counts = compare_looks(looks), counts_of(looks)
     asked = pairs.searched
@@ -96,13 +97,18 @@ def pair_kinds(looks: Looks) -> list[PairKind]:
     return [
         PairKind('look and sighting', one, same, counts),
         PairKind('look and sighting, learnt from single looks', one, same, counts_of(looks, False)),
-        PairKind('look and sighting, normalised', _by_row(pairs, counts)[asked], same, counts),
-        PairKind('two sightings', alike, people, counts),
         PairKind(
-            'two sightings, normalised',
-            normalise_scores(alike, alike[apart], counts.different),
-            people,
-            counts,
+            'look and sighting, normalised by the look', _by_row(pairs, counts)[asked], same, counts
+        ),
+        PairKind('two sightings', alike, people, counts),
+        *(
+            PairKind(
+                f'two sightings, normalised by {name}',
+                normalise_scores(alike, cohort, counts.different),
+                people,
+                counts,
+            )
+            for name, cohort in (('those seen at once', alike[apart]), ('all', alike))
         ),
     ]
 

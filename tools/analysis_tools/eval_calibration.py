@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -41,6 +41,10 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='for what no checkpoint gives (default: 0)'
     )
     parser.add_argument('--out-dir', metavar='DIR', help='save the reliability diagrams')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config, such as model.reid.file=reid.onnx',
+    )  # fmt: skip
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()
@@ -58,6 +62,7 @@ from mmclsa.datasets.file_names import find_files
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.datasets.readers.mot_frames import read_seqinfo
+from mmclsa.engine import load_config
 from mmclsa.evaluation.calibration_study import (
     counts_of,
     group_sightings,
@@ -142,7 +147,10 @@ def read_all(args: argparse.Namespace) -> list[Footage]:
         raise ConfigError(f'--coco-fps must be above 0, but is {args.coco_fps}')
     set_random_seed(args.seed)
     embedder = PersonSearchInferencer(
-        args.config, args.checkpoint, args.device, trust_checkpoint=args.trust_checkpoint
+        load_config(args.config, args.cfg_options),
+        args.checkpoint,
+        args.device,
+        trust_checkpoint=args.trust_checkpoint,
     )
     found = [
         describe(embedder, coco_pictures(json, images), args.coco_fps, Path(json).parent.name)
