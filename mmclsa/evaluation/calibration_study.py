@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,9 +74,18 @@ class Stranger:
     share: float
 
 
-def counts_of(looks: Looks, fused: bool = True) -> PairCounts:
-    """Count the pairs that footage knows by itself, as building an index does."""
-    return count_pairs(looks.frames, looks.tracks, looks.embeddings, looks.times, fused=fused)
+def counts_of(looks: Looks, **options: Any) -> PairCounts:
+    """Count the pairs that footage knows by itself, as building an index does.
+
+    Args:
+        looks: Of one footage.
+        options: Of :func:`~mmclsa.evaluation.functional.count_pairs`.
+
+    Returns:
+        The counts.
+    """
+    columns = looks.frames, looks.tracks, looks.embeddings, looks.times
+    return count_pairs(*columns, **options)
 
 
 def pair_kinds(looks: Looks) -> list[PairKind]:
@@ -96,7 +106,9 @@ def pair_kinds(looks: Looks) -> list[PairKind]:
     alike, people, apart = _sighting_pairs(looks)
     return [
         PairKind('look and sighting', one, same, counts),
-        PairKind('look and sighting, learnt from single looks', one, same, counts_of(looks, False)),
+        PairKind(
+            'look and sighting, learnt from single looks', one, same, counts_of(looks, fused=False)
+        ),
         PairKind(
             'look and sighting, normalised by the look', _by_row(pairs, counts)[asked], same, counts
         ),

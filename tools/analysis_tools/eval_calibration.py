@@ -82,6 +82,7 @@ from mmclsa.visualization import draw_reliability, write_picture
 _THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 _RATES = (0.01, 0.1)
 _SEEN = (3, 5, 10)
+_GAPS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _WEIGHTS = (None, 0.0, 0.25, 0.5, 1.0)
 
 
@@ -182,6 +183,23 @@ def reliability(looks: Looks) -> tuple[str, dict[str, Reliability]]:
     return str(AsciiTable(rows).table), curves
 
 
+def gaps_table(looks: Looks) -> str:
+    """Tell how honest probabilities are by how far apart looks at one person are."""
+    rows = [['looks at one person are apart', 'pairs', 'ECE', 'Brier', 'log loss']]
+    rules = {f'{gap:g} s': dict(min_gap=gap, gap_share=0.0) for gap in _GAPS}
+    kind = pair_kinds(looks)[0]
+    for name, rule in {**rules, 'a third of the track, 1 s at least': {}}.items():
+        counts = counts_of(looks, **rule)
+        calibration = fit_calibration(counts)
+        values = ['too few'] * 3
+        if calibration is not None:
+            measured = measure_reliability(calibration.probability(kind.similarities), kind.same)
+            figures = (measured.ece, measured.brier, measured.log_loss)
+            values = [f'{value:.3f}' for value in figures]
+        rows.append([name, str(int(counts.same.sum())), *values])
+    return str(AsciiTable(rows).table)
+
+
 def open_set_table(looks: Looks) -> str:
     """Tell how many people are found while few absent ones seem to be."""
     rows = [['score', 'FPIR at most', 'FPIR', 'threshold', 'TPIR']]
@@ -239,6 +257,7 @@ def report(footage: Footage, others: Sequence[Footage], out_dir: str | None) -> 
         raise DataError(f'{footage.name} has too few pairs to learn from')
     table, curves = reliability(looks)
     print(f'\nAre the probabilities honest?\n{table}')
+    print(f'\nHow far apart must looks at one person be?\n{gaps_table(looks)}')
     print(f'\nSearching with the person there and without:\n{open_set_table(looks)}')
     for other in others:
         table_of = strangers_table(looks, other, calibration)
