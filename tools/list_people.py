@@ -15,7 +15,7 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import atomic_write, check_writable
-from mmclsa.utils.times import format_time, parse_time
+from mmclsa.utils.times import format_time
 
 _SHEET_PEOPLE = 200  # a JPEG is at most 65,535 pixels high
 _COLUMNS = 8
@@ -55,8 +55,8 @@ if __name__ == '__main__':
 import numpy as np
 from terminaltables import AsciiTable
 
-from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
-from mmclsa.inference import PersonGroup, crops_of, people_of_index
+from mmclsa.gallery import GalleryIndex, GalleryRecord
+from mmclsa.inference import PersonGroup, crops_of, people_of_index, search_filter
 from mmclsa.visualization import SheetPerson, draw_contact_sheet, write_picture
 
 
@@ -138,9 +138,8 @@ def main() -> None:
         raise ConfigError(f'--sheet must end in .jpg or .png, but is {args.sheet}')
     for path in filter(None, (args.json, args.sheet)):
         check_writable(Path(path).parent)
-    times = [None if t is None else parse_time(t) for t in (args.time_from, args.time_to)]
-    where = SearchFilter(args.camera, *times)
     with GalleryIndex.open(args.index) as index:
+        where = search_filter(index.contents(), args.camera, args.time_from, args.time_to)
         people = people_of_index(index, where, args.min_probability, args.min_similarity)
         sheet = draw_sheet(index, people[:_SHEET_PEOPLE]) if args.sheet else None
     print(table_of(people))

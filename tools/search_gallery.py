@@ -9,7 +9,6 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import check_writable
-from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -99,6 +98,7 @@ from mmclsa.inference import (
     embedder_of_index,
     list_people,
     search,
+    search_filter,
     search_from_rows,
 )
 from mmclsa.media import Picture
@@ -142,8 +142,6 @@ def main() -> None:
         raise ConfigError('either --query or --row must be given, and not both')
     if args.row and (args.box or args.person):
         raise ConfigError('--box and --person say who is meant in a picture of --query, not --row')
-    times = [None if t is None else parse_time(t) for t in (args.time_from, args.time_to)]
-    where = SearchFilter(args.camera, *times)
     if args.out_dir:
         check_writable(args.out_dir)
     feedback = dict(
@@ -157,6 +155,7 @@ def main() -> None:
             print(f'{args.index}: {forget_older_than(index, args.keep_days)}')
     # Before a model is loaded, so that what is wrong with the index is said at once.
     with GalleryIndex.open(args.index) as index:
+        where = search_filter(index.contents(), args.camera, args.time_from, args.time_to)
         if args.row:
             result = search_from_rows(index, args.row, args.topk, where, args.rerank, **feedback)
         else:

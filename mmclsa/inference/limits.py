@@ -89,6 +89,8 @@ def _time(side: str, given: str | float | None, contents: Contents) -> float | N
     seconds = parse_time(given.strip()) if isinstance(given, str) else float(given)
     if math.isnan(seconds):
         raise ConfigError(f'"{side}" must be a number of seconds, not NaN')
+    if math.isinf(seconds):
+        return seconds
     clock = clock_of(contents)
     span = f'{format_time(contents.time_from)} to {format_time(contents.time_to)}'
     if clock == 'none':

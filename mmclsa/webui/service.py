@@ -15,6 +15,7 @@ from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFil
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.limits import search_filter
 from mmclsa.inference.people import PersonGroup
 from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.queries import fuse_embeddings
@@ -26,7 +27,6 @@ from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.settings import Limits
-from mmclsa.inference.limits import search_filter
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
 __all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']

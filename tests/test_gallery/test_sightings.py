@@ -108,6 +108,21 @@ def test_deleting_takes_everything_along(folder, people, records):
         assert index.pair_counts().same.sum() == sum(counts_of(p.start).same.sum() for p in PARTS)
 
 
+def test_a_large_database_is_written_anew_only_if_it_is_worth_it(
+    folder, people, records, monkeypatch
+):
+    """Of who goes nothing can be read before either."""
+    monkeypatch.setattr('mmclsa.gallery.database._SMALL', 0)
+    build(folder, people, records)
+    size = (folder / 'index.sqlite').stat().st_size
+    with GalleryIndex.open(folder, writable=True) as index:
+        index.delete([0, 5])
+        assert (folder / 'index.sqlite').stat().st_size == size
+        assert not any(present(folder, crop_of(row)[5:200]) for row in (0, 5))
+        index.delete(range(10, 100))
+        assert (folder / 'index.sqlite').stat().st_size < 0.8 * size
+
+
 def present(folder, content: bytes) -> bool:
     return content in (folder / 'index.sqlite').read_bytes()
 

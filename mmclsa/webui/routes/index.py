@@ -3,13 +3,13 @@
 from typing import Optional
 
 from mmclsa.evaluation.functional import Calibration as Learnt
+from mmclsa.inference.limits import clock_of
 from mmclsa.utils.times import format_time
 from mmclsa.version import __version__
 from mmclsa.webui.answers import known
 from mmclsa.webui.routes.common import Service, Threads, make_router
 from mmclsa.webui.schemas import Calibration, Camera, Health, IndexInfo
 from mmclsa.webui.settings import MAX_HITS
-from mmclsa.inference.limits import clock_of
 
 router = make_router('index')
 

@@ -1,0 +1,53 @@
+/** Follows an index that still grows: tells of it, and changes nothing that is being looked at. */
+
+import { getIndex } from './api.js';
+import { byId, show } from './dom.js';
+import { count, counted, moment, rowName, span } from './format.js';
+import { clear, showProblem } from './messages.js';
+import { get, set, watch } from './state.js';
+
+const EVERY = 10_000; // milliseconds
+
+/** Ask what is in the index now and from time to time, while somebody looks. */
+export async function initFollow() {
+  watch(['index', 'answer'], draw);
+  await ask();
+  setInterval(() => document.hidden || ask(), EVERY);
+  document.addEventListener('visibilitychange', () => document.hidden || ask());
+}
+
+async function ask() {
+  try {
+    const index = await getIndex();
+    clear(byId('server-status'));
+    if (index.growing !== get('index')?.growing) set({ index });
+  } catch (error) {
+    showProblem(byId('server-status'), error.message);
+  }
+}
+
+function draw() {
+  const [index, answer] = [get('index'), get('answer')];
+  if (!index) return;
+  byId('summary').textContent = summaryOf(index);
+  const changed = Boolean(answer) && answer.state !== index.growing;
+  show(byId('grown'), changed);
+  byId('grown-text').textContent = changed ? news(index, answer) : '';
+}
+
+function summaryOf(index) {
+  if (!index.rows) return 'The index is empty so far.';
+  const { rows, sources, cameras, clock } = index;
+  const parts = [`${counted(rows, rowName(index))} in ${counted(sources, 'file')}`];
+  parts.push(counted(cameras.length, 'camera'));
+  const times = span(moment(index.time_from_text), moment(index.time_to_text));
+  if (times && clock !== 'both') parts.push(clock === 'utc' ? `${times} UTC` : times);
+  return parts.join(' · ');
+}
+
+function news(index, answer) {
+  const more = index.rows - answer.searched;
+  return more > 0
+    ? `${count(more)} new ${rowName(index)}${more === 1 ? '' : 's'} since this search.`
+    : 'The index has changed since this search.';
+}

@@ -1,0 +1,154 @@
+/** Who is in the index: people, their sightings, and a search from each. */
+
+import { getPeople, getRow, isCancelled } from './api.js';
+import { cropImage } from './crops.js';
+import { byId, el, show } from './dom.js';
+import { arrowsMove } from './focus.js';
+import { cameraName, counted, span, when } from './format.js';
+import { Progress, clear, showProblem, showWarnings } from './messages.js';
+import { get } from './state.js';
+import { drawTimeline, initTimeline } from './timeline.js';
+import { searchFromRows } from './verdicts.js';
+import { openViewer } from './viewer.js';
+
+const PAGE = 24; // people at first, and more each time
+const SIGHTINGS = 24; // of a person at first
+const LOOKS = 8; // rows of a person that a search starts from
+
+let limit = PAGE;
+let loadedFor = null;
+let running = null;
+
+export function initPeople() {
+  byId('people-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    limit = PAGE;
+    load();
+  });
+  byId('more-people').addEventListener('click', () => {
+    limit += PAGE;
+    load();
+  });
+  arrowsMove(byId('people-list'), '.person-open');
+}
+
+/** Load the people when their view is opened, and again only if the index has changed. */
+export function openPeople() {
+  if (loadedFor === null || loadedFor !== get('index')?.growing) load();
+}
+
+async function load() {
+  running?.cancel();
+  const least = readLeast();
+  if (least === undefined) return;
+  const growing = get('index')?.growing;
+  const progress = new Progress(byId('people-status'), 'Grouping sightings into people');
+  running = progress;
+  try {
+    const { people, warnings } = await getPeople(least, limit, progress.signal);
+    progress.end();
+    loadedFor = growing;
+    showWarnings(byId('people-warnings'), warnings);
+    draw(people);
+  } catch (error) {
+    progress.end();
+    if (running === progress && !isCancelled(error)) showProblem(byId('people-status'), error.message);
+  }
+}
+
+function readLeast() {
+  const place = byId('people-probability-problem');
+  const text = byId('people-probability').value.trim().replace(',', '.');
+  const least = text ? Number(text) / 100 : null;
+  const right = least === null || (least >= 0 && least <= 1);
+  place.textContent = right ? '' : 'The probability must be a number from 0 to 100 %.';
+  show(place, !right);
+  byId('people-probability').toggleAttribute('aria-invalid', !right);
+  return right ? least : undefined;
+}
+
+function draw(people) {
+  byId('people-list').replaceChildren(...people.map(card));
+  show(byId('more-people'), people.length === limit);
+  const text = people.length ? counted(people.length, 'person', 'people') : 'Nobody is in the index';
+  byId('people-count').textContent = `${text}${people.length === limit ? ' seen most often' : ''}`;
+}
+
+function card(person) {
+  const cameras = person.cameras.map(cameraName).join(', ');
+  const seen = span(person.time_from_text, person.time_to_text) || 'time unknown';
+  const name = `Person ${person.number}`;
+  const detail = el('div', { class: 'sightings', id: `sightings-${person.number}`, hidden: true });
+  const open = el(
+    'button',
+    { type: 'button', class: 'person-open', 'aria-expanded': 'false', 'aria-controls': detail.id },
+    cropImage({ row: person.rows[0] }),
+    el('span', { class: 'person-name' }, name),
+    el('span', {}, counted(person.num_sightings, 'sighting')),
+    el('span', { class: 'muted', dir: 'auto' }, cameras),
+    el('span', { class: 'muted' }, seen),
+  );
+  open.addEventListener('click', () => toggle(open, detail, person));
+  const rows = person.rows.slice(0, LOOKS);
+  const search = el(
+    'button',
+    { type: 'button', 'aria-label': `Search for ${name}`, onclick: () => searchFromRows(rows, name) },
+    'Search',
+  );
+  return el('li', { class: 'someone' }, open, search, detail);
+}
+
+function toggle(open, detail, person) {
+  const wanted = detail.hidden;
+  open.setAttribute('aria-expanded', String(wanted));
+  open.closest('.someone').classList.toggle('expanded', wanted);
+  show(detail, wanted);
+  if (wanted && !detail.childElementCount) fill(detail, person, SIGHTINGS);
+}
+
+async function fill(detail, person, most) {
+  const progress = new Progress(detail, 'Loading the sightings');
+  try {
+    const rows = person.rows.slice(0, most);
+    const sightings = await Promise.all(rows.map((row) => getRow(row, progress.signal)));
+    progress.end();
+    drawSightings(detail, person, sightings, most);
+  } catch (error) {
+    progress.end();
+    if (isCancelled(error)) clear(detail);
+    else showProblem(detail, error.message);
+  }
+}
+
+function drawSightings(detail, person, sightings, most) {
+  const timeline = el('div', { class: 'timeline-place' });
+  initTimeline(timeline);
+  const items = sightings.map((sighting, number) =>
+    el(
+      'li',
+      { class: 'sighting' },
+      el(
+        'button',
+        {
+          type: 'button',
+          class: 'open',
+          'aria-label': `Sighting ${number + 1}, ${cameraName(sighting.camera)}, ${when(sighting)}`,
+          onclick: () => openViewer(sightings, number),
+        },
+        cropImage(sighting),
+      ),
+      el('p', { class: 'camera', dir: 'auto' }, cameraName(sighting.camera)),
+      el('p', { class: 'when' }, when(sighting)),
+    ),
+  );
+  const rest = person.rows.length - sightings.length;
+  const more = el(
+    'button',
+    { type: 'button', onclick: () => fill(detail, person, most * 4) },
+    `Show ${Math.min(rest, most * 3)} more`,
+  );
+  const list = el('ul', { class: 'sighting-list' }, ...items);
+  arrowsMove(list, '.open');
+  detail.replaceChildren(timeline, list, ...(rest > 0 ? [more] : []));
+  drawTimeline(timeline, sightings, (number) => openViewer(sightings, number));
+}

@@ -1,0 +1,135 @@
+/** Plays the frames around a sighting: as soon as the first are there, without waiting for all. */
+
+import { frameUrl, getClip, getPicture, isCancelled } from './api.js';
+import { byId, el, placeBox, show } from './dom.js';
+import { moment } from './format.js';
+
+const AT_ONCE = 2; // frames that are asked for side by side
+
+/** A clip of one sighting in the stage of the viewer. */
+export class Player {
+  /**
+   * @param {number} row Of the index.
+   * @param {{width: number, height: number}} size Of the scene, in whose pixels boxes are.
+   */
+  constructor(row, size) {
+    this._row = row;
+    this._size = size;
+    this._frames = [];
+    this._images = [];
+    this._place = 0;
+    this._timer = null;
+    this._ending = new AbortController();
+    this._urls = [];
+  }
+
+  /** Load the clip, and play it if that is wanted. */
+  async start(play) {
+    const clip = await getClip(this._row, this._ending.signal);
+    this._frames = clip.frames;
+    this._fps = clip.fps;
+    if (this._frames.length < 2) return;
+    byId('seek').max = this._frames.length - 1;
+    show(byId('player'));
+    this._say('Loading the clip');
+    if (play) this.play();
+    let next = 0;
+    const load = async () => {
+      while (next < this._frames.length) await this._load(next++);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, load));
+    this._say('');
+  }
+
+  get playing() {
+    return this._timer !== null;
+  }
+
+  toggle() {
+    if (this.playing) this.pause();
+    else this.play();
+  }
+
+  play() {
+    if (!this._frames.length) return;
+    if (this._place >= this._frames.length - 1 && this._images[this._place]) this._place = 0;
+    this._timer ??= setInterval(() => this._tick(), 1000 / this._fps);
+    this._showButton();
+  }
+
+  pause() {
+    clearInterval(this._timer);
+    this._timer = null;
+    this._showButton();
+  }
+
+  /** Go so many frames on or back, and stay there. */
+  step(frames) {
+    this.pause();
+    this.seek(this._place + frames);
+  }
+
+  /** Go to a frame. */
+  seek(place) {
+    const wanted = Math.min(Math.max(place, 0), this._frames.length - 1);
+    if (!this._images[wanted]) return;
+    this._place = wanted;
+    this._draw();
+  }
+
+  /** Let go of everything. */
+  end() {
+    this.pause();
+    this._ending.abort();
+    for (const url of this._urls) URL.revokeObjectURL(url);
+    show(byId('player'), false);
+  }
+
+  async _load(place) {
+    const { frame } = this._frames[place];
+    try {
+      const data = await getPicture(frameUrl(this._row, frame), this._ending.signal);
+      const url = URL.createObjectURL(data);
+      this._urls.push(url);
+      const image = el('img', { src: url, alt: `Frame ${frame}`, class: 'frame' });
+      await image.decode();
+      this._images[place] = image;
+    } catch (error) {
+      if (isCancelled(error) || this._ending.signal.aborted) throw error;
+      // A container may count frames that it does not have: the clip ends before.
+      this._frames.length = Math.min(this._frames.length, place);
+      byId('seek').max = Math.max(this._frames.length - 1, 0);
+    }
+  }
+
+  _tick() {
+    const next = this._place + (this._drawn ? 1 : 0);
+    if (next >= this._frames.length) this.pause();
+    else if (this._images[next]) {
+      this._place = next;
+      this._draw();
+    }
+  }
+
+  _draw() {
+    this._drawn = true;
+    const { box, time_text: time, frame } = this._frames[this._place];
+    byId('scene').replaceChildren(this._images[this._place]);
+    const marker = byId('scene-box');
+    show(marker, Boolean(box));
+    if (box) placeBox(marker, box, this._size);
+    byId('seek').value = this._place;
+    const text = moment(time) || `frame ${frame}`;
+    byId('seek').setAttribute('aria-valuetext', text);
+    byId('clip-time').textContent = text;
+  }
+
+  _showButton() {
+    const button = byId('play');
+    button.textContent = this.playing ? '❚❚ Pause' : '▶ Play';
+  }
+
+  _say(text) {
+    byId('clip-status').textContent = text;
+  }
+}

@@ -1,0 +1,128 @@
+/** Searches, and knows whether the hits on the page still belong to what is chosen. */
+
+import * as api from './api.js';
+import { byId, show } from './dom.js';
+import { checkFilters, readFilters, showFieldProblem } from './filters.js';
+import { count, counted, rowName } from './format.js';
+import { bodyOf } from './looks.js';
+import { Progress, announce, clear, showProblem, showWarnings } from './messages.js';
+import { get, set, watch } from './state.js';
+
+let running = null;
+
+export function initSearch() {
+  byId('search-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    search();
+  });
+  byId('search-form').addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && event.ctrlKey) search();
+  });
+  for (const name of ['stale-search', 'verdict-search']) byId(name).addEventListener('click', search);
+  byId('more').addEventListener('click', searchMore);
+  watch(['looks', 'confirmed', 'rejected', 'answer'], showStale);
+}
+
+/** The request for what is chosen now. */
+function currentBody() {
+  return {
+    query: get('looks').map(bodyOf),
+    confirmed: [...get('confirmed').keys()],
+    rejected: [...get('rejected').keys()],
+    ...readFilters(),
+  };
+}
+
+/** Search for who is chosen; what is on the page stays until there is an answer. */
+export async function search() {
+  const place = byId('search-status');
+  running?.cancel();
+  if (!get('looks').length) {
+    showProblem(place, missing());
+    return;
+  }
+  if (!checkFilters()) return;
+  const body = currentBody();
+  const progress = new Progress(place, `Searching ${searched()}`);
+  running = progress;
+  byId('results').setAttribute('aria-busy', 'true');
+  try {
+    const answer = await api.search(body, progress.signal);
+    progress.end();
+    take(body, answer);
+  } catch (error) {
+    progress.end();
+    if (running === progress && !api.isCancelled(error)) fail(place, error);
+    if (running === progress && api.isCancelled(error)) announce('The search is cancelled.');
+  } finally {
+    if (running === progress) byId('results').removeAttribute('aria-busy');
+  }
+}
+
+function missing() {
+  return get('picture')
+    ? 'Nobody is chosen: choose a person in the picture first.'
+    : 'Nobody is chosen: give a picture of the person first.';
+}
+
+function searched() {
+  const index = get('index');
+  return index ? counted(index.rows, rowName(index)) : 'the index';
+}
+
+function take(body, answer) {
+  const looks = get('looks');
+  set({ answer: { ...answer, body, looks, state: get('index')?.growing, rows: answer.searched } });
+  showWarnings(byId('warnings'), answer.warnings);
+  const found = answer.hits.length ? counted(answer.hits.length, 'hit') : 'Nobody is found';
+  announce(`${found}. ${answer.warnings.join('. ')}`);
+  byId('results-title').focus({ preventScroll: true });
+  const narrow = matchMedia('(max-width: 800px)').matches;
+  if (narrow) byId('results').scrollIntoView({ block: 'start' });
+}
+
+function fail(place, error) {
+  clear(place);
+  if (error.status === 422 && showFieldProblem(error.message)) return;
+  showProblem(place, error.message);
+}
+
+function searchMore() {
+  const options = [...byId('topk').options].filter((option) => !option.disabled);
+  const larger = options.find((option) => Number(option.value) > get('answer').body.topk);
+  if (!larger) return;
+  byId('topk').value = larger.value;
+  search();
+}
+
+/** Mark the hits if they are those of another question. */
+export function showStale() {
+  const answer = get('answer');
+  const reason = answer ? staleReason(answer.body, currentBody()) : '';
+  show(byId('stale'), Boolean(reason));
+  byId('stale-text').textContent = reason;
+  byId('found').classList.toggle('stale', reason === ANOTHER);
+  byId('stale-search').disabled = !get('looks').length;
+  const [yes, no] = [get('confirmed').size, get('rejected').size];
+  show(byId('verdicts'), answer !== null && yes + no > 0);
+  byId('verdict-count').textContent = `${count(yes)} confirmed, ${count(no)} rejected`;
+}
+
+const ANOTHER = 'Somebody else is chosen since: these hits are of the former search.';
+
+function staleReason(before, now) {
+  const differs = (...names) =>
+    names.some((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
+  if (isAnother(before.query, now.query)) return ANOTHER;
+  if (differs('query')) return 'Another look was added or taken out: search again to use it.';
+  if (differs('cameras', 'time_from', 'time_to', 'topk', 'unit', 'min_probability')) {
+    return 'The filters have changed since this search.';
+  }
+  return '';
+}
+
+/** More or fewer looks are still the same person; none in common is another one. */
+function isAnother(before, now) {
+  const known = new Set(before.map((look) => JSON.stringify(look)));
+  return !now.some((look) => known.has(JSON.stringify(look)));
+}
