@@ -59,9 +59,11 @@ def address(gallery) -> Iterator[str]:
     """The page, served to this machine; files of at most 1 MB are taken."""
     embedder = FakeEmbedder()
     limits = Limits(max_upload_mb=1, max_pixels=1_000_000)
-    with GalleryIndex.open(gallery / 'index', embedder.fingerprint) as index:
-        with serving(build_app(GalleryService(index, embedder, limits))) as address:
-            yield address
+    with (
+        GalleryIndex.open(gallery / 'index', embedder.fingerprint) as index,
+        serving(build_app(GalleryService(index, embedder, limits))) as address,
+    ):
+        yield address
 
 
 @pytest.fixture(scope='module')
