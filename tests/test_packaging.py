@@ -68,6 +68,9 @@ def test_requires_neither_torch_nor_openmmlab(wheel):
 def test_contents(wheel):
     names = set(wheel.namelist())
     assert 'mmclsa/py.typed' in names
+    page = REPO / 'mmclsa' / 'webui' / 'static'
+    files = {path.relative_to(REPO).as_posix() for path in page.rglob('*') if path.is_file()}
+    assert 'mmclsa/webui/static/index.html' in files <= names
     assert 'mmclsa/.mim/configs/clsa/clsa_r50_cuhk.py' in names
     assert 'mmclsa/.mim/configs/_base_/default_runtime.py' in names
     assert {'mmclsa/.mim/model-index.yml', 'mmclsa/.mim/configs/clsa/metafile.yml'} <= names

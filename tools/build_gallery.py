@@ -6,6 +6,7 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.choices import NO_CHECKPOINT, given_checkpoint
@@ -13,16 +14,34 @@ from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def is_exported_given() -> bool:
+    """Look whether --onnx is there, without which config and checkpoint must be."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--onnx', nargs='?')
+    return parser.parse_known_args()[0].onnx is not None
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
+    parser.set_defaults(config=None, checkpoint=None)
+    if not is_exported_given():
+        parser.add_argument('config', help='config file')
+        parser.add_argument(
+            'checkpoint',
+            nargs='?',
+            help='trained weights; "none" for those that the config names (may be left out with a '
+            're-ID network in an ONNX file); with --runtime onnx, the folder of exported graphs',
+        )
     parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='trained weights; "none" for those that the config names (may be left out with a '
-        're-ID network in an ONNX file); with --runtime onnx, the folder of the exported graphs',
+        '--onnx',
+        metavar='DIR',
+        help='in place of config and checkpoint, a model exported by '
+        'tools/deployment/export_onnx.py, which needs neither PyTorch nor OpenMMLab',
     )
     parser.add_argument(
         'sources',
@@ -108,12 +127,8 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-import torch
-from mmengine.config import Config
 from rich.console import Console
 
-from mmclsa.engine import load_config
-from mmclsa.engine.model_description import describe_model
 from mmclsa.gallery.building import (
     BuildCommand,
     BuildFile,
@@ -129,11 +144,26 @@ from mmclsa.gallery.building import (
     progress_bar,
     run_build,
 )
-from mmclsa.inference import PersonSearchInferencer
 from mmclsa.inference.onnx import OnnxSearcher
 from mmclsa.media import NamePattern, absolute_source, is_picture, is_video
 from mmclsa.utils.processes import is_launched
 from mmclsa.utils.weight_places import find_places, is_complete
+
+
+def read_model(args: argparse.Namespace) -> Config | None:
+    """Read the config, and settle what is checkpoint and what is source; None for graphs alone."""
+    if args.onnx is not None:
+        if args.device or args.cfg_options:
+            raise ConfigError('--onnx takes the place of config, --cfg-options and --device')
+        args.checkpoint, args.runtime = args.onnx, 'onnx'
+        return None
+    from mmclsa.engine import load_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    settle_checkpoint(args, is_complete(cfg.model))
+    if is_complete(cfg.model):  # Ray's actors are in folders of their own
+        cfg.merge_from_dict(find_places(cfg.model))
+    return cfg
 
 
 def settle_checkpoint(args: argparse.Namespace, complete: bool) -> None:
@@ -157,6 +187,10 @@ def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:
     """Load the model; the config is the text of the user's own."""
     if args.runtime == 'onnx':
         return OnnxSearcher(args.checkpoint, args.det_thresh)
+    from mmengine.config import Config
+
+    from mmclsa.inference import PersonSearchInferencer
+
     return PersonSearchInferencer(
         Config.fromstring(config, '.py'),
         args.checkpoint,
@@ -178,7 +212,9 @@ def make_worker(args: argparse.Namespace, config: str) -> InProcess:
     return InProcess(load_model(args, config), source_options(args), args.batch_size)
 
 
-def describe_build(args: argparse.Namespace, cfg: Config, options: SourceOptions) -> BuildFile:
+def describe_build(
+    args: argparse.Namespace, cfg: Config | None, options: SourceOptions
+) -> BuildFile:
     """Note what the command is."""
     command = BuildCommand(
         sources=tuple(absolute_source(source) for source in args.sources),
@@ -192,6 +228,10 @@ def describe_build(args: argparse.Namespace, cfg: Config, options: SourceOptions
         crops=options.crops,
     )
     checkpoint = str(Path(args.checkpoint).resolve()) if args.checkpoint else ''
+    if cfg is None:  # the graphs tell how they are run, not what they were made of
+        return BuildFile({}, checkpoint, args.runtime, (command,))
+    from mmclsa.engine.model_description import describe_model
+
     places = find_places(cfg.model, initial=not checkpoint) if args.runtime == 'torch' else {}
     return BuildFile(describe_model(cfg), checkpoint, args.runtime, (command,), places)
 
@@ -203,18 +243,23 @@ def make_actors(args: argparse.Namespace, config: str, build: BuildFile) -> RayA
     return RayActors(partial(make_worker, theirs, config), args.ray, args.ray_workers, gpus)
 
 
+def choose_device(args: argparse.Namespace) -> None:
+    """Give each process of torchrun its GPU."""
+    if is_launched() and args.runtime == 'torch':
+        import torch
+
+        if torch.cuda.is_available():
+            args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
+
+
 def main() -> None:
     """Build."""
     args = parse_args()
     if args.ray and is_launched():
         raise ConfigError('either --ray or torchrun may be used, not both')
-    if is_launched() and torch.cuda.is_available():
-        args.device = args.device or f'cuda:{os.environ["LOCAL_RANK"]}'
-    cfg = load_config(args.config, args.cfg_options)
-    settle_checkpoint(args, is_complete(cfg.model))
-    if is_complete(cfg.model):  # Ray's actors are in folders of their own
-        cfg.merge_from_dict(find_places(cfg.model))
-    config = cfg.pretty_text
+    cfg = read_model(args)
+    config = '' if cfg is None else cfg.pretty_text
+    choose_device(args)
     options = source_options(args)
     names = NamePattern(args.name_pattern) if args.name_pattern else None
     embedder = load_model(args, config)

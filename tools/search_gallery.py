@@ -9,7 +9,6 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.io import check_writable
-from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -67,6 +66,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
     )
+    parser.add_argument(
+        '--keep-days', type=float, metavar='N',
+        help='first delete from the index, for good, who was last seen more than N days ago',
+    )  # fmt: skip
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
     parser.add_argument(
         '--no-scenes', action='store_true',
@@ -88,13 +91,14 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery import GalleryIndex, SearchFilter, forget_older_than
 from mmclsa.inference import (
     GalleryHits,
     choose_queries,
     embedder_of_index,
     list_people,
     search,
+    search_filter,
     search_from_rows,
 )
 from mmclsa.media import Picture
@@ -113,10 +117,9 @@ def ask(picture: Picture, people: FoundPeople) -> int | None:
 
 
 def search_by_pictures(
-    args: argparse.Namespace, where: SearchFilter, feedback: dict[str, Any]
+    args: argparse.Namespace, index: GalleryIndex, where: SearchFilter, feedback: dict[str, Any]
 ) -> GalleryHits:
     """Search for who is in the query pictures."""
-    GalleryIndex.open(args.index).close()  # says what is wrong before a model is loaded
     embedder = embedder_of_index(
         args.index,
         args.config,
@@ -125,9 +128,9 @@ def search_by_pictures(
         trust_checkpoint=args.trust_checkpoint,
         onnx=args.onnx,
     )
-    with GalleryIndex.open(args.index, embedder.fingerprint) as index:
-        queries = choose_queries(embedder, args.query, args.box, args.person, ask)
-        return search(embedder, queries, index, args.topk, where, args.rerank, **feedback)
+    index.check_model(embedder.fingerprint)
+    queries = choose_queries(embedder, args.query, args.box, args.person, ask)
+    return search(embedder, queries, index, args.topk, where, args.rerank, **feedback)
 
 
 def main() -> None:
@@ -139,8 +142,6 @@ def main() -> None:
         raise ConfigError('either --query or --row must be given, and not both')
     if args.row and (args.box or args.person):
         raise ConfigError('--box and --person say who is meant in a picture of --query, not --row')
-    times = [None if t is None else parse_time(t) for t in (args.time_from, args.time_to)]
-    where = SearchFilter(args.camera, *times)
     if args.out_dir:
         check_writable(args.out_dir)
     feedback = dict(
@@ -149,11 +150,16 @@ def main() -> None:
         confirmed=args.confirm,
         rejected=args.reject,
     )
-    if args.row:
-        with GalleryIndex.open(args.index) as index:
+    if args.keep_days is not None:
+        with GalleryIndex.open(args.index, writable=True) as index:
+            print(f'{args.index}: {forget_older_than(index, args.keep_days)}')
+    # Before a model is loaded, so that what is wrong with the index is said at once.
+    with GalleryIndex.open(args.index) as index:
+        where = search_filter(index.contents(), args.camera, args.time_from, args.time_to)
+        if args.row:
             result = search_from_rows(index, args.row, args.topk, where, args.rerank, **feedback)
-    else:
-        result = search_by_pictures(args, where, feedback)
+        else:
+            result = search_by_pictures(args, index, where, feedback)
     print(result.table())
     if result.calibration is not None:
         known = result.calibration

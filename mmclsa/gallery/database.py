@@ -203,8 +203,12 @@ class Database:
                 self._connection.execute('ROLLBACK')
             raise
 
-    def shrink(self) -> None:
+    def shrink(self, deleted: float = 0.0) -> None:
         """Give back the space of what was deleted, if it is worth it.
+
+        Args:
+            deleted: Share of the people who were, in [0, 1]; what they leave
+                in pages that others share is not counted as free.
 
         Raises:
             sqlite3.Error: If it cannot be written.
@@ -212,7 +216,8 @@ class Database:
         ((free, pages, size),) = self.read(
             'SELECT * FROM pragma_freelist_count, pragma_page_count, pragma_page_size'
         )
-        if free and (pages * size <= _SMALL or free >= pages * _WORTH_SHRINKING):
+        share = max(deleted, free / max(1, pages))
+        if share >= (_WORTH_SHRINKING if pages * size > _SMALL else 1e-9):
             self._connection.execute('VACUUM')
 
     def check(self) -> None:

@@ -158,6 +158,16 @@ class ExtraStore:
         committed = (self._unpack_pairs(unit, blob) for unit, blob in found)
         return sum([*committed, *self._pairs.values()], PairCounts())
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Give how many crops and how many frames behind there are, and their bytes."""
+        found = {}
+        for table, column in _BLOBS.items():
+            (found[table],) = self._database.read(
+                f'SELECT count(*), coalesce(sum(length({column})), 0) '
+                f'FROM {self._database.tables[table]}'
+            )
+        return found
+
     def check(self) -> None:
         """Read everything and compare it with what was written.
 

@@ -285,7 +285,7 @@ class GalleryIndex(IndexReader):
         self._backend.erase(doomed)
         if len(doomed):
             self._records.forget_doomed()
-        self._database.shrink()
+        self._database.shrink(len(doomed) / max(1, len(self) + len(doomed)))
 
 
 def _checked_crops(crops: Sequence[bytes] | None, count: int) -> list[bytes]:

@@ -18,6 +18,7 @@ from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelFingerprint
 from mmclsa.gallery.record_store import Contents, RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit
+from mmclsa.gallery.sizes import IndexSizes
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, TrackFrames
 
@@ -271,6 +272,26 @@ class IndexReader:
             DataError: If there is no such row.
         """
         return self._records.same_tracks(self._check_rows(rows))
+
+    def sizes(self) -> IndexSizes:
+        """Measure how many bytes each part takes on the disk.
+
+        Raises:
+            DataError: If the database is broken.
+        """
+        extras = self._records.extras.sizes()
+        (num_crops, crops), (num_behind, behind) = extras['crops'], extras['behind']
+        structure = self._manifest.structure
+        vectors = self._folder / self._manifest.vectors if self._manifest.vectors else None
+        return IndexSizes(
+            vectors=0 if vectors is None else vectors.stat().st_size,
+            structure=0 if structure is None else structure.size,
+            crops=crops,
+            behind=behind,
+            records=self._database.path.stat().st_size - crops - behind,
+            num_crops=num_crops,
+            num_behind=num_behind,
+        )
 
     def verify(self) -> None:
         """Read all of the index and compare it with what was written.

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mmclsa.inference.boxes import check_boxes
     from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.inference.inferencer import PersonSearchInferencer
+    from mmclsa.inference.limits import search_filter
     from mmclsa.inference.opening import open_gallery
+    from mmclsa.inference.people import PersonGroup, people_of_index
     from mmclsa.inference.probabilities import calibration_of
     from mmclsa.inference.queries import (
         QueryPerson,
@@ -25,18 +27,20 @@ if TYPE_CHECKING:
         list_people,
         queries_of_rows,
     )
-    from mmclsa.inference.record_pictures import decode_crop, load_record_pictures
+    from mmclsa.inference.record_pictures import crops_of, decode_crop, load_record_pictures
     from mmclsa.inference.results import GalleryHits, time_span
     from mmclsa.inference.searching import rank_people, search, search_from_rows
 
 __all__ = [
     'GalleryHits',
+    'PersonGroup',
     'PersonSearchInferencer',
     'QueryPerson',
     'calibration_of',
     'check_boxes',
     'choose_first',
     'choose_queries',
+    'crops_of',
     'decode_crop',
     'describe_queries',
     'embedder_of_index',
@@ -44,9 +48,11 @@ __all__ = [
     'list_people',
     'load_record_pictures',
     'open_gallery',
+    'people_of_index',
     'queries_of_rows',
     'rank_people',
     'search',
+    'search_filter',
     'search_from_rows',
     'time_span',
 ]
@@ -55,13 +61,15 @@ _MODULES = {
     'boxes': ('check_boxes',),
     'from_index': ('embedder_of_index',),
     'inferencer': ('PersonSearchInferencer',),
+    'limits': ('search_filter',),
     'queries': (
         *('QueryPerson', 'choose_first', 'choose_queries', 'describe_queries'),
         *('fuse_embeddings', 'list_people', 'queries_of_rows'),
     ),
     'opening': ('open_gallery',),
+    'people': ('PersonGroup', 'people_of_index'),
     'probabilities': ('calibration_of',),
-    'record_pictures': ('decode_crop', 'load_record_pictures'),
+    'record_pictures': ('crops_of', 'decode_crop', 'load_record_pictures'),
     'results': ('GalleryHits', 'time_span'),
     'searching': ('rank_people', 'search', 'search_from_rows'),
 }

@@ -110,6 +110,11 @@ def _frameworks() -> Iterator[None]:
 def _config_of(build: BuildFile, where: str) -> Config:
     with _frameworks():
         from mmclsa.engine.model_description import config_of_description, config_of_text
+    if not build.embedder:
+        raise ConfigError(
+            f'{where} has no config in it, as exported graphs alone have built the index: give the '
+            'config with the checkpoint'
+        )
     if isinstance(build.embedder, str):
         return config_of_text(build.embedder, where)
     cfg = config_of_description(build.embedder, where)

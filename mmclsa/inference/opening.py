@@ -68,8 +68,7 @@ def open_gallery(
     if isinstance(gallery, (str, Path)):
         gallery = os.path.expanduser(gallery) if not os.path.lexists(gallery) else gallery
     if isinstance(gallery, GalleryIndex):
-        if difference := gallery.model.difference(embedder.fingerprint):
-            raise ConfigError(f'the index holds embeddings of another model: {difference}')
+        gallery.check_model(embedder.fingerprint)
         yield gallery
     elif isinstance(gallery, (str, Path)) and (Path(gallery) / MANIFEST).is_file():
         with GalleryIndex.open(gallery, embedder.fingerprint) as index:

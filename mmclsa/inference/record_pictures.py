@@ -9,9 +9,11 @@ import numpy as np
 
 from mmclsa.errors import DataError
 from mmclsa.gallery import GalleryRecord
+from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.media import VideoReader, is_video, read_picture
+from mmclsa.visualization import crop_person
 
-__all__ = ['decode_crop', 'load_record_pictures']
+__all__ = ['crops_of', 'decode_crop', 'load_record_pictures']
 
 
 def decode_crop(crop: bytes) -> np.ndarray:
@@ -30,6 +32,32 @@ def decode_crop(crop: bytes) -> np.ndarray:
     if picture is None:
         raise DataError(f'a crop of {len(crop)} bytes in the index is no JPEG')
     return picture
+
+
+def crops_of(
+    index: IndexReader, rows: Sequence[int], records: Sequence[GalleryRecord]
+) -> list[np.ndarray | None]:
+    """Give a picture of each person: the crop that the index keeps, or one of the footage.
+
+    Args:
+        index: The index.
+        rows: Rows of it.
+        records: Their records.
+
+    Returns:
+        Shape (h, w, 3) each, uint8, RGB; None where neither is there.
+    """
+    kept = index.crops(rows) if len(rows) else {}
+    without = [n for n, row in enumerate(rows) if row not in kept]
+    scenes = dict(zip(without, load_record_pictures([records[n] for n in without])))
+    pictures: list[np.ndarray | None] = []
+    for number, (row, record) in enumerate(zip(rows, records)):
+        scene = scenes.get(number)
+        if row in kept:
+            pictures.append(np.ascontiguousarray(decode_crop(kept[row])[..., ::-1]))
+        else:
+            pictures.append(None if scene is None else crop_person(scene, np.array(record.box)))
+    return pictures
 
 
 def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | None]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmclsa.errors import DataError
 from mmclsa.media.container import Container, read_container
+from mmclsa.media.packet_times import number_at, read_packet_times
 from mmclsa.media.pictures import MAX_PIXELS
 from mmclsa.media.sampling import Sampling
 
@@ -24,6 +25,13 @@ __all__ = ['VideoReader']
 _ASSUMED_FPS = 25.0  # of a video that does not tell its own
 _MOST_FPS = 1e5
 _POS_MSEC = 0  # cv2.CAP_PROP_POS_MSEC: OpenCV is imported when it is needed
+# To decode so many frames takes no longer than to seek, which begins at a key frame.
+_NEAR = 50
+# So many frames at the start must come when the packets say: some decoders give
+# the first ones at other times, or not at all.
+_PROVEN = 8
+# A decoder is sent so many frames too far back: it may come out later than it was sent.
+_BEFORE = (3, 50, 400)
 _INHERITED: list[Any] = []  # decoders of a parent process
 
 
@@ -32,8 +40,11 @@ class VideoReader:
 
     The file is opened when it is first asked for something, and again in a
     forked or unpickled copy, for a decoder cannot be shared. Decoders do not
-    seek exactly with every codec, so a frame that lies ahead is reached by
-    decoding forward, and one that lies behind by decoding from the start.
+    seek exactly with every codec, and count in frames where they mean time. So
+    the container is asked when each frame is shown, the decoder is sent to a
+    few frames before the wanted one, and goes on to it; it has come to the
+    right one if that is shown at its time. Where it has not, or the container
+    tells no such times, everything from the start on is decoded.
 
     Args:
         path: Video file that OpenCV can decode.
@@ -68,6 +79,11 @@ class VideoReader:
     def container(self) -> Container:
         """What the container says of the whole video."""
         return read_container(self.path)
+
+    @cached_property
+    def _times(self) -> np.ndarray | None:
+        """When each frame is shown; None if that is not known."""
+        return read_packet_times(self.path)
 
     @property
     def num_frames(self) -> int:
@@ -164,13 +180,41 @@ class VideoReader:
             self._capture = None
 
     def _seek(self, frame: int) -> bool:
-        """Decode up to a frame; False if the video ends before it."""
-        if frame < self.position:
+        """Come to a frame; False if the video ends before it."""
+        far = frame > _NEAR and not 0 <= frame - self.position <= _NEAR
+        if (far and not self._jump(frame)) or frame < self.position:
             self.close()  # the next to be opened begins at the start
         capture = self._opened()
         while self.position < frame and self._grab(capture):
             pass
         return self.position == frame
+
+    def _jump(self, frame: int) -> bool:
+        """Send the decoder to a frame; False if it has not come there for certain."""
+        times = self._times
+        if times is None or frame >= len(times) or not self._agrees(times):
+            return False
+        capture = self._opened()
+        for before in _BEFORE:
+            self.time = -1.0  # of no frame
+            capture.set(_POS_MSEC, 1000 * (self._first + times[max(0, frame - before)]))
+            came_to = number_at(times, self.time) if self._grab(capture) else None
+            if came_to is not None and came_to < frame:
+                self.position = came_to + 1
+                break
+        else:
+            return False
+        while self.position < frame and self._grab(capture):
+            pass
+        return self.position == frame and number_at(times, self.time) == frame - 1
+
+    def _agrees(self, times: np.ndarray) -> bool:
+        """Tell whether frames so far came when the packets say."""
+        capture = self._opened()
+        while self.position < _PROVEN:
+            if not self._grab(capture) or number_at(times, self.time) != self.position - 1:
+                return False
+        return number_at(times, self.time) == self.position - 1
 
     def _grab(self, capture: cv2.VideoCapture) -> bool:
         """Let the decoder go on by a frame; False at the end."""
@@ -228,4 +272,6 @@ class VideoReader:
         return capture
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__, _capture=None)
+        state = dict(self.__dict__, _capture=None)
+        state.pop('_times', None)  # as large as the video is long, and soon read again
+        return state

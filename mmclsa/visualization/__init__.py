@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmclsa.visualization.canvas import crop_person, draw_boxes, fit_into, write_picture
+from mmclsa.visualization.contact_sheet import SheetPerson, draw_contact_sheet
 from mmclsa.visualization.curves import (
     cmc_curve,
     draw_cmc,
@@ -30,6 +31,7 @@ from mmclsa.visualization.query_report import (
 )
 from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
+from mmclsa.visualization.reliability import draw_reliability
 from mmclsa.visualization.search_curves import (
     draw_gallery_sizes,
     draw_strata,
@@ -47,17 +49,20 @@ __all__ = [
     'PersonSearchVisualizer',
     'QueryCase',
     'RankedPerson',
+    'SheetPerson',
     'cmc_curve',
     'crop_person',
     'draw_binned_curves',
     'draw_boxes',
     'draw_cmc',
+    'draw_contact_sheet',
     'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
     'draw_levels',
     'draw_methods',
     'draw_rank_list',
+    'draw_reliability',
     'draw_strata',
     'draw_timeline',
     'draw_training_curves',

@@ -133,7 +133,7 @@ def _clip(sighting: Sighting, service: GalleryService) -> bytes:
                 break
             height, width = picture.shape[:2]
             writer = writer or cv2.VideoWriter(
-                str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps / step, (width, height)
+                str(path), cv2.VideoWriter.fourcc(*'mp4v'), fps / step, (width, height)
             )
             writer.write(picture)
         if writer is None:

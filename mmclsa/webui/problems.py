@@ -34,5 +34,6 @@ def public_message(error: BaseException, *private: str) -> str:
     """
     message = user_message(error)
     for folder in sorted((path for path in private if '/' in path), key=len, reverse=True):
-        message = message.replace(f'{folder}/', '').replace(folder, 'the index')
+        message = message.replace(f'{folder}/', '')
+        message = message.replace(f'the index {folder}', folder).replace(folder, 'the index')
     return _FOLDERS.sub('', message)

@@ -229,9 +229,12 @@ class PersonGroup(BaseModel):
     """Somebody of the index."""
 
     number: int = Field(description='From 1.')
-    rows: list[int]
+    rows: list[int] = Field(description='In the order in which they were seen.')
+    best: int = Field(description='The row that shows the person best.')
     crop: str
     cameras: list[str]
+    time_from: Optional[float]
+    time_to: Optional[float]
     time_from_text: str
     time_to_text: str
     num_sightings: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -15,19 +15,21 @@ from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFil
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
+from mmclsa.inference.limits import search_filter
+from mmclsa.inference.people import PersonGroup
 from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.queries import fuse_embeddings
 from mmclsa.inference.searching import HitUnit, rank_people
 from mmclsa.media import decode_bytes
 from mmclsa.structures.sightings import TrackFrames
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
+from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.settings import Limits
-from mmclsa.webui.time_limits import search_filter
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
-__all__ = ['Answer', 'GalleryService', 'PersonRows', 'Sighting', 'Summary']
+__all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']
 
 _ATTEMPTS = 5
 
@@ -64,23 +66,6 @@ class Sighting:
     row: int
     record: GalleryRecord
     behind: TrackFrames
-
-
-@dataclass(frozen=True)
-class PersonRows:
-    """Somebody of the index.
-
-    Attributes:
-        rows: Of this person, the best first.
-        cameras: That have seen the person.
-        time_from: When first; NaN if unknown.
-        time_to: When last.
-    """
-
-    rows: list[int]
-    cameras: list[str]
-    time_from: float
-    time_to: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +113,7 @@ class GalleryService:
         self._embedder = embedder
         self._index_lock = threading.RLock()
         self._model_lock = threading.Lock()
+        self._people = PeopleOfIndex(index, self._index_lock)
         self._summary: Summary | None = None
 
     @property
@@ -195,6 +181,8 @@ class GalleryService:
         time_to: str | float | None = None,
     ) -> SearchFilter:
         """Make a filter for a search; see :func:`search_filter`."""
+        if not cameras and time_from in (None, '') and time_to in (None, ''):
+            return SearchFilter()  # summing up an index of millions takes a while
         return search_filter(self.summary().contents, cameras, time_from, time_to)
 
     def search(
@@ -257,6 +245,7 @@ class GalleryService:
             GoneError: If there is no such row.
         """
         with self._index_lock:
+            self._follow()
             self._check_rows([row])
             (record,) = self._index.records([row])
             return Sighting(row, record, self._index.behind(row))
@@ -268,30 +257,19 @@ class GalleryService:
             GoneError: If there is no such row.
         """
         with self._index_lock:
+            self._follow()
             self._check_rows([row])
             return self._index.crops([row]).get(row)
 
     def people(
-        self, min_probability: float | None, limit: int
-    ) -> tuple[list[PersonRows], list[str]]:
-        """Group the sightings of the index into people, the most seen first."""
-        with self._index_lock:
-            self._follow()
-            rows, records = self._index.rows().tolist(), self._index.records()
-        groups: dict[Any, list[int]] = {}
-        for place, record in enumerate(records):
-            key = (record.source, record.track_id) if record.track_id >= 0 else place
-            groups.setdefault(key, []).append(place)
-        largest = sorted(groups.values(), key=len, reverse=True)[:limit]
-        return [
-            PersonRows(
-                [rows[place] for place in places],
-                sorted({records[place].camera for place in places}),
-                min(records[place].time_from for place in places),
-                max(records[place].time_to for place in places),
-            )
-            for places in largest
-        ], []
+        self,
+        where: SearchFilter,
+        min_probability: float | None = None,
+        min_similarity: float | None = None,
+    ) -> tuple[list[PersonGroup], list[str]]:
+        """Group the sightings of the index into people; see :meth:`PeopleOfIndex.find`."""
+        self.summary()  # follows the index
+        return self._people.find(where, min_probability, min_similarity)
 
     def close(self) -> None:
         """Let go of the footage; the index is its owner's to close."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -16,9 +17,18 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter
 from mmclsa.registry import INDEXES
-from tests.test_gallery.people import BACKENDS, MODEL, make_people, passes, same_records
+from tests.test_gallery.people import BACKENDS, MODEL, make_people, same_records
+from tests.test_gallery.sighted import (
+    counts_of,
+    crop_of,
+    extras,
+    frames_of,
+    same_frames,
+    sighted,
+)
+from tests.test_gallery.version_2 import to_version_2
 
 PARTS, SIZE = 15, 10
 # The second time there is a structure to go on from.
@@ -44,6 +54,7 @@ def in_fork(function: Callable[[], None]) -> int:
 def write(folder: Path, backend: dict) -> None:
     """Build an index, or go on with it, as anybody would."""
     people = make_people(PARTS * SIZE)
+    records = sighted(people)
     if (folder / 'index.sqlite').exists():
         index = GalleryIndex.open(folder, MODEL, writable=True)
     else:
@@ -51,7 +62,9 @@ def write(folder: Path, backend: dict) -> None:
     with index:
         for part in range(PARTS):
             span = slice(part * SIZE, (part + 1) * SIZE)
-            index.add(people.vectors[span], people.records[span], f'part {part}')
+            rows = range(span.start, span.stop)
+            beside = extras(rows, records)
+            index.add(people.vectors[span], records[span], f'part {part}', **beside)
             index.commit()
             if part in OPTIMIZE_AFTER:
                 index.optimize()
@@ -111,6 +124,7 @@ def check(folder: Path, complete: bool) -> None:
     if not complete and not (folder / 'index.sqlite').exists():
         return
     people = make_people(PARTS * SIZE)
+    records = sighted(people)
     with GalleryIndex.open(folder, MODEL, writable=complete) as index:
         index.verify()
         parts = len(index.shards())
@@ -119,15 +133,73 @@ def check(folder: Path, complete: bool) -> None:
         rows = list(range(parts * SIZE))
         if complete or len(index) < len(rows):
             assert parts > DELETE_AFTER
-            rows = [row for row in rows if not passes(people.records[row], DELETED)]
+            rows = [row for row in rows if not is_deleted(records[row])]
         assert index.rows().tolist() == rows
-        assert same_records(index.records(), [people.records[row] for row in rows])
+        assert same_records(index.records(), [records[row] for row in rows])
+        check_beside(index, records, rows, parts)
         for row, hits in zip(rows, index.search(people.vectors[rows], 1)):
             assert [hit.row for hit in hits] == [row]
         if complete:
             files = index._manifest.file_names
             assert {path.name for path in folder.iterdir()} == files | {'index.sqlite', 'lock'}
             assert not len(index._records.doomed())
+
+
+def is_deleted(record: GalleryRecord) -> bool:
+    return record.source in DELETED.sources and record.time_from <= DELETED.time_to
+
+
+def check_beside(index: GalleryIndex, records: list, rows: list[int], parts: int) -> None:
+    """Crops, the frames behind and the counts are those of these rows."""
+    assert index.crops(rows) == {row: crop_of(row) for row in rows if crop_of(row)}
+    for row in rows:
+        expected = frames_of(row, records[row])
+        assert expected is None or same_frames(index.behind(row), expected)
+    same = sum(counts_of(part * SIZE).same.sum() for part in range(parts))
+    assert index.pair_counts().same.sum() == same
+    with sqlite3.connect(index.path / 'index.sqlite') as connection:
+        ((beside,),) = connection.execute('SELECT count(*) FROM behind')
+    assert beside == sum(records[row].stay is not None for row in rows)
+
+
+def upgrade(folder: Path) -> None:
+    """Open an index of the older version for writing."""
+    GalleryIndex.open(folder, MODEL, writable=True).close()
+
+
+def check_upgraded(folder: Path) -> None:
+    """It is whole, of whichever version."""
+    people = make_people(PARTS * SIZE)
+    for writable in (False, True):
+        with GalleryIndex.open(folder, MODEL, writable=writable) as index:
+            index.verify()
+            assert same_records(index.records(), people.records)
+            assert [hit[0].row for hit in index.search(people.vectors, 1)] == [*range(len(index))]
+
+
+def main_upgrade(root: Path, backend: dict) -> int:
+    """Kill an upgrade before each of its statements."""
+    INDEXES.build(backend)
+    importlib.import_module('faiss')
+    people = make_people(PARTS * SIZE)
+    with GalleryIndex.create(root / 'old', MODEL, backend) as index:
+        index.add(people.vectors, people.records)
+        index.commit()
+    to_version_2(root / 'old')
+    for point in range(1, 1000):
+        folder = root / str(point)
+        shutil.copytree(root / 'old', folder)
+
+        def upgrade_and_die(folder: Path = folder, point: int = point) -> None:
+            deadly.at(point)
+            upgrade(folder)
+
+        status = in_fork(upgrade_and_die)
+        assert os.WIFSIGNALED(status) or status == 0
+        assert in_fork(lambda folder=folder: check_upgraded(folder)) == 0
+        if not status:
+            return point - 1
+    raise AssertionError('an upgrade never came to its end')
 
 
 def main(root: Path, backend: dict, step: int) -> int:
@@ -154,4 +226,8 @@ def main(root: Path, backend: dict, step: int) -> int:
 
 
 if __name__ == '__main__':
-    print('killed', main(Path(sys.argv[1]), BACKENDS[sys.argv[2]], int(sys.argv[3])))
+    root, backend, step = Path(sys.argv[1]), BACKENDS[sys.argv[2]], sys.argv[3]
+    print(
+        'killed',
+        main_upgrade(root, backend) if step == 'upgrade' else main(root, backend, int(step)),
+    )

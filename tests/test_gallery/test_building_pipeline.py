@@ -14,7 +14,6 @@ from mmclsa.gallery.building import (
     Plan,
     Sampling,
     SourceOptions,
-    link_tracks,
     plan_units,
     run_ahead,
 )
@@ -159,33 +158,3 @@ class TestInProcess:
         assert result.done
         assert result.num_pictures == 1
         assert result.boxes.shape == (0, 4)
-
-
-class TestTracks:
-    def test_two_who_cross_keep_their_tracks(self):
-        frames, boxes, vectors, truth = [], [], [], []
-        for step in range(21):
-            for person, x in ((0, 5 * step), (1, 100 - 5 * step)):
-                frames.append(step)
-                boxes.append([x, 0, x + 20, 40])
-                vectors.append([1.0, 0.6] if person == 0 else [0.6, 1.0])
-                truth.append(person)
-        vectors = np.array(vectors) / np.linalg.norm(vectors[0])
-        tracks = link_tracks(np.array(frames), np.array(boxes, float), vectors)
-        assert tracks.tolist() == truth
-
-    @pytest.mark.parametrize(('gap', 'count'), [(2, 1), (3, 1), (4, 2)])
-    def test_missed_frames(self, gap, count):
-        # A second person keeps the frames between looked at.
-        frames = np.array([0, *range(gap + 1), gap])
-        frames.sort()
-        boxes = np.array([[0, 0, 10, 20], *[[50, 0, 60, 20]] * (gap + 1), [1, 0, 11, 20]], float)
-        tracks = link_tracks(frames, boxes, np.ones((len(frames), 1)))
-        assert len(set(tracks[[0, -1]])) == count
-
-    def test_unlike_people_at_one_place_are_two(self):
-        tracks = link_tracks(np.array([0, 1]), np.array([[0, 0, 9, 9.0]] * 2), np.eye(2))
-        assert tracks.tolist() == [0, 1]
-
-    def test_nobody(self):
-        assert link_tracks(np.zeros(0, int), np.zeros((0, 4)), np.zeros((0, 0))).tolist() == []

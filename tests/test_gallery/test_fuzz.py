@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ from hypothesis import strategies as st
 
 from mmclsa.errors import DataError, UserError
 from mmclsa.gallery import GalleryIndex, GalleryRecord
+from mmclsa.gallery.blobs import blob_checksum, unpack_frames, unpack_pairs
 from mmclsa.gallery.manifest import VERSION, read_manifest
-from tests.test_gallery.people import DIMS, MODEL, fill, make_people, same_records
+from mmclsa.structures.sightings import Stay
+from tests.test_gallery.people import DIMS, MODEL, make_people, same_records
+from tests.test_gallery.sighted import crop_of, extras, sighted
 from tests.test_gallery.stored import change_manifest, database, manifest_text, write_manifest
 
 FEW = settings(
@@ -27,24 +32,37 @@ JSON = st.recursive(
 )
 # SQLite has no negative zero.
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0)
+TIMES = NUMBERS | st.just(float('nan'))
+STAYS = st.builds(
+    lambda frames, times, count: Stay(*sorted(frames), *sorted(times), count),
+    st.tuples(st.integers(0, 2**40), st.integers(0, 2**40)),
+    st.tuples(TIMES, TIMES),
+    st.integers(1, 2**40),
+)
 RECORDS = st.builds(
     GalleryRecord,
     source=st.text(),
     frame=st.integers(0, 2**40),
-    time=NUMBERS | st.just(float('nan')),
+    time=TIMES,
     box=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     score=st.floats(0, 1).map(abs),
     camera=st.text(),
     track_id=st.integers(-1, 2**40),
+    stay=st.none() | STAYS,
 )
 
 
 @pytest.fixture(scope='module')
 def small(tmp_path_factory) -> Path:
-    """An index of two commits."""
+    """An index of two commits, with all that belongs to sightings."""
     folder = tmp_path_factory.mktemp('small') / 'index'
+    people = make_people(40)
+    records = sighted(people)
     with GalleryIndex.create(folder, MODEL, {'type': 'FaissBackend', 'storage': 'int8'}) as index:
-        fill(index, make_people(40), [15, 40])
+        for part in (range(15), range(15, 40)):
+            span = slice(part.start, part.stop)
+            index.add(people.vectors[span], records[span], str(part), **extras(part, records))
+            index.commit()
     return folder
 
 
@@ -60,6 +78,11 @@ def open_and_read(folder: Path) -> int:
     with GalleryIndex.open(folder) as index:
         assert len(index.records()) == len(index)
         assert len(index.embeddings(index.rows())) == len(index)
+        assert all(crop_of(row) == crop for row, crop in index.crops(index.rows()).items())
+        for row in index.rows():
+            frames = index.behind(row)
+            assert frames.boxes.shape == (len(frames.frames), 4)
+        assert index.pair_counts().same.min() >= 0
         return len(index)
 
 
@@ -141,11 +164,12 @@ def test_spoilt_database(small, data):
         path.write_bytes(whole)
 
 
+COLUMNS = ['source', 'frame', 'time', 'x1', 'camera', 'row', 'last_frame', 'time_to', 'num_frames']
 VALUES = st.none() | st.integers(-(2**40), 2**40) | st.floats() | st.text() | st.binary(max_size=9)
 
 
 @FEW
-@given(value=VALUES, column=st.sampled_from(['source', 'frame', 'time', 'x1', 'camera', 'row']))
+@given(value=VALUES, column=st.sampled_from(COLUMNS))
 def test_another_value_in_a_record(small, value, column):
     """SQLite keeps anything in any column; whoever reads it does not."""
     path = small / 'index.sqlite'
@@ -160,6 +184,51 @@ def test_another_value_in_a_record(small, value, column):
         assert rows == 40 or problem
     finally:
         path.write_bytes(whole)
+
+
+@FEW
+@given(value=VALUES, place=st.sampled_from(['crops.jpeg', 'behind.frames', 'pairs.counts']))
+def test_other_bytes_beside_a_record(small, value, place):
+    """With a checksum that fits them, so that they are looked at."""
+    path = small / 'index.sqlite'
+    whole = path.read_bytes()
+    table, column = place.split('.')
+    blob = value if isinstance(value, bytes) else b''
+    try:
+        with database(small) as connection:
+            try:
+                connection.execute(f'UPDATE {table} SET {column} = ?', (value,))
+                if table != 'pairs':
+                    connection.create_function('crc', 1, lambda row: blob_checksum(row, blob))
+                    connection.execute(f'UPDATE {table} SET checksum = crc(row)')
+            except sqlite3.Error:
+                return
+        _, problem = outcome(lambda: ask_beside(small))
+        assert 'index.sqlite is broken' in problem or isinstance(value, bytes)
+    finally:
+        path.write_bytes(whole)
+
+
+def ask_beside(folder: Path) -> None:
+    with GalleryIndex.open(folder) as index:
+        index.crops(index.rows())
+        for row in index.rows():
+            index.behind(row)
+        index.pair_counts()
+
+
+@FEW
+@given(blob=st.binary(max_size=60), count=st.integers(0, 2**32 - 1), size=st.integers(0, 4000))
+def test_bytes_that_are_no_frames_and_no_counts(blob, count, size):
+    """Neither a length that is said nor one that decompresses is believed."""
+    packed = zlib.compress(bytes(size))
+    for data in (blob, packed, struct.pack('<I', count) + packed, struct.pack('<I', 3) + blob):
+        frames, problem = outcome(lambda data=data: unpack_frames(data))
+        assert problem or len(frames.frames) * 36 == size
+        _, problem = outcome(lambda data=data: unpack_pairs(data))
+        assert problem or size == 6400
+    for part in (packed[:-1], packed + b'x'):
+        assert outcome(lambda part=part: unpack_frames(struct.pack('<I', 1) + part))[1]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmclsa.gallery import GalleryIndex
+from mmclsa.gallery import GalleryIndex, database, files
+from mmclsa.inference import inferencer
 from mmclsa.media import VideoReader
 from tests.fakes.footage import write, write_video
 from tests.helpers import REPO
@@ -168,6 +169,55 @@ def test_another_model_is_refused(tool, tmp_path, pictures, checkpoints):  # noq
     code, _, error = tool('search_gallery', index, *query, *other, '--device', 'cpu')
     assert code == 2
     assert 'embeddings of another model' in error
+
+
+def count_calls(monkeypatch, owner: object, name: str) -> list[tuple]:
+    """The arguments of each call of a function, which goes on working."""
+    real, seen = getattr(owner, name), []
+    monkeypatch.setattr(owner, name, lambda *a, **k: (seen.append(a), real(*a, **k))[1])
+    return seen
+
+
+def test_a_search_opens_and_hashes_the_index_once(tool, tmp_path, pictures, monkeypatch):
+    """And the query goes through the network once: finding her has described her."""
+    index = tmp_path / 'index'
+    graph = ('--index', 'type=FaissBackend', 'kind=hnsw', 'structure_from=1')
+    assert tool.build(pictures, '--out', index, *graph)[0] == 0
+    assert list(index.glob('structure-*.faiss'))
+    opened = count_calls(monkeypatch, database.Database, '__init__')
+    hashed = count_calls(monkeypatch, files, '_digest')
+    weighed = count_calls(monkeypatch, inferencer, 'weights_digest')
+    found = count_calls(monkeypatch, inferencer.PersonSearchInferencer, 'find_people')
+    embedded = count_calls(monkeypatch, inferencer.PersonSearchInferencer, 'embed_boxes')
+    search = ('search_gallery', index, '--device', 'cpu', '--query', pictures / '2.png')
+    code, table, error = tool(*search, '--person', 1)
+    assert code == 0, error
+    assert '2.png' in table
+    assert [len(calls) for calls in (opened, hashed, weighed, found)] == [1, 1, 1, 1]
+    asked = [picture.shape for _, picture, *_ in embedded]
+    assert (96, 128, 3) not in asked, 'she is known already'
+    assert len(asked) <= 1, 'a picture made up to measure an embedding'
+    embedded.clear()
+    assert tool(*search, '--box', 10, 10, 50, 90)[0] == 0
+    assert [picture.shape for _, picture, *_ in embedded].count((96, 128, 3)) == 1
+    assert len(found) == 1, 'nobody is looked for where a box is given'
+
+
+def test_who_was_seen_too_long_ago_is_forgotten(tool, tmp_path, pictures):
+    for name, start in (('dated', ('--start-time', '2024-05-06')), ('undated', ())):
+        assert tool.build(pictures, '--out', tmp_path / name, *start)[0] == 0
+    search = ('--query', pictures / '2.png', '--person', 1, '--device', 'cpu', '--keep-days')
+    code, table, error = tool('search_gallery', tmp_path / 'dated', *search, 100_000)
+    assert code == 0, error
+    assert ': 0 people last seen before' in table
+    assert '2.png' in table
+    code, table, error = tool('search_gallery', tmp_path / 'dated', *search, 3)
+    assert code == 0, error
+    assert ', 0 are left' in table
+    assert '2.png' not in table
+    code, _, error = tool('search_gallery', tmp_path / 'undated', *search, 3)
+    assert code == 2
+    assert 'no person in it has a time, not dates' in error
 
 
 def clip(box: tuple[float, ...]) -> np.ndarray:

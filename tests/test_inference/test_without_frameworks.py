@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex, ModelFingerprint
+from mmclsa.inference import embedder_of_index
 from tests.fakes.footage import write
 from tests.helpers import run_python
 
@@ -70,6 +73,19 @@ def test_a_gallery_without_any_framework(exported, footage, tmp_path):
     found = json.loads((tmp_path / 'found' / 'results.json').read_text())
     assert found['hits'] == kept['hits']
 
+    by_tool = tmp_path / 'by_tool'
+    build = (WALL + TOOL, 'tools/build_gallery.py', '--onnx', graphs, footage, '--out', by_tool)
+    result = run_python('-c', *build)
+    assert result.returncode == 0, result.stderr
+    assert '3 pictures' in result.stderr
+    searching_it = (WALL + TOOL, 'tools/search_gallery.py', by_tool, *searching[1:])
+    result = run_python('-c', *searching_it, '--out-dir', tmp_path / 'again')
+    assert result.returncode == 0, result.stderr
+    again = json.loads((tmp_path / 'again' / 'results.json').read_text())
+    assert again['hits'] == kept['hits']
+    with pytest.raises(ConfigError, match='exported graphs alone have built the index'):
+        embedder_of_index(by_tool, checkpoint='a.pth')
+
     (index / 'build.json').write_text(
         json.dumps(dict(embedder={'model': {}}, checkpoint='', backend='torch', jobs=[]))
     )
@@ -82,9 +98,13 @@ def test_a_gallery_without_any_framework(exported, footage, tmp_path):
 
 @pytest.mark.parametrize('other', ['config', 'checkpoint', 'device'])
 def test_exported_graphs_take_the_place_of_the_rest(run_tool_to_its_error, tmp_path, other):
-    from mmclsa.gallery import GalleryIndex, ModelFingerprint
-
     GalleryIndex.create(tmp_path / 'i', ModelFingerprint('a' * 64, 'b' * 64, 4)).close()
     command = ('tools/search_gallery.py', tmp_path / 'i', '--query', 'a.jpg', '--onnx', 'graphs')
     sentence = run_tool_to_its_error(*command, f'--{other}', 'x')
     assert '--onnx takes the place of --config, --checkpoint and --device' in sentence
+
+
+def test_exported_graphs_have_no_config(run_tool_to_its_error, footage, tmp_path):
+    command = ('tools/build_gallery.py', '--onnx', 'graphs', footage, '--out', tmp_path / 'i')
+    sentence = run_tool_to_its_error(*command, '--device', 'cpu')
+    assert '--onnx takes the place of config, --cfg-options and --device' in sentence

@@ -5,6 +5,7 @@ are read with the flags and presets that are defined here.
 """
 
 from mmclsa.evaluation.functional.average_precision import average_precision
+from mmclsa.evaluation.functional.bcubed import BCubed, b_cubed
 from mmclsa.evaluation.functional.calibration import (
     Calibration,
     count_pairs,
@@ -19,6 +20,7 @@ from mmclsa.evaluation.functional.detection import (
     mutual_best_matches,
 )
 from mmclsa.evaluation.functional.expansion import expand_query
+from mmclsa.evaluation.functional.feedback import refine_query
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.hits import match_threshold
 from mmclsa.evaluation.functional.level_rankings import (
@@ -34,12 +36,14 @@ from mmclsa.evaluation.functional.levels import (
     rank_correlations,
     top_overlaps,
 )
+from mmclsa.evaluation.functional.open_set import OpenSetPoint, open_set_points
 from mmclsa.evaluation.functional.paired import (
     PairedDifference,
     compare_pairs,
     holm,
     sign_flip_p,
 )
+from mmclsa.evaluation.functional.people_groups import group_people, seen_together
 from mmclsa.evaluation.functional.presets import (
     PRESETS,
     Preset,
@@ -48,9 +52,11 @@ from mmclsa.evaluation.functional.presets import (
     preset_flags,
 )
 from mmclsa.evaluation.functional.rankings import ORDERS, rank_queries, select_queries
+from mmclsa.evaluation.functional.reliability import Reliability, measure_reliability
 from mmclsa.evaluation.functional.rerank import k_reciprocal_distances
 from mmclsa.evaluation.functional.results import Hits, SearchResult
 from mmclsa.evaluation.functional.same_task import scenes_differ, tasks_differ
+from mmclsa.evaluation.functional.score_normalisation import normalise_scores
 from mmclsa.evaluation.functional.search import evaluate_search, evaluate_searches
 from mmclsa.evaluation.functional.strata import (
     HEIGHT_EDGES,
@@ -61,22 +67,28 @@ from mmclsa.evaluation.functional.strata import (
     precisions_by_height,
     precisions_by_height_ratio,
 )
+from mmclsa.evaluation.functional.tracking import IdentityScore, idf1
 
 __all__ = [
     'HEIGHT_EDGES',
     'ORDERS',
     'PRESETS',
     'RATIO_EDGES',
+    'BCubed',
     'Calibration',
     'DetectionResult',
     'Hits',
+    'IdentityScore',
     'LevelGain',
+    'OpenSetPoint',
     'PairedDifference',
     'Preset',
+    'Reliability',
     'SearchFlags',
     'SearchResult',
     'Stratum',
     'average_precision',
+    'b_cubed',
     'by_height',
     'by_height_ratio',
     'compare_pairs',
@@ -93,19 +105,26 @@ __all__ = [
     'flags_for_thresholds',
     'flags_of_metric',
     'gallery_people',
+    'group_people',
     'holm',
+    'idf1',
     'js_divergences',
     'k_reciprocal_distances',
     'kl_divergences',
     'level_gain',
     'match_threshold',
+    'measure_reliability',
     'mutual_best_matches',
+    'normalise_scores',
+    'open_set_points',
     'precisions_by_height',
     'precisions_by_height_ratio',
     'preset_flags',
     'rank_correlations',
     'rank_queries',
+    'refine_query',
     'scenes_differ',
+    'seen_together',
     'select_queries',
     'sign_flip_p',
     'split_levels',

@@ -13,7 +13,7 @@ from mmclsa.structures import PAIR_BINS, PairCounts
 
 __all__ = ['METHODS', 'MIN_PAIRS', 'Calibration', 'count_pairs', 'fit_calibration', 'isotonic']
 
-METHODS = ('logistic', 'isotonic')
+METHODS = ('isotonic', 'logistic')
 #: Fewer pairs of either kind give no calibration. The limit is ours.
 MIN_PAIRS = 50
 _MIDDLES = (np.arange(PAIR_BINS) + 0.5) * (2 / PAIR_BINS) - 1
@@ -58,18 +58,39 @@ class Calibration:
         """
         return np.interp(similarity, self.similarities, self.probabilities)
 
+    def similarity(self, probability: float) -> float:
+        """Give the least similarity that has a probability; infinite if none has.
+
+        Args:
+            probability: In [0, 1].
+
+        Example:
+            >>> calibration = Calibration(np.array([0.0, 1.0]), np.array([0.1, 0.9]), 50, 50)
+            >>> round(calibration.similarity(0.5), 3), calibration.similarity(0.95)
+            (0.5, inf)
+        """
+        above = np.flatnonzero(self.probabilities >= probability)
+        if not len(above):
+            return float('inf')
+        last = int(above[0])
+        if not last:
+            return -float('inf')  # so has every other
+        step = slice(last - 1, last + 1)
+        return float(np.interp(probability, self.probabilities[step], self.similarities[step]))
+
 
 def fit_calibration(
-    counts: PairCounts, method: Literal['logistic', 'isotonic'] = 'logistic'
+    counts: PairCounts, method: Literal['isotonic', 'logistic'] = 'isotonic'
 ) -> Calibration | None:
     """Learn from counted pairs how probable "the same person" is at a similarity.
 
     Convention:
         Pairs of one person weigh as much as all of two people: the prior is
-        1/2. ``'logistic'`` fits a straight line to the log-odds (Platt, 1999,
-        with his targets a little off 0 and 1); ``'isotonic'`` the best
-        function that never falls (Zadrozny and Elkan, KDD 2002), with one
-        pair of each kind added to either end, so that nothing is certain.
+        1/2. ``'isotonic'`` fits the best function that never falls (Zadrozny
+        and Elkan, KDD 2002), with one pair of each kind added to either end,
+        so that nothing is certain; ``'logistic'`` a straight line to the
+        log-odds (Platt, 1999, with his targets a little off 0 and 1). On PETS
+        and TUD-Campus the former was more honest (docs/probability.md).
 
     Args:
         counts: Of an index.
@@ -84,7 +105,7 @@ def fit_calibration(
     Example:
         >>> counts = PairCounts()
         >>> counts.same[300:380], counts.different[200:320] = 5, 9
-        >>> calibration = fit_calibration(counts)
+        >>> calibration = fit_calibration(counts, 'logistic')
         >>> calibration.probability(np.array([0.2, 0.55, 0.9])).round(2).tolist()
         [0.0, 0.6, 1.0]
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['group_people']
+__all__ = ['group_people', 'seen_together']
 
 
 def group_people(
@@ -64,3 +64,31 @@ def group_people(
             values[row] = links[row, best[row]]
     first, groups = np.unique(owners, return_index=True, return_inverse=True)[1:]
     return np.argsort(np.argsort(first))[groups].astype(np.int64)
+
+
+def seen_together(places: list[np.ndarray]) -> np.ndarray:
+    """Tell which looks are of two people for sure: those in one picture.
+
+    Args:
+        places: Of each look the pictures it is in, numbers of any kind that
+            are equal for the same picture of the same source, shape (k,) each.
+
+    Returns:
+        Shape (n, n), bool, symmetric; False on the diagonal.
+
+    Example:
+        >>> seen_together([np.array([1, 2]), np.array([2]), np.array([3])]).astype(int).tolist()
+        [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    """
+    apart = np.zeros((len(places), len(places)), bool)
+    if not places:
+        return apart
+    owners = np.repeat(np.arange(len(places)), [len(place) for place in places])
+    pictures = np.concatenate(places)
+    order = np.argsort(pictures, kind='stable')
+    cuts = np.flatnonzero(np.diff(pictures[order])) + 1
+    for together in np.split(owners[order], cuts):
+        if len(together) > 1:
+            apart[np.ix_(together, together)] = True
+    np.fill_diagonal(apart, False)
+    return apart

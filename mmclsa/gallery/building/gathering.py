@@ -81,7 +81,11 @@ class Gathering:
         people = Detections.join(self._parts)
         if self._tracker is None:
             return Rows(people, self._crops)
-        pairs = count_pairs(people.frames, people.tracks, people.embeddings, people.times)
+        # As the index is searched: a look against the rows, which are means of tracks or are not.
+        fused = self.options.unit == SIGHTING
+        pairs = count_pairs(
+            people.frames, people.tracks, people.embeddings, people.times, fused=fused
+        )
         if self.options.unit != SIGHTING:
             return Rows(people, self._crops, pairs=pairs)
         crops = [self._best[track][1] for track in sorted(self._best)]

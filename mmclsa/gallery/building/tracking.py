@@ -1,8 +1,9 @@
 """Linking the detections of a video: one person's appearance is one track.
 
-Settings were chosen by IDF1 with ``tools/analysis_tools/eval_tracks.py``, and
-``docs/gallery_figures.md`` has the figures, MMDetection's ByteTracker beside them.
-It works in NumPy alone, since galleries are built from ONNX graphs too.
+All settings were chosen together, by IDF1 and by how often a search finds the right
+person, with ``tools/analysis_tools/eval_tracks.py``; ``docs/gallery_figures.md`` has the
+figures, those of MMDetection's ByteTracker beside them. It works in NumPy and SciPy
+alone, since galleries are built from ONNX graphs too.
 """
 
 from __future__ import annotations
@@ -11,13 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.gallery.building.quality import visible_parts
 from mmclsa.structures import FoundPeople
 
 __all__ = ['Tracker', 'link_tracks']
 
-_FORBIDDEN = 1e3
 _ASSUMED_FPS = 25.0
+_FORBIDDEN = 1e3
+
+# Places are compared in heights of the person, times in seconds.
+_SPREAD, _SPREAD_A_SECOND = 0.5, 0.6  # of a person around the predicted place
+_GROWTH, _GROWTH_A_SECOND = 0.3, 0.1  # of the logarithm of the height
+_REACH, _REACH_A_SECOND = 0.3, 2.0  # nobody walks further
+_PREDICTED = 2.0  # after so long, nobody is expected to have walked on straight
+_SMOOTHING = 0.5  # of the velocity
+_LEAST_AFFINITY = 1.2  # of nearness (1 = as predicted) and similarity
+_RENEWAL = 0.3  # share of a visible person's detection in the appearance of the track
 
 
 @dataclass
@@ -42,6 +52,21 @@ class _Track:
     embedding: np.ndarray
     length: int = 1
 
+    def go_on(
+        self, step: int, time: float, place: np.ndarray, embedding: np.ndarray, visible: float
+    ) -> None:
+        """Take the next detection."""
+        gap = max(time - self.time, 1e-3)
+        velocity = (place[:2] - self.place[:2]) / gap
+        share = 1 - np.exp(-gap / _SMOOTHING) if self.length > 1 else 1.0
+        self.velocity = self.velocity + share * (velocity - self.velocity)
+        # Whoever is hidden behind another looks like that one.
+        renewal = _RENEWAL * max(visible, 0.01)
+        mean = (1 - renewal) * self.embedding + renewal * embedding
+        self.embedding = mean / max(float(np.linalg.norm(mean)), 1e-9)
+        self.step, self.time, self.place = step, time, place
+        self.length += 1
+
 
 @dataclass
 class Tracker:
@@ -50,23 +75,23 @@ class Tracker:
     A track's place is predicted at constant velocity, as ByteTrack (Zhang et al.,
     ECCV 2022) and its forebears do, but in seconds, not in frames, and a detection
     may be as far from it as a person walks in that time: a gallery often looks at a
-    few frames a second, where boxes of one person no longer overlap. Among the
-    tracks that are within reach, detections are assigned, at most one to each, so
-    that the sum of nearness, overlap and similarity is largest (appearance as in
-    Deep OC-SORT, Maggiolino et al., ICIP 2023). There is no second round for
-    uncertain detections: a build has none below its threshold.
+    few frames a second, where the boxes of one person no longer overlap. Among the
+    tracks within reach, detections are assigned, at most one to each, so that the
+    sum of nearness and similarity is largest. The appearance of a track is a running
+    mean that takes little of an uncertain look, as in Deep OC-SORT (Maggiolino et
+    al., ICIP 2023); uncertain are those who are hidden. There is no second round for
+    detections of low score: a build has none below its threshold.
 
     Attributes:
         min_similarity: A detection is so similar to its track (cosine).
         max_missed: Looked-at frames that a track may be missing in ...
-        patience: ... or seconds, whichever is longer; but never more than
-            ``max_gap`` seconds go by unseen.
-        max_gap: See above.
+        patience: ... or seconds, whichever is longer ...
+        max_gap: ... but never more than these seconds.
     """
 
     min_similarity: float = 0.5
     max_missed: int = 1
-    patience: float = 2.0
+    patience: float = 3.0
     max_gap: float = 10.0
 
     def __post_init__(self) -> None:
@@ -86,10 +111,10 @@ class Tracker:
         """
         self._alive = [track for track in self._alive if self._waits(track, number, time)]
         tracks = np.full(len(found.scores), -1, np.int64)
-        places = _places(found.boxes)
-        for i, j in self._assign(time, found, places):
+        places, visible = _places(found.boxes), visible_parts(found.boxes)
+        for i, j in self._assign(time, found.embeddings, places):
             track = self._alive[i]
-            _go_on(track, number, time, places[j], found.embeddings[j])
+            track.go_on(number, time, places[j], found.embeddings[j], float(visible[j]))
             tracks[j] = track.number
         for j in np.flatnonzero(tracks < 0).tolist():
             new = _Track(self._count, number, time, places[j], np.zeros(2), found.embeddings[j])
@@ -99,60 +124,47 @@ class Tracker:
         return tracks
 
     def _waits(self, track: _Track, number: int, time: float) -> bool:
-        gap = time - track.time
-        missed = number - track.step - 1
+        gap, missed = time - track.time, number - track.step - 1
         return gap <= self.max_gap and (gap <= self.patience or missed <= self.max_missed)
 
-    def _assign(self, time: float, found: FoundPeople, places: np.ndarray) -> list[tuple[int, int]]:
+    def _assign(
+        self, time: float, embeddings: np.ndarray, places: np.ndarray
+    ) -> list[tuple[int, int]]:
         """Choose pairs of a track and a detection."""
         from scipy.optimize import linear_sum_assignment  # half a second, and few need it
 
         if not self._alive or not len(places):
             return []
-        similarity = np.stack([t.embedding for t in self._alive]) @ found.embeddings.T
-        nearness, reachable = _motion(self._alive, time, places, found.boxes)
-        affinity = nearness + W_APP * similarity
-        allowed = reachable & (similarity >= self.min_similarity) & (affinity >= ACCEPT)
+        similarity = np.stack([track.embedding for track in self._alive]) @ embeddings.T
+        nearness, reachable = _compare_places(self._alive, time, places)
+        affinity = nearness + similarity
+        allowed = reachable & (similarity >= self.min_similarity) & (affinity >= _LEAST_AFFINITY)
         pairs = zip(*linear_sum_assignment(np.where(allowed, -affinity, _FORBIDDEN)))
         return [(int(i), int(j)) for i, j in pairs if allowed[i, j]]
 
 
-def _motion(
-    tracks: list[_Track], time: float, places: np.ndarray, boxes: np.ndarray
+def _compare_places(
+    tracks: list[_Track], time: float, places: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compare where tracks are expected with where people are.
 
     Returns:
-        How well each pair fits, in [0, 2], and whether a person can have walked
-        there, both of shape (tracks, people).
+        How near each pair is, in [0, 1], and whether a person can have walked
+        so far, both of shape (tracks, people).
     """
-    gap = np.array([time - track.time for track in tracks])
+    gap = np.array([time - track.time for track in tracks])[:, None]
     last = np.stack([track.place for track in tracks])
-    moved = np.stack([t.velocity for t in tracks]) * np.minimum(gap, HORIZON)[:, None]
-    centre, size = last[:, :2] + moved, last[:, 2:]
-    height = np.sqrt(size[:, 1:] * places[:, 3])
-    off = np.linalg.norm(centre[:, None] - places[:, :2], axis=2) / height
+    velocity = np.stack([track.velocity for track in tracks])
+    expected = last[:, :2] + velocity * np.minimum(gap, _PREDICTED)
+    height = np.sqrt(last[:, 3:] * places[:, 3])
+    off = np.linalg.norm(expected[:, None] - places[:, :2], axis=2) / height
+    grown = np.log(places[:, 3] / last[:, 3:])
+    nearness = np.exp(
+        -0.5 * (off / (_SPREAD + _SPREAD_A_SECOND * gap)) ** 2
+        - 0.5 * (grown / (_GROWTH + _GROWTH_A_SECOND * gap)) ** 2
+    )
     walked = np.linalg.norm(last[:, None, :2] - places[:, :2], axis=2) / height
-    grown = np.abs(np.log(size[:, 1:] / places[:, 3]))
-    gap = gap[:, None]
-    nearness = np.exp(-0.5 * (off / (S0 + S1 * gap)) ** 2 - 0.5 * (grown / (G0 + G1 * gap)) ** 2)
-    overlap = pairwise_iou(np.hstack([centre - size / 2, centre + size / 2]), boxes)
-    return nearness + W_IOU * overlap, walked <= NEAR + SPEED * gap
-
-
-def _go_on(
-    track: _Track, number: int, time: float, place: np.ndarray, embedding: np.ndarray
-) -> None:
-    """Note that a track was seen again."""
-    gap = max(time - track.time, 1e-3)
-    velocity = (place[:2] - track.place[:2]) / gap
-    share = 1 - np.exp(-gap / VEL) if track.length > 1 else 1.0
-    track.velocity = track.velocity + share * (velocity - track.velocity)
-    mean = (1 - APP) * track.embedding + APP * embedding
-    length = float(np.linalg.norm(mean))
-    track.embedding = mean / length if length > 0 else embedding
-    track.step, track.time, track.place = number, time, place
-    track.length += 1
+    return nearness, walked <= _REACH + _REACH_A_SECOND * gap
 
 
 def _places(boxes: np.ndarray) -> np.ndarray:
@@ -162,41 +174,25 @@ def _places(boxes: np.ndarray) -> np.ndarray:
     return np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, sizes])
 
 
-W_APP, ACCEPT, HORIZON, S0, S1, G0, G1, W_IOU, NEAR, SPEED, VEL, APP = (
-    2.0,
-    1.2,
-    1.0,
-    0.25,
-    0.6,
-    0.2,
-    0.2,
-    1.0,
-    0.5,
-    1.5,
-    0.5,
-    0.3,
-)
-
-
 def link_tracks(
     frames: np.ndarray,
     boxes: np.ndarray,
     embeddings: np.ndarray,
-    min_similarity: float = 0.5,
+    min_similarity: float = Tracker.min_similarity,
     max_missed: int = 2,
     times: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Give people of a video the number of their track; see :class:`Tracker`.
+    """Give people of a video, frame by frame, the number of their track.
 
     Args:
         frames: Frame of each detection, ascending, shape (n,).
         boxes: Shape (n, 4), x1 y1 x2 y2.
         embeddings: Shape (n, D), unit vectors.
-        min_similarity: A detection is so similar to its track (cosine).
-        max_missed: Frames that a track may be missing in, by their numbers.
-        times: When each was seen, in seconds, shape (n,): a track may then also be
-            missing as long as the tracker's patience. None: frames are 1/25 s
-            apart, and ``max_missed`` alone counts.
+        min_similarity: See :class:`Tracker`.
+        max_missed: Frames, by their numbers, that a track may be missing in.
+        times: When each was seen, in seconds, shape (n,): then a track may also be
+            missing as long as a :class:`Tracker` is patient. None: a frame lasts
+            1/25 s, and ``max_missed`` alone counts.
 
     Returns:
         Track of each detection, from 0 in order of appearance, shape (n,), int64.
@@ -209,11 +205,12 @@ def link_tracks(
         [0, 1, 1, 0]
     """
     frames, boxes = np.asarray(frames), np.asarray(boxes, np.float64)
-    tracker = Tracker(min_similarity, max_missed, 0.0 if times is None else Tracker.patience)
+    patience = 0.0 if times is None else Tracker.patience
     seconds = frames / _ASSUMED_FPS if times is None else np.asarray(times)
+    tracker = Tracker(min_similarity, max_missed, patience)
     tracks = np.full(len(frames), -1, np.int64)
-    firsts = np.unique(frames, return_index=True)[1]
-    for rows in np.split(np.arange(len(frames)), firsts[1:]) if len(frames) else []:
+    for frame in np.unique(frames).tolist():
+        rows = np.flatnonzero(frames == frame)
         found = FoundPeople(boxes[rows], np.ones(len(rows)), embeddings[rows])
-        tracks[rows] = tracker.step(int(frames[rows[0]]), float(seconds[rows[0]]), found)
+        tracks[rows] = tracker.step(frame, float(seconds[rows[0]]), found)
     return tracks

@@ -1,12 +1,15 @@
 """What is in the index, and whether the server is there."""
 
+from typing import Optional
+
+from mmclsa.evaluation.functional import Calibration as Learnt
+from mmclsa.inference.limits import clock_of
 from mmclsa.utils.times import format_time
 from mmclsa.version import __version__
 from mmclsa.webui.answers import known
 from mmclsa.webui.routes.common import Service, Threads, make_router
 from mmclsa.webui.schemas import Calibration, Camera, Health, IndexInfo
 from mmclsa.webui.settings import MAX_HITS
-from mmclsa.webui.time_limits import clock_of
 
 router = make_router('index')
 
@@ -21,7 +24,7 @@ async def health() -> Health:
 async def index(service: Service, threads: Threads) -> IndexInfo:
     """Sum up the index, as it is by now."""
     summary = await threads.run('index', service.summary)
-    contents, calibration = summary.contents, summary.calibration
+    contents = summary.contents
     return IndexInfo(
         rows=contents.people,
         sources=contents.sources,
@@ -33,9 +36,14 @@ async def index(service: Service, threads: Threads) -> IndexInfo:
         clock=clock_of(contents),
         unit=summary.unit,
         has_crops=summary.has_crops,
-        calibration=calibration
-        and Calibration(num_same=calibration.num_same, num_different=calibration.num_different),
+        calibration=_told(summary.calibration),
         growing=summary.state,
         max_upload_mb=service.limits.max_upload_mb,
         max_hits=MAX_HITS,
     )
+
+
+def _told(learnt: Optional[Learnt]) -> Optional[Calibration]:
+    if learnt is None:
+        return None
+    return Calibration(num_same=learnt.num_same, num_different=learnt.num_different)

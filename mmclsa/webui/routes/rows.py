@@ -1,6 +1,6 @@
 """A row of the index: crop, scene, and the seconds around it."""
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 from fastapi import Path
 from fastapi.responses import Response
@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from mmclsa.media import is_video
 from mmclsa.utils.times import format_time
 from mmclsa.webui.answers import rounded, sighting_detail
-from mmclsa.webui.clips import box_at, clip_frames, clip_times
+from mmclsa.webui.clips import Box, box_at, clip_frames, clip_times
 from mmclsa.webui.footage import FRAME_SIDE, Scene
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.routes.common import (
@@ -80,7 +80,7 @@ async def clip(row: RowPath, service: Service, threads: Threads) -> Clip:
             ClipFrame(
                 frame=frame,
                 time_text=format_time(time),
-                box=box_at(sighting.behind, frame, fps),
+                box=_as_list(box_at(sighting.behind, frame, fps)),
                 url=f'/api/rows/{row}/frames/{frame}',
             )
             for frame, time in zip(frames, times)
@@ -98,6 +98,10 @@ async def frame(row: RowPath, frame: RowPath, service: Service, threads: Threads
     source = sighting.record.source
     found = await threads.read(source, service.footage.scene, source, frame, FRAME_SIDE)
     return picture_response(found.data)
+
+
+def _as_list(box: Optional[Box]) -> Optional[list[float]]:
+    return None if box is None else list(box)
 
 
 async def _scene(sighting: Sighting, service: GalleryService, threads: Workers) -> Scene:

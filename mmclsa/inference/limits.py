@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import Contents, SearchFilter
 from mmclsa.utils.times import format_time, is_date, parse_time
 
-__all__ = ['clock_of', 'search_filter']
+__all__ = ['Clock', 'clock_of', 'search_filter']
 
+Clock = Literal['utc', 'video', 'both', 'none']
 _LISTED = 20  # names in a message
 
 
-def clock_of(contents: Contents) -> str:
+def clock_of(contents: Contents) -> Clock:
     """Say what the times of an index are.
 
     Args:
@@ -87,6 +89,8 @@ def _time(side: str, given: str | float | None, contents: Contents) -> float | N
     seconds = parse_time(given.strip()) if isinstance(given, str) else float(given)
     if math.isnan(seconds):
         raise ConfigError(f'"{side}" must be a number of seconds, not NaN')
+    if math.isinf(seconds):
+        return seconds
     clock = clock_of(contents)
     span = f'{format_time(contents.time_from)} to {format_time(contents.time_to)}'
     if clock == 'none':

@@ -1,0 +1,63 @@
+"""When each frame of a video is shown, by its packets alone: nothing is decoded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ['number_at', 'read_packet_times']
+
+# Of OpenCV, which is imported when it is needed.
+_POS_MSEC = 0  # cv2.CAP_PROP_POS_MSEC
+_RAW = [8, -1]  # cv2.CAP_PROP_FORMAT: packets as they are
+
+
+def read_packet_times(path: str) -> np.ndarray | None:
+    """Read the time of each packet of a video, which is that of a frame.
+
+    A packet takes microseconds, where decoding one takes milliseconds.
+
+    Args:
+        path: Video file.
+
+    Returns:
+        Shape (frames,), float64: seconds since the first, ascending; None
+        where the container does not give each frame a time of its own, or
+        OpenCV cannot read packets of it.
+    """
+    import cv2
+
+    try:
+        capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, _RAW)
+        found = []
+        while capture.grab():
+            found.append(capture.get(_POS_MSEC) / 1000)
+        capture.release()
+    except (cv2.error, TypeError, SystemError):  # an OpenCV without this
+        return None
+    times = np.sort(np.array(found, np.float64))  # packets are in the order of decoding
+    if len(times) < 2 or not np.isfinite(times).all() or not (np.diff(times) > 0).all():
+        return None
+    return times - times[0]
+
+
+def number_at(times: np.ndarray, time: float) -> int | None:
+    """Find the frame that is shown at a time.
+
+    Args:
+        times: Shape (frames,), float64, ascending, at least two.
+        time: Seconds since the first.
+
+    Returns:
+        Its number, from 0; None if no frame has this time, within a quarter
+        of the shortest time between two.
+
+    Example:
+        >>> times = np.array([0.0, 0.04, 0.08, 2.0])
+        >>> number_at(times, 0.081), number_at(times, 1.0)
+        (2, None)
+    """
+    after = int(np.searchsorted(times, time))
+    near = min(
+        range(max(0, after - 1), min(len(times), after + 1)), key=lambda n: abs(times[n] - time)
+    )
+    return near if abs(times[near] - time) <= np.diff(times).min() / 4 else None

@@ -1,0 +1,89 @@
+"""Cameras and times that give nothing by mistake are sentences, for commands and page alike."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mmclsa.errors import ConfigError
+from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, SearchFilter
+from mmclsa.inference import search_filter
+from mmclsa.inference.limits import clock_of
+from tests.test_gallery.fakes import DIMS, FakeEmbedder
+
+DAY = 1_700_000_000.0
+VIDEO = Contents(9, 2, {'door': 3, '': 6}, 0.0, 90.0)
+DATED = Contents(9, 2, {'door': 9}, DAY, DAY + 60)
+BOTH = Contents(9, 2, {'door': 9}, 5.0, DAY)
+UNDATED = Contents(9, 2, {'door': 9})
+
+
+def test_clocks():
+    clocks = [clock_of(contents) for contents in (VIDEO, DATED, BOTH, UNDATED, Contents(0, 0))]
+    assert clocks == ['video', 'utc', 'both', 'none', 'none']
+
+
+@pytest.mark.parametrize(
+    ('contents', 'limits', 'expected'),
+    [
+        (VIDEO, (), SearchFilter()),
+        (VIDEO, ([], '', ' '), SearchFilter()),
+        (VIDEO, (['door', ''],), SearchFilter(['door', ''])),
+        (VIDEO, (None, '0:10', 20), SearchFilter(None, 10.0, 20.0)),
+        (VIDEO, (None, '0:10', '0:10'), SearchFilter(None, 10.0, 10.0)),
+        (VIDEO, (None, 500), SearchFilter(None, 500.0)),
+        (DATED, (None, '2023-11-14', DAY), SearchFilter(None, 1_699_920_000.0, DAY)),
+        (DATED, (None, -math.inf, math.inf), SearchFilter(None, -math.inf, math.inf)),
+        (BOTH, (None, '0:10', '2023-11-14'), SearchFilter(None, 10.0, 1_699_920_000.0)),
+    ],
+)
+def test_filters(contents, limits, expected):
+    assert search_filter(contents, *limits) == expected
+
+
+@pytest.mark.parametrize(
+    ('contents', 'limits', 'words'),
+    [
+        (VIDEO, (['dor'],), 'no camera "dor" in the index, which has "door", one without a name'),
+        (Contents(0, 0), (['door'],), 'no camera "door" in the index, which has none'),
+        (VIDEO, (None, '0:20', '0:10'), '"from" must not be after "to", but 0:20 is after 0:10'),
+        (VIDEO, (None, '2023-11-14'), 'start of the video such as 0:01:30.0, for the index has no'),
+        (VIDEO, (None, None, DAY), '"to" must be a time since the start of the video'),
+        (DATED, (None, '12:00:00'), '"from" must be a date such as 2023-11-14T22:13:20Z'),
+        (DATED, (None, None, 7), '"to" must be a date'),
+        (UNDATED, (None, 7), '"from" is given, but no time is known of anybody'),
+        (VIDEO, (None, 'noon'), 'a time must be seconds'),
+        (VIDEO, (None, math.nan), '"from" must be a number of seconds, not NaN'),
+    ],
+)
+def test_mistakes(contents, limits, words):
+    with pytest.raises(ConfigError) as raised:
+        search_filter(contents, *limits)
+    assert words in str(raised.value)
+
+
+def test_many_cameras_are_not_all_listed():
+    cameras = {f'camera {number:03d}': 1 for number in range(500)}
+    with pytest.raises(ConfigError, match=r'"camera 019" and 480 more$'):
+        search_filter(Contents(500, 1, cameras), ['door'])
+
+
+@pytest.mark.parametrize('tool', ['tools/search_gallery.py', 'tools/list_people.py'])
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (('--camera', 'dor'), 'there is no camera "dor" in the index, which has "door"'),
+        (('--from', '0:20', '--to', '0:10'), 'must not be after'),
+        (('--from', '2024-05-06'), 'for the index has no dates'),
+    ],
+)
+def test_commands_say_so_too(tmp_path, run_tool_to_its_error, tool, options, words):
+    """They gave nothing, without a word."""
+    record = GalleryRecord('a.mp4', 0, 1.0, (0, 0, 9, 9), 0.9, 'door')
+    with GalleryIndex.create(tmp_path / 'i', FakeEmbedder().fingerprint) as index:
+        index.add(np.eye(DIMS)[:1], [record])
+        index.commit()
+    row = ('--row', 0) if 'search' in tool else ()
+    assert words in run_tool_to_its_error(tool, tmp_path / 'i', *row, *options)

@@ -1,0 +1,107 @@
+"""Results of a search as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from mmclsa.webui.exporting import results_csv
+from tests.fakes.footage import scene
+
+BODY = dict(query=[dict(row=0)], topk=6, unit='frame')
+
+
+@pytest.fixture
+def export(client):
+    def send(kind: str, **changes):
+        answer = client.post('/api/export', json=BODY | dict(format=kind) | changes)
+        assert answer.status_code == 200, answer.text
+        expected = f'attachment; filename="results.{kind}"'
+        assert answer.headers['content-disposition'] == expected
+        return answer.content
+
+    return send
+
+
+@pytest.fixture
+def hits(client):
+    return client.post('/api/search', json=BODY).json()['hits']
+
+
+def test_json_is_the_answer_of_a_search(export, hits):
+    assert json.loads(export('json'))['hits'] == hits
+
+
+def test_table(export, hits):
+    content = export('csv')
+    assert content.startswith(b'\xef\xbb\xbf')  # by which Excel knows that it is UTF-8
+    rows = list(csv.DictReader(io.StringIO(content.decode('utf-8-sig'))))
+    assert len(rows) == len(hits) == 6
+    for row, hit in zip(rows, hits):
+        assert int(row['row']) == hit['row']
+        assert row['source'] == hit['source']
+        assert [float(row[name]) for name in ('x1', 'y1', 'x2', 'y2')] == hit['box']
+        assert row['probability'] == ''
+
+
+@pytest.mark.parametrize('text', ['=HYPERLINK("http://a")', '+1', '-1', '@a', '\t=1', '\r=1'])
+def test_names_are_no_formulas(hits, text):
+    hit = dict(hits[0], source=text, camera=text, similarity=-0.5)
+    (row,) = csv.DictReader(io.StringIO(results_csv([hit]).decode('utf-8-sig'), newline=''))
+    assert row['source'] == row['camera'] == f"'{text}"
+    assert float(row['similarity']) == -0.5
+
+
+class TestFolder:
+    def test_pictures_and_clips(self, export, hits, tmp_path):
+        with zipfile.ZipFile(io.BytesIO(export('zip'))) as archive:
+            assert archive.testzip() is None
+            names = archive.namelist()
+            archive.extractall(tmp_path)
+        assert json.loads((tmp_path / 'results.json').read_text())['hits'] == hits
+        assert (tmp_path / 'results.csv').read_bytes() == results_csv(hits)
+        for hit in hits:
+            folder = f'hit_{hit["rank"]:03d}'
+            video = hit['source'].endswith('avi')
+            assert cv2.imread(str(tmp_path / folder / 'crop.jpg')) is not None
+            drawn = cv2.imread(str(tmp_path / folder / 'scene.jpg')).astype(int)
+            clean = scene(hit['frame'] // 5 if video else int(hit['source'][:4]))
+            assert drawn.shape == clean.shape
+            x1, y1, x2, y2 = map(int, hit['box'])
+            inside = np.s_[y1 + 8 : y2 - 8, x1 + 8 : x2 - 8]
+            assert np.abs(drawn[inside] - clean[inside]).mean() < 12
+            assert f'{folder}/clip.mp4' in names if video else f'{folder}/clip.mp4' not in names
+            if video:
+                clip = cv2.VideoCapture(str(tmp_path / folder / 'clip.mp4'))
+                assert clip.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+                count = 0
+                while clip.read()[0]:
+                    count += 1
+                assert count == 30  # the whole video: it lasts for three seconds
+
+    def test_what_is_gone_is_said(self, export, service, monkeypatch, hits):
+        from mmclsa.webui.problems import GoneError
+
+        def gone(source, frame):
+            raise GoneError('the file a.avi is no longer there')
+
+        monkeypatch.setattr(service.footage, 'picture', gone)
+        with zipfile.ZipFile(io.BytesIO(export('zip'))) as archive:
+            told = json.loads(archive.read('results.json'))['warnings']
+            assert len(told) == len(hits)
+            assert told[0] == 'hit 1 has no scene: the file a.avi is no longer there'
+            assert 'hit_001/crop.jpg' in archive.namelist()  # which the index keeps
+            assert 'hit_001/scene.jpg' not in archive.namelist()
+
+    def test_leaves_nothing_behind(self, export):
+        before = set(os.listdir(tempfile.gettempdir()))
+        export('zip')
+        assert set(os.listdir(tempfile.gettempdir())) <= before

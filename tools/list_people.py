@@ -1,0 +1,158 @@
+"""List who is in an index: its sightings, grouped into people.
+
+Sightings are joined while they are probable enough to be of one person, by what the footage
+has taught the index (docs/probability.md). Two people who are seen in one frame are never one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mmclsa.errors import ConfigError
+from mmclsa.utils.cli import run_tool
+from mmclsa.utils.io import atomic_write, check_writable
+from mmclsa.utils.times import format_time
+
+_SHEET_PEOPLE = 200  # a JPEG is at most 65,535 pixels high
+_COLUMNS = 8
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
+        '--min-probability', type=float, metavar='P',
+        help='join sightings that are of one person with this probability (default: 0.8)',
+    )  # fmt: skip
+    limit.add_argument(
+        '--min-similarity', type=float, metavar='S',
+        help='or that are so similar, for an index that knows no probabilities',
+    )  # fmt: skip
+    parser.add_argument('--camera', nargs='+', metavar='NAME', help='look at these cameras only')
+    parser.add_argument(
+        '--from', dest='time_from', metavar='T',
+        help='earliest time: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
+    )  # fmt: skip
+    parser.add_argument('--to', dest='time_to', metavar='T', help='latest time')
+    parser.add_argument('--json', metavar='FILE', help='write the people and their sightings')
+    parser.add_argument(
+        '--sheet', metavar='FILE.jpg', help='draw a contact sheet of the crops of each person'
+    )
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    parse_args()  # before the slow imports: see mmclsa.utils.cli
+
+import numpy as np
+from terminaltables import AsciiTable
+
+from mmclsa.gallery import GalleryIndex, GalleryRecord
+from mmclsa.inference import PersonGroup, crops_of, people_of_index, search_filter
+from mmclsa.visualization import SheetPerson, draw_contact_sheet, write_picture
+
+
+def table_of(people: list[PersonGroup]) -> str:
+    """Write a line a person."""
+    rows = [['person', 'sightings', 'first seen', 'last seen', 'cameras', 'rows']]
+    for number, person in enumerate(people, 1):
+        rows.append(
+            [
+                str(number),
+                str(person.num_sightings),
+                format_time(person.time_from),
+                format_time(person.time_to),
+                ', '.join(filter(None, person.cameras)),
+                _some(person.rows),
+            ]
+        )
+    return str(AsciiTable(rows).table)
+
+
+def _some(rows: list[int] | Any) -> str:
+    shown = ' '.join(map(str, rows[:_COLUMNS]))
+    return f'{shown} ...' if len(rows) > _COLUMNS else shown
+
+
+def as_dict(number: int, person: PersonGroup) -> dict[str, Any]:
+    """Give a person as plain lists and numbers."""
+    return dict(
+        person=number,
+        num_sightings=person.num_sightings,
+        cameras=person.cameras,
+        time_from=_known(person.time_from),
+        time_to=_known(person.time_to),
+        best=person.best,
+        sightings=[_sighting(row, one) for row, one in zip(person.rows, person.records)],
+    )
+
+
+def _sighting(row: int, record: GalleryRecord) -> dict[str, Any]:
+    return dict(
+        row=row,
+        source=record.source,
+        camera=record.camera,
+        first_frame=record.first_frame,
+        last_frame=record.last_frame,
+        time_from=_known(record.time_from),
+        time_to=_known(record.time_to),
+        num_frames=record.num_frames,
+        track_id=record.track_id,
+        frame=record.frame,
+        box=[round(float(value), 2) for value in record.box],
+        score=round(record.score, 6),
+    )
+
+
+def _known(time: float) -> float | None:
+    return time if math.isfinite(time) else None
+
+
+def draw_sheet(index: GalleryIndex, people: list[PersonGroup]) -> np.ndarray:
+    """Draw the crops of each person's sightings."""
+    sheet = []
+    for number, person in enumerate(people, 1):
+        rows, records = person.rows[:_COLUMNS], person.records[:_COLUMNS]
+        names = ', '.join(filter(None, person.cameras))
+        span = f'{format_time(person.time_from)} - {format_time(person.time_to)}'.strip(' -')
+        count = f'{person.num_sightings} sightings' if person.num_sightings > 1 else '1 sighting'
+        heading = ', '.join(filter(None, (f'person {number}: {count}', span, names)))
+        crops = [*crops_of(index, rows, records), *[None] * (len(person.rows) - len(rows))]
+        notes = [format_time(record.time_from) or Path(record.source).name for record in records]
+        sheet.append(SheetPerson(heading, crops, notes))
+    return draw_contact_sheet(sheet, columns=_COLUMNS)
+
+
+def main() -> None:
+    """List."""
+    args = parse_args()
+    if args.sheet and Path(args.sheet).suffix.lower() not in ('.jpg', '.jpeg', '.png'):
+        raise ConfigError(f'--sheet must end in .jpg or .png, but is {args.sheet}')
+    for path in filter(None, (args.json, args.sheet)):
+        check_writable(Path(path).parent)
+    with GalleryIndex.open(args.index) as index:
+        where = search_filter(index.contents(), args.camera, args.time_from, args.time_to)
+        people = people_of_index(index, where, args.min_probability, args.min_similarity)
+        sheet = draw_sheet(index, people[:_SHEET_PEOPLE]) if args.sheet else None
+    print(table_of(people))
+    if args.json:
+        content = [as_dict(number, person) for number, person in enumerate(people, 1)]
+        with atomic_write(args.json) as temporary:
+            text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+            temporary.write_text(text + '\n', encoding='utf-8')
+    if sheet is not None:
+        write_picture(args.sheet, sheet)
+        if len(people) > _SHEET_PEOPLE:
+            print(f'{args.sheet} has the first {_SHEET_PEOPLE} of {len(people)} people.')
+
+
+if __name__ == '__main__':
+    run_tool(main)
