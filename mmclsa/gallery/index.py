@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,9 @@ class GalleryIndex(IndexReader):
         if lock is not None:
             with index._replacing_files():
                 index._finish_deletion()
+                # What a killed process had still to give back; a full disk is no hindrance.
+                with suppress(sqlite3.Error):
+                    database.shrink()
         return index
 
     def add(
@@ -268,6 +272,7 @@ class GalleryIndex(IndexReader):
                 self._records.delete(gone, left, units)
                 self._take_over(left)
                 self._finish_deletion()
+                self._database.shrink(len(gone) / (len(self) + len(gone)))
         elif units:
             with reporting_write_errors(self._folder):
                 self._records.delete(gone, self._manifest, units)
@@ -295,7 +300,6 @@ class GalleryIndex(IndexReader):
         self._backend.erase(doomed)
         if len(doomed):
             self._records.forget_doomed()
-        self._database.shrink(len(doomed) / max(1, len(self) + len(doomed)))
 
 
 def _checked_crops(crops: Sequence[bytes] | None, count: int) -> list[bytes]:
