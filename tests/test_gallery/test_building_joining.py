@@ -95,6 +95,13 @@ def test_order_and_commits_do_not_matter(video, tmp_path, row_unit):
         assert index_of(tmp_path / f'{number}', batches) == expected
 
 
+def test_every_backend_keeps_what_was_written(video, tmp_path, backend):
+    """Rows that are committed get another number too, and are whole."""
+    first, second, *_ = results_of(video)
+    rows = index_of(tmp_path / 'i', [[second], [first]], backend)
+    assert len({track for _, who, track, _ in rows if who == 0}) == 1
+
+
 def test_without_the_unit_between_nobody_is_joined(video, tmp_path):
     first, _, third, fourth = results_of(video)
     rows = index_of(tmp_path / 'i', [[first], [third], [fourth]])
