@@ -157,8 +157,9 @@ def time_span(record: GalleryRecord) -> str:
 
 
 def _query_as_dict(query: QueryPerson) -> dict[str, Any]:
-    content = dict(image=query.source, box=_rounded(query.box))
-    return content if query.row < 0 else dict(row=query.row, **content)
+    if query.row >= 0:  # the picture may be a crop, whose box is none of the source
+        return dict(row=query.row, image=query.source)
+    return dict(image=query.source, box=_rounded(query.box))
 
 
 def _as_dict(rank: int, hit: Hit) -> dict[str, Any]:

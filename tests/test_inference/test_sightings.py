@@ -236,7 +236,7 @@ class TestResults:
         assert ' - 0:00:' in line
         content = json.loads(json.dumps(result.to_dict()))
         assert content['calibration'] == {'num_same': 2000, 'num_different': 2000}
-        assert content['query'][0]['row'] == 4
+        assert content['query'] == [{'row': 4, 'image': 'a.avi'}]
         assert content['hits'][0]['probability'] == pytest.approx(best.probability, abs=1e-6)
         assert content['hits'][0]['num_frames'] == 10
         assert content['hits'][0]['last_frame'] - content['hits'][0]['first_frame'] == 9
