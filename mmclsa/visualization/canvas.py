@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from mmclsa.errors import DataError
 from mmclsa.utils.io import atomic_write
+from mmclsa.visualization.fonts import drawable, split_by_font
 
 __all__ = [
     'GREEN',
@@ -30,6 +33,7 @@ RED: Colour = (214, 40, 40)
 GREY: Colour = (140, 140, 140)
 QUERY: Colour = (30, 100, 220)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SCALE = 30  # height of a line in OpenCV's font at scale 1, pixels
 _EMPTY: Colour = (228, 228, 228)
 
 
@@ -41,11 +45,12 @@ def put_text(
     size: int = 14,
     width: int | None = None,
 ) -> int:
-    """Write a line of text into a picture.
+    r"""Write a line of text into a picture.
 
     Args:
         picture: Shape (H, W, 3), uint8, RGB; changed.
-        text: What to write; characters beyond ASCII become ``?``.
+        text: What to write, in any script; a letter that no font of this
+            machine has becomes ``\u8857`` or the like.
         place: Left end of the baseline, x y in pixels.
         colour: RGB.
         size: Height of a line, pixels.
@@ -59,18 +64,38 @@ def put_text(
         >>> 0 < put_text(canvas, 'a rather long text', (2, 15), width=50) <= 50
         True
     """
-    text = text.encode('ascii', 'replace').decode()
-    scale = size / 30
-    if width is not None and _text_width(text, scale) > width:
-        while text and _text_width(f'{text}...', scale) > width:
+    text = drawable(text)
+    if width is not None and _text_width(text, size) > width:
+        while text and _text_width(f'{text}...', size) > width:
             text = text[:-1]
         text += '...'
-    cv2.putText(picture, text, place, _FONT, scale, colour, 1, cv2.LINE_AA)
-    return _text_width(text, scale)
+    if text.isascii():
+        cv2.putText(picture, text, place, _FONT, size / _SCALE, colour, 1, cv2.LINE_AA)
+    else:
+        _put_letters(picture, text, place, colour, size)
+    return _text_width(text, size)
 
 
-def _text_width(text: str, scale: float) -> int:
-    return int(cv2.getTextSize(text, _FONT, scale, 1)[0][0])
+def _put_letters(
+    picture: np.ndarray, text: str, place: tuple[int, int], colour: Colour, size: int
+) -> None:
+    """Write what OpenCV's font does not have."""
+    image = Image.fromarray(picture)
+    brush, x = ImageDraw.Draw(image), float(place[0])
+    for part, font in _fonts(text, size):
+        brush.text((x, place[1]), part, colour, font, anchor='ls')
+        x += font.getlength(part)
+    picture[:] = np.asarray(image)
+
+
+def _fonts(text: str, size: int) -> list[tuple[str, ImageFont.FreeTypeFont]]:
+    return [(part, ImageFont.truetype(str(path), size)) for part, path in split_by_font(text)]
+
+
+def _text_width(text: str, size: int) -> int:
+    if text.isascii():
+        return int(cv2.getTextSize(text, _FONT, size / _SCALE, 1)[0][0])
+    return math.ceil(sum(font.getlength(part) for part, font in _fonts(text, size)))
 
 
 def draw_boxes(
@@ -116,7 +141,7 @@ def draw_boxes(
 def _label(picture: np.ndarray, text: str, corner: tuple[int, int], paint: list[int]) -> None:
     """Write a label above a box's corner, moved to where it can be read."""
     size = 13
-    width = _text_width(text, size / 30) + 4
+    width = _text_width(drawable(text), size) + 4
     x = max(0, min(corner[0], picture.shape[1] - width))
     y = max(size + 2, corner[1])
     cv2.rectangle(picture, (x, y - size - 2), (x + width, y), paint, -1)

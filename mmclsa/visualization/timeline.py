@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmclsa.utils.times import format_time
+from mmclsa.visualization.fonts import drawable, font_families
 
 __all__ = ['draw_timeline']
 
@@ -51,15 +52,22 @@ def draw_timeline(
     )
     if known.any():
         figure.colorbar(dots, ax=axes, label='similarity')
-    axes.set_yticks(range(len(names)), [name or 'no camera' for name in names])
+    labels = [_plain(name) or 'no camera' for name in names]
+    families = font_families([*labels, _plain(title)])
+    axes.set_yticks(range(len(names)), labels, family=families)
     axes.set_ylim(-0.6, max(len(names), 1) - 0.4)
     axes.invert_yaxis()
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: format_time(seconds)))
     axes.grid(alpha=0.3)
-    axes.set_title(title)
+    axes.set_title(_plain(title), family=families)
     missing = int((~known).sum())
     axes.set_xlabel(f'{missing} more at an unknown time' if missing else 'time')
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from taking what is between dollars for a formula."""
+    return drawable(text).replace('$', r'\$')

@@ -184,7 +184,7 @@ class TestSlowFiles:
         def picture(source, frame):
             if source.endswith('avi'):
                 began.set()
-                assert go_on.wait(30)
+                assert go_on.wait(60)
             return read(source, frame)
 
         monkeypatch.setattr(service.footage, 'picture', picture)
@@ -214,8 +214,8 @@ class TestSlowFiles:
         decoded(client.get(f'/api/rows/{picture["row"]}/scene'))
         assert client.get('/api/people').status_code == 200
         assert not answers
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 50
         go_on.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert [answer.status_code for answer in answers] == [200] * 20

@@ -18,6 +18,7 @@ export class Player {
     this._frames = [];
     this._images = [];
     this._place = 0;
+    this._drawn = false;
     this._timer = null;
     this._ending = new AbortController();
     this._urls = [];
@@ -69,11 +70,9 @@ export class Player {
     this.seek(this._place + frames);
   }
 
-  /** Go to a frame. */
+  /** Go to a frame; its picture comes when it is loaded. */
   seek(place) {
-    const wanted = Math.min(Math.max(place, 0), this._frames.length - 1);
-    if (!this._images[wanted]) return;
-    this._place = wanted;
+    this._place = Math.min(Math.max(place, 0), this._frames.length - 1);
     this._draw();
   }
 
@@ -94,6 +93,7 @@ export class Player {
       const image = el('img', { src: url, alt: `Frame ${frame}`, class: 'frame' });
       await image.decode();
       this._images[place] = image;
+      if (place === this._place && this._drawn) this._draw();
     } catch (error) {
       if (isCancelled(error) || this._ending.signal.aborted) throw error;
       // A container may count frames that it does not have: the clip ends before.
@@ -103,7 +103,8 @@ export class Player {
   }
 
   _tick() {
-    const next = this._place + (this._drawn ? 1 : 0);
+    const there = this._drawn && this._images[this._place];
+    const next = this._place + (there ? 1 : 0);
     if (next >= this._frames.length) this.pause();
     else if (this._images[next]) {
       this._place = next;
@@ -114,9 +115,9 @@ export class Player {
   _draw() {
     this._drawn = true;
     const { box, time_text: time, frame } = this._frames[this._place];
-    byId('scene').replaceChildren(this._images[this._place]);
-    const marker = byId('scene-box');
-    show(marker, Boolean(box));
+    const [image, marker] = [this._images[this._place], byId('scene-box')];
+    if (image) byId('scene').replaceChildren(image);
+    show(marker, Boolean(image && box));
     if (box) placeBox(marker, box, this._size);
     byId('seek').value = this._place;
     const text = moment(time) || `frame ${frame}`;
