@@ -191,6 +191,7 @@ class TestHits:
         page.get_by_role('button', name='Person 2 of 3').click()
         assert 'these hits are of the former search' in page.locator('#stale').inner_text()
         assert page.locator('#found.stale').count() == 1
+        assert page.locator('#found').evaluate('one => one.inert')
         # The query beside the hits is the one that they belong to.
         assert page.locator('#query-crops img').get_attribute('src').endswith('/people/1')
         page.locator('#stale-search').click()
@@ -289,6 +290,12 @@ class TestMistakes:
         assert told in problem.inner_text()
         place, beside = page.locator(f'#{field}').bounding_box(), problem.bounding_box()
         assert 0 < beside['y'] - place['y'] < 100
+        assert problem.evaluate(  # nothing lies over it
+            """one => {
+                const {left, top} = one.getBoundingClientRect();
+                return document.elementFromPoint(left + 5, top + 5) === one;
+            }"""
+        )
         assert page.locator(f'#{field}[aria-invalid=true]').count() == 1
         assert page.evaluate('document.activeElement.id') == field
         assert page.locator('[aria-invalid=true]').count() == 1
