@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.text import read_text
-from mmclsa.utils.times import parse_time
+from mmclsa.utils.times import DATES_FROM, is_date
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,37 +56,70 @@ import numpy as np
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.retention import older_than
+from mmclsa.inference.limits import search_filter
 
 
-def read_hits(path: str) -> list[int]:
-    """Read the row numbers of the hits in a ``results.json``."""
+def read_hits(path: str, index: GalleryIndex) -> list[int]:
+    """Read the row numbers of the hits in a ``results.json`` of this index."""
     try:
-        rows = [hit['row'] for hit in json.loads(read_text(Path(path)))['hits']]
+        hits = json.loads(read_text(Path(path)))['hits']
+        rows = [hit['row'] for hit in hits]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} is no results.json with the rows of its hits: {error}') from error
     if not all(type(row) is int for row in rows):
         raise DataError(f'{path} is no results.json: the rows of its hits are no numbers')
+    for hit, record in zip(hits, index.records(rows)):
+        place = (record.source, record.frame)
+        if (hit.get('source', place[0]), hit.get('frame', place[1])) != place:
+            raise DataError(
+                f'{path} is of another index: row {hit["row"]} is {hit["source"]}, frame '
+                f'{hit["frame"]} there, and {place[0]}, frame {place[1]} in {index.path}'
+            )
     return rows
+
+
+def known_sources(index: GalleryIndex, sources: list[str] | None) -> list[str] | None:
+    """Give files as the index names them; a misspelt one would delete nobody in silence."""
+    found = []
+    for source in sources or ():
+        names = [source, os.path.abspath(os.path.expanduser(source))]
+        known = [name for name in names if len(index.find(SearchFilter(sources=[name])))]
+        if not known:
+            raise ConfigError(f'nobody in the index is of the file {source}')
+        found += known
+    return found or None
+
+
+def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter:
+    """Put the conditions into a filter. One on time is for times of its own clock alone."""
+    given = search_filter(index.contents(), args.camera, args.time_from, args.before)
+    after, before = given.time_from, given.time_to
+    if after is not None and before is None and not is_date(after):
+        given = replace(given, time_to=math.nextafter(DATES_FROM, 0))
+    else:
+        given = replace(given, time_to=None)
+    if before is not None and after is None and is_date(before):
+        given = replace(given, time_from=DATES_FROM)
+    if args.keep_days is not None:
+        before = older_than(index, args.keep_days).gone_before
+    return replace(given, gone_before=before, sources=known_sources(index, args.source))
 
 
 def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     """Find who is meant, shape (n,)."""
     if args.before is not None and args.keep_days is not None:
         raise ConfigError('either --before or --keep-days may be given, not both')
-    before = None if args.before is None else parse_time(args.before)
-    if args.keep_days is not None:
-        before = older_than(index, args.keep_days).gone_before
-    after = None if args.time_from is None else parse_time(args.time_from)
-    where = SearchFilter(args.camera, after, None, args.source, gone_before=before)
-    rows = [*(args.rows or ()), *(read_hits(args.person) if args.person else ())]
-    if bool(rows) != where.passes_all:
+    where = chosen_filter(index, args)
+    if bool(args.rows or args.person) != where.passes_all:
         raise ConfigError(
             'either --person or --rows must be given, or at least one of --source, --camera, '
             '--from, --before and --keep-days'
         )
-    if not rows:
-        return index.find(where)
-    return index.same_tracks(rows) if args.tracks else np.unique(rows)
+    if where.passes_all:
+        hits = read_hits(args.person, index) if args.person else ()
+        rows = [*(args.rows or ()), *hits]
+        return index.same_tracks(rows) if args.tracks else np.unique(np.array(rows, np.int64))
+    return index.find(where)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,9 +74,18 @@ class Stranger:
     share: float
 
 
-def counts_of(looks: Looks, fused: bool = True) -> PairCounts:
-    """Count the pairs that footage knows by itself, as building an index does."""
-    return count_pairs(looks.frames, looks.tracks, looks.embeddings, looks.times, fused=fused)
+def counts_of(looks: Looks, **options: Any) -> PairCounts:
+    """Count the pairs that footage knows by itself, as building an index does.
+
+    Args:
+        looks: Of one footage.
+        options: Of :func:`~mmclsa.evaluation.functional.count_pairs`.
+
+    Returns:
+        The counts.
+    """
+    columns = looks.frames, looks.tracks, looks.embeddings, looks.times
+    return count_pairs(*columns, **options)
 
 
 def pair_kinds(looks: Looks) -> list[PairKind]:
@@ -87,7 +97,8 @@ def pair_kinds(looks: Looks) -> list[PairKind]:
     Returns:
         A look beside a sighting, as it is, as if learnt from pairs of single
         looks, and normalised by its similarity to all; two sightings, as they
-        are and normalised by those who are seen together.
+        are, and normalised by those who are seen together (as people are
+        grouped) or by all (as an index is searched from its rows).
     """
     pairs, counts = compare_looks(looks), counts_of(looks)
     asked = pairs.searched
@@ -95,14 +106,21 @@ def pair_kinds(looks: Looks) -> list[PairKind]:
     alike, people, apart = _sighting_pairs(looks)
     return [
         PairKind('look and sighting', one, same, counts),
-        PairKind('look and sighting, learnt from single looks', one, same, counts_of(looks, False)),
-        PairKind('look and sighting, normalised', _by_row(pairs, counts)[asked], same, counts),
-        PairKind('two sightings', alike, people, counts),
         PairKind(
-            'two sightings, normalised',
-            normalise_scores(alike, alike[apart], counts.different),
-            people,
-            counts,
+            'look and sighting, learnt from single looks', one, same, counts_of(looks, fused=False)
+        ),
+        PairKind(
+            'look and sighting, normalised by the look', _by_row(pairs, counts)[asked], same, counts
+        ),
+        PairKind('two sightings', alike, people, counts),
+        *(
+            PairKind(
+                f'two sightings, normalised by {name}',
+                normalise_scores(alike, cohort, counts.different),
+                people,
+                counts,
+            )
+            for name, cohort in (('those seen at once', alike[apart]), ('all', alike))
         ),
     ]
 

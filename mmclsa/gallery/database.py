@@ -105,7 +105,6 @@ class Database:
                     connection.execute(statement)
                 connection.execute('UPDATE manifest SET content = ?', (content,))
             self.look_at_tables()
-            self.shrink()
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,9 @@ class GalleryIndex(IndexReader):
         if lock is not None:
             with index._replacing_files():
                 index._finish_deletion()
+                # What a killed process had still to give back; a full disk is no hindrance.
+                with suppress(sqlite3.Error):
+                    database.shrink()
         return index
 
     def add(
@@ -185,19 +189,29 @@ class GalleryIndex(IndexReader):
         start = self._records.append(rows, self._backend.append(vectors, rows), shard)
         self._records.extras.append(start, pictures, frames, shard or '', pairs)
 
-    def commit(self) -> None:
+    def commit(self, tracks: Mapping[int, int] | None = None) -> None:
         """Make everything added durable, all at once.
+
+        Args:
+            tracks: Track numbers that rows get with it in place of theirs, by
+                row, committed or not: of people who turn out to be of one track.
 
         Raises:
             ConfigError: If the index was not opened for writing.
+            DataError: If there is no such row.
             UserError: If the disk is full or fails. The index on disk is as
                 before then, and what was added is still to be committed.
         """
         self._require_writable()
-        if self._records.changed:
+        self._check_rows(list(tracks or {}))
+        if self._records.changed or tracks:
             with reporting_write_errors(self._folder):
                 self._backend.flush()
-                self._take_over(self._records.commit(self._manifest))
+                self._take_over(self._records.commit(self._manifest, tracks, self._code_of))
+
+    def _code_of(self, row: int) -> np.ndarray:
+        (place,) = self._records.numbers.places(np.array([row])).tolist()
+        return self._backend.codes(place, place + 1)[0]
 
     def optimize(self) -> None:
         """Commit, and build what makes searching fast.
@@ -258,6 +272,7 @@ class GalleryIndex(IndexReader):
                 self._records.delete(gone, left, units)
                 self._take_over(left)
                 self._finish_deletion()
+                self._database.shrink(len(gone) / (len(self) + len(gone)))
         elif units:
             with reporting_write_errors(self._folder):
                 self._records.delete(gone, self._manifest, units)
@@ -285,7 +300,6 @@ class GalleryIndex(IndexReader):
         self._backend.erase(doomed)
         if len(doomed):
             self._records.forget_doomed()
-        self._database.shrink(len(doomed) / max(1, len(self) + len(doomed)))
 
 
 def _checked_crops(crops: Sequence[bytes] | None, count: int) -> list[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, cast
@@ -93,6 +93,7 @@ class RecordStore:
     def _forget_pending(self) -> None:
         self._masks: dict[SearchFilter, np.ndarray] = {}
         self._pending: list[tuple[Any, ...]] = []
+        self._codes: list[bytes] = []
         self._units: set[str] = set()
         self.extras.forget_pending()
 
@@ -128,16 +129,24 @@ class RecordStore:
         """
         start = self.numbers.next_row + len(self._pending)
         self._pending += ((*record, checksum(record, code)) for record, code in zip(records, codes))
+        self._codes += (code.tobytes() for code in codes)  # a view may move
         self._masks.clear()
         if shard is not None:
             self._units.add(shard)
         return start
 
-    def commit(self, manifest: Manifest) -> Manifest:
+    def commit(
+        self,
+        manifest: Manifest,
+        tracks: Mapping[int, int] | None = None,
+        codes: Callable[[int], np.ndarray] | None = None,
+    ) -> Manifest:
         """Write what is not yet committed, all at once.
 
         Args:
             manifest: The manifest so far.
+            tracks: Rows, committed or not, that are of another track now.
+            codes: Gives the stored embedding of a committed row.
 
         Returns:
             The one that is written with it.
@@ -146,6 +155,7 @@ class RecordStore:
             sqlite3.Error: If it cannot be written.
         """
         count, start = len(self._pending), manifest.next_row
+        changed = self._rename(tracks or {}, codes)
         new = replace(manifest, people=manifest.people + count, next_row=start + count)
         names = {text for values in self._pending for text in (values[0], values[8])}
         with self._database.transaction() as connection:
@@ -161,11 +171,32 @@ class RecordStore:
                 ),
             )
             connection.executemany('INSERT INTO units VALUES (?)', ((u,) for u in self._units))
+            connection.executemany(
+                'UPDATE people SET track_id = ?, checksum = ? WHERE row = ?', changed
+            )
             self.extras.write(connection)
             connection.execute('UPDATE manifest SET content = ?', (new.dump(),))
         self.numbers = self.numbers.grown(count)
         self._forget_pending()
         return new
+
+    def _rename(
+        self, tracks: Mapping[int, int], codes: Callable[[int], np.ndarray] | None
+    ) -> list[tuple[int, int, int]]:
+        """Give rows other tracks: at once those not committed, and what to write for the others."""
+        start, changed = self.numbers.next_row, []
+        records = self.get(np.array([row for row in tracks if row < start], np.int64))
+        for row, track in tracks.items():
+            if row < start:
+                assert codes is not None  # for mypy: only those without committed rows need none
+                values = encode_record(replace(records[row], track_id=track))
+                changed.append((track, checksum(values, codes(row)), row))
+            else:
+                record = decode_record(self._pending[row - start][:-1])
+                values = encode_record(replace(record, track_id=track))
+                code = self._codes[row - start]
+                self._pending[row - start] = (*values, checksum(values, code))
+        return changed
 
     def publish(self, manifest: Manifest) -> None:
         """Write the manifest alone.

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmclsa.inference.boxes import check_boxes
+    from mmclsa.inference.boxes import as_boxes, check_boxes
     from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.inference.inferencer import PersonSearchInferencer
     from mmclsa.inference.limits import search_filter
@@ -36,6 +36,7 @@ __all__ = [
     'PersonGroup',
     'PersonSearchInferencer',
     'QueryPerson',
+    'as_boxes',
     'calibration_of',
     'check_boxes',
     'choose_first',
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    'boxes': ('check_boxes',),
+    'boxes': ('as_boxes', 'check_boxes'),
     'from_index': ('embedder_of_index',),
     'inferencer': ('PersonSearchInferencer',),
     'limits': ('search_filter',),

@@ -16,7 +16,7 @@ from mmclsa.structures import PairCounts
 
 __all__ = ['IndexCalibration', 'calibration_of', 'with_probabilities']
 
-_COHORT = 1000  # rows of an index that stand for all
+_COHORT = 256  # rows of an index that stand for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class IndexCalibration:
 
 
 _KNOWN: WeakKeyDictionary[IndexReader, tuple[str, IndexCalibration]] = WeakKeyDictionary()
+_COHORTS: WeakKeyDictionary[IndexReader, tuple[str, np.ndarray]] = WeakKeyDictionary()
 
 
 def calibration_of(index: IndexReader) -> IndexCalibration:
@@ -52,39 +53,54 @@ def calibration_of(index: IndexReader) -> IndexCalibration:
     return known[1]
 
 
-def with_probabilities(
-    index: IndexReader, feature: np.ndarray, hits: Sequence[Hit], single_look: bool
-) -> list[Hit]:
+def with_probabilities(index: IndexReader, hits: Sequence[Hit], single_look: bool) -> list[Hit]:
     """Say of hits how probable each is the right person.
 
     Args:
         index: The index that they are of.
-        feature: Of the query, shape (D,), a unit vector.
-        hits: What was found for it.
-        single_look: Whether it describes one look, as a query picture does. A
-            mean of several is more similar to everybody; how much more, up to
-            1000 rows of the index tell.
+        hits: What was found for a query.
+        single_look: Whether the query is one look, as a query picture is. A
+            mean of several is more similar to everybody, as the rows of an
+            index of sightings are to each other; these tell how much more.
 
     Returns:
         The hits with their probabilities; None where the index has too few
-        pairs, or too few people for a query of several looks.
+        pairs, or too few rows for a query of several looks.
     """
     learnt = calibration_of(index)
     if learnt.calibration is None or not hits:
         return list(hits)
     similarities = np.array([hit.similarity for hit in hits])
     if not single_look:
-        if len(index) < MIN_COHORT:
+        cohort = _cohort(index)
+        if len(cohort) < MIN_COHORT:
             return list(hits)
-        similarities = normalise_scores(
-            similarities, _cohort(index, feature), learnt.counts.different
-        )
+        similarities = normalise_scores(similarities, cohort, learnt.counts.different)
     probabilities = learnt.calibration.probability(similarities)
     return [replace(hit, probability=float(p)) for hit, p in zip(hits, probabilities)]
 
 
-def _cohort(index: IndexReader, feature: np.ndarray) -> np.ndarray:
-    """Compare a query with rows evenly spread over an index."""
+def _cohort(index: IndexReader) -> np.ndarray:
+    """Compare rows of other tracks, evenly spread over an index, with each other."""
+    known = _COHORTS.get(index)
+    if known is None or known[0] != index.generation:
+        known = index.generation, _similarities_of_others(index)
+        _COHORTS[index] = known
+    return known[1]
+
+
+def _similarities_of_others(index: IndexReader) -> np.ndarray:
     rows = index.rows()
-    chosen = np.linspace(0, len(rows) - 1, min(len(rows), _COHORT)).round().astype(np.int64)
-    return index.embeddings(rows[chosen]) @ feature
+    if len(rows) < 2:
+        return np.zeros(0)
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _COHORT)).round().astype(np.int64)]
+    vectors = index.embeddings(rows)
+    tracks: dict[tuple[str, int], int] = {}
+    owners = [
+        tracks.setdefault((record.source, record.track_id), len(tracks))
+        if record.track_id >= 0
+        else -1 - place
+        for place, record in enumerate(index.records(rows))
+    ]
+    others = np.triu(np.array(owners)[:, None] != np.array(owners), 1)
+    return (vectors @ vectors.T)[others]

@@ -11,7 +11,6 @@ from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import k_reciprocal_distances
 from mmclsa.evaluation.functional.calibration import MIN_PAIRS
 from mmclsa.evaluation.functional.feedback import refine_query
-from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT
 from mmclsa.gallery import Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder
 from mmclsa.gallery.index_reader import IndexReader
@@ -191,8 +190,7 @@ def rank_people(
             and they and their sightings are left out.
         left_out: Rows to leave out with their sightings, for no other effect.
         looks: How many looks ``feature`` is the mean of, for the probability
-            alone: with several, that is counted from how similar the rest of
-            the index is.
+            alone: of several, a higher similarity means the same.
 
     Returns:
         The hits, best first; fewer than ``topk`` only if there are fewer.
@@ -224,7 +222,7 @@ def rank_people(
         if len(kept) >= topk or len(found) < depth or depth >= _MAX_DEPTH:
             break
         depth *= 4
-    hits = with_probabilities(index, feature, kept[:topk], looks == 1)
+    hits = with_probabilities(index, kept[:topk], looks == 1)
     return hits if min_probability is None else _probable(index, hits, min_probability)
 
 
@@ -255,8 +253,8 @@ def _check_probability(index: IndexReader, min_probability: float) -> None:
 def _probable(index: IndexReader, hits: list[Hit], min_probability: float) -> list[Hit]:
     if any(hit.probability is None for hit in hits):
         raise ConfigError(
-            f'min_probability with a query of several looks needs an index of {MIN_COHORT} rows '
-            f'at least, but {index.path} has {len(index)}'
+            f'min_probability with a query of several looks needs an index of more people than '
+            f'the {len(index)} rows of {index.path}'
         )
     return [hit for hit in hits if hit.probability is None or hit.probability >= min_probability]
 

@@ -25,8 +25,8 @@ __all__ = ['VideoReader']
 _ASSUMED_FPS = 25.0  # of a video that does not tell its own
 _MOST_FPS = 1e5
 _POS_MSEC = 0  # cv2.CAP_PROP_POS_MSEC: OpenCV is imported when it is needed
-# To decode so many frames takes no longer than to seek, which begins at a key frame.
-_NEAR = 50
+# To decode so many frames takes about as long as to seek, which begins at a key frame.
+_NEAR = 100
 # So many frames at the start must come when the packets say: some decoders give
 # the first ones at other times, or not at all.
 _PROVEN = 8
@@ -181,19 +181,20 @@ class VideoReader:
 
     def _seek(self, frame: int) -> bool:
         """Come to a frame; False if the video ends before it."""
-        far = frame > _NEAR and not 0 <= frame - self.position <= _NEAR
-        if (far and not self._jump(frame)) or frame < self.position:
+        if frame > _NEAR and not 0 <= frame - self.position <= _NEAR:
+            self._jump(frame)
+        if frame < self.position:
             self.close()  # the next to be opened begins at the start
         capture = self._opened()
         while self.position < frame and self._grab(capture):
             pass
         return self.position == frame
 
-    def _jump(self, frame: int) -> bool:
-        """Send the decoder to a frame; False if it has not come there for certain."""
+    def _jump(self, frame: int) -> None:
+        """Send the decoder to a frame, if it comes there for certain."""
         times = self._times
         if times is None or frame >= len(times) or not self._agrees(times):
-            return False
+            return  # it is where it was, or a few frames on
         capture = self._opened()
         for before in _BEFORE:
             self.time = -1.0  # of no frame
@@ -201,12 +202,11 @@ class VideoReader:
             came_to = number_at(times, self.time) if self._grab(capture) else None
             if came_to is not None and came_to < frame:
                 self.position = came_to + 1
+                while self.position < frame and self._grab(capture):
+                    pass
                 break
-        else:
-            return False
-        while self.position < frame and self._grab(capture):
-            pass
-        return self.position == frame and number_at(times, self.time) == frame - 1
+        if self.position != frame or number_at(times, self.time) != frame - 1:
+            self.close()
 
     def _agrees(self, times: np.ndarray) -> bool:
         """Tell whether frames so far came when the packets say."""

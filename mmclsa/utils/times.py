@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['format_time', 'is_date', 'parse_time']
+__all__ = ['DATES_FROM', 'format_time', 'is_date', 'parse_time']
 
-# Seconds since 1970 are years away from the seconds since a video's start.
-_EPOCH_FROM = 10 * 365 * 86400
+#: Seconds since 1970 are years away from the seconds since a video's start.
+DATES_FROM = 10 * 365 * 86400
 
 
 def parse_time(text: str) -> float:
@@ -63,7 +63,7 @@ def is_date(seconds: float) -> bool:
         >>> is_date(3723.0), is_date(1244721600.0)
         (False, True)
     """
-    return seconds >= _EPOCH_FROM
+    return seconds >= DATES_FROM
 
 
 def format_time(seconds: float) -> str:

@@ -80,7 +80,8 @@ class TestStudy:
             calibration = fit_calibration(kind.counts)
             values = calibration.probability(kind.similarities)
             errors[kind.name] = measure_reliability(values, kind.same).brier
-        assert errors['two sightings, normalised'] < errors['two sightings']
+        for cohort in ('those seen at once', 'all'):
+            assert errors[f'two sightings, normalised by {cohort}'] < errors['two sightings']
         single = errors['look and sighting, learnt from single looks']
         assert errors['look and sighting'] < single
 

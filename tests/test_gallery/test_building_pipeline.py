@@ -20,7 +20,6 @@ from mmclsa.gallery.building import (
 from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.test_gallery.fakes import FakeEmbedder
 
-
 DETECTIONS = SourceOptions(unit='detection')
 
 

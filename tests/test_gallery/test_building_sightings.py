@@ -55,7 +55,8 @@ def same_results(one, other) -> bool:
             for a, b in zip(one.behind, other.behind)
         )
         and (one.pairs is other.pairs is None)
-        or np.array_equal(one.pairs.same, other.pairs.same)
+    ) or (
+        np.array_equal(one.pairs.same, other.pairs.same)
         and np.array_equal(one.pairs.different, other.pairs.different)
     )
 
@@ -184,7 +185,7 @@ class TestCrops:
             result = result_of(video, options)
             assert len(result.crops) == len(result.scores)
             for frame, box, jpeg in zip(result.frames.tolist(), result.boxes, result.crops):
-                x1, y1, x2, y2 = box.astype(int) + [4, 4, -4, -4]
+                x1, y1, x2, y2 = (box + np.array([4, 4, -4, -4])).astype(int)
                 shown = self.read(jpeg)[8:-8, 8:-8].mean(axis=(0, 1))
                 expected = pictures[frame][y1:y2, x1:x2].mean(axis=(0, 1))
                 assert np.abs(shown - expected).max() < 6

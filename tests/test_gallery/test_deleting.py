@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -234,6 +235,51 @@ class TestTool:
         with GalleryIndex.open(index) as opened:
             assert opened.rows().tolist() == sorted(set(range(600)) - {2, 8})
 
+    def test_hits_of_another_index(self, run_tool_to_its_error, index, people, tmp_path):
+        """Their rows are other people here."""
+        results = tmp_path / 'results.json'
+        hits = [{'row': row, 'source': people.records[row].source, 'frame': row} for row in (8, 2)]
+        hits[1]['frame'] = 3
+        results.write_text(json.dumps({'hits': hits}))
+        said = run_tool_to_its_error(TOOL, index, '--person', results)
+        assert 'is of another index: row 2 is été 2/clip.mp4, frame 3 there' in said
+        assert manifest_of(index).people == 600
+
+    def test_a_file_as_one_types_it(self, run_tool_here, folder, people, tmp_path, monkeypatch):
+        """The index has whole paths."""
+        whole = [replace(r, source=str(tmp_path / r.source)) for r in people.records[:50]]
+        with GalleryIndex.create(folder, MODEL) as index:
+            index.add(people.vectors[:50], whole)
+            index.commit()
+        monkeypatch.chdir(tmp_path)
+        said = run_tool_here(TOOL, folder, '--source', 'été 2/clip.mp4')
+        assert '10 people were deleted, 40 are left' in said
+
+    @pytest.mark.parametrize(
+        ('options', 'goes'),
+        [
+            (['--before', '2009-06-11'], lambda row: 20 <= row < 30),
+            (['--from', '2009-06-11'], lambda row: row >= 30),
+            (['--from', '10'], lambda row: 10 <= row < 20),
+            (['--before', '10'], lambda row: 0 < row < 10),
+            (['--from', '5', '--before', '10'], lambda row: 5 <= row < 10),
+        ],
+    )
+    def test_dates_and_times_of_videos_in_one_index(
+        self, run_tool_here, folder, people, options, goes
+    ):
+        """Seconds since a video's start are not before a date."""
+        date = 1244678400.0
+        times = [*range(20), *(date - 1 - n for n in range(10)), *(date + n for n in range(10))]
+        records = [replace(r, time=float(t)) for r, t in zip(people.records, times)]
+        records[0] = replace(records[0], time=float('nan'))
+        with GalleryIndex.create(folder, MODEL) as index:
+            index.add(people.vectors[:40], records)
+            index.commit()
+        run_tool_here(TOOL, folder, *options)
+        with GalleryIndex.open(folder) as index:
+            assert index.rows().tolist() == [row for row in range(40) if not goes(row)]
+
     @pytest.mark.parametrize(
         ('options', 'word'),
         [
@@ -243,6 +289,9 @@ class TestTool:
             (['--person', 'nowhere.json'], 'nowhere.json'),
             (['--before', 'noon'], 'noon'),
             (['--keep-days', '3'], 'not dates'),
+            (['--before', '2024-05-01'], 'a time since the start of the video'),
+            (['--camera', 'cam 9'], 'no camera "cam 9" in the index, which has'),
+            (['--source', 'été 9/clip.mp4'], 'nobody in the index is of the file été 9/clip.mp4'),
             (['--keep-days', '3', '--before', '301'], 'not both'),
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sqlite3
 import zlib
 from dataclasses import replace
 
@@ -121,6 +122,27 @@ def test_a_large_database_is_written_anew_only_if_it_is_worth_it(
         assert not any(present(folder, crop_of(row)[5:200]) for row in (0, 5))
         index.delete(range(10, 100))
         assert (folder / 'index.sqlite').stat().st_size < 0.8 * size
+
+
+def test_the_next_writer_gives_back_what_a_killed_one_did_not(folder, people, records, monkeypatch):
+    build(folder, people, records)
+    size = (folder / 'index.sqlite').stat().st_size
+    with GalleryIndex.open(folder, writable=True) as index, monkeypatch.context() as patch:
+        patch.setattr('mmclsa.gallery.database.Database.shrink', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            index.delete(range(100))
+    assert (folder / 'index.sqlite').stat().st_size == size
+    with monkeypatch.context() as patch:  # the disk is full, which is no reason not to open
+        patch.setattr('mmclsa.gallery.database.Database.shrink', say_that_it_is_full)
+        GalleryIndex.open(folder, writable=True).close()
+    GalleryIndex.open(folder, writable=True).close()
+    assert (folder / 'index.sqlite').stat().st_size < 0.7 * size
+    with GalleryIndex.open(folder) as index:
+        check(index, records, [*range(100, 200)], [0, 70, 71])
+
+
+def say_that_it_is_full(*_):
+    raise sqlite3.OperationalError('database or disk is full')
 
 
 def present(folder, content: bytes) -> bool:

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.evaluation.functional import fit_calibration, group_people, refine_query
+from mmclsa.evaluation.functional import (
+    fit_calibration,
+    group_people,
+    normalise_scores,
+    refine_query,
+)
 from mmclsa.inference import (
     GalleryHits,
     QueryPerson,
@@ -71,18 +76,38 @@ class TestProbabilities:
         assert learnt.calibration.num_same == 2000
 
     def test_of_several_looks_is_on_the_scale_of_single_ones(self, tmp_path):
-        """Everybody is alike to a mean of many looks; a raw cosine would be taken for a match."""
+        """Means of many looks are alike, all of them: raw cosines would be taken for matches."""
         rng = np.random.default_rng(2)
         common = 2.5 * unit(rng.normal(size=DIMS))
         vectors = unit(common + unit(rng.normal(size=(60, DIMS))))
-        pairs = made_up_pairs(0.7, 0.1)
-        with make_sightings(tmp_path / 'i', vectors, pairs) as index:
-            query = unit(common)
-            single = rank_people(index, query, 60)
-            several = rank_people(index, query, 60, looks=5)
-        assert min(hit.probability for hit in single) > 0.9  # a cosine of 0.9, all of them
+        vectors[1] = unit(vectors[0] + 0.05 * vectors[2])
+        with make_sightings(tmp_path / 'i', vectors, made_up_pairs(0.7, 0.1)) as index:
+            single = rank_people(index, vectors[0], 59, left_out=[0])
+            several = rank_people(index, vectors[0], 59, left_out=[0], looks=10)
+        assert min(hit.probability for hit in single) > 0.9  # cosines of 0.8 and more
         assert np.median([hit.probability for hit in several]) < 0.3
+        assert several[0].row == 1
+        assert several[0].probability > 0.9
         assert rows(single) == rows(several)
+
+    def test_rows_of_one_track_do_not_count_as_others(self, tmp_path):
+        """Each of four people has ten rows that are nearly the same."""
+        rng = np.random.default_rng(3)
+        faces = unit(rng.normal(size=(4, DIMS)))
+        vectors = unit(faces[np.arange(40) // 10] + 0.02 * rng.normal(size=(40, DIMS)))
+        tracks = [row // 10 for row in range(40)]
+        pairs = made_up_pairs()
+        with make_sightings(tmp_path / 'i', vectors, pairs, track_id=tracks) as index:
+            found = rank_people(index, vectors[0], 40, unit='frame', looks=2)
+            similarities = vectors @ vectors.T
+        others = similarities[np.not_equal.outer(tracks, tracks)]
+        expected = normalise_scores(
+            np.array([hit.similarity for hit in found]), others, pairs.different
+        )
+        calibration = fit_calibration(pairs)
+        assert np.allclose(
+            [hit.probability for hit in found], calibration.probability(expected), atol=0.02
+        )
 
     def test_least_probability(self, tmp_path, vectors):
         with make_sightings(tmp_path / 'i', vectors, made_up_pairs()) as index:
@@ -101,10 +126,10 @@ class TestProbabilities:
                 rank_people(index, vectors[0], min_probability=1.5)
 
     def test_few_rows_and_several_looks(self, tmp_path, vectors):
-        with make_sightings(tmp_path / 'i', vectors[:6], made_up_pairs()) as index:
+        with make_sightings(tmp_path / 'i', vectors[:4], made_up_pairs()) as index:
             assert rank_people(index, vectors[0])[0].probability is not None
             assert rank_people(index, vectors[0], looks=2)[0].probability is None
-            with pytest.raises(ConfigError, match=r'10 rows at least, but .* has 6'):
+            with pytest.raises(ConfigError, match='more people than the 4 rows'):
                 rank_people(index, vectors[0], looks=2, min_probability=0.5)
 
     def test_is_learnt_anew_when_the_index_grows(self, tmp_path, vectors):

@@ -16,33 +16,51 @@ from tests.helpers import run_python
 
 #: Lets nothing of PyTorch or OpenMMLab be imported by what comes behind it.
 WALL = """
-import json, runpy, sys
+import contextlib, io, json, runpy, sys
 FRAMEWORKS = {'torch', 'mmengine', 'mmcv', 'mmdet'}
 class Wall:
     def find_spec(self, name, path=None, target=None):
         if name.partition('.')[0] in FRAMEWORKS:
             raise ModuleNotFoundError(f'No module named {name!r}', name=name)
 sys.meta_path.insert(0, Wall())
+
+def run(tool, *args):
+    sys.argv, said = [tool, *map(str, args)], io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            runpy.run_path(f'tools/{tool}.py', run_name='__main__')
+        except SystemExit as ended:
+            return ended.code, said.getvalue()
 """
-IN_PYTHON = """
+ALL = """
+from pathlib import Path
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import build_gallery, plan_units
 from mmclsa.inference import choose_queries, search
 from mmclsa.inference.onnx import OnnxSearcher
 
-graphs, footage, index_dir, out = sys.argv[1:]
+graphs, footage, work = map(Path, sys.argv[1:])
+kept, made = work / 'kept', work / 'made'
 searcher = OnnxSearcher(graphs, threads=1)
-with GalleryIndex.create(index_dir, searcher.fingerprint) as index:
+with GalleryIndex.create(kept, searcher.fingerprint) as index:
     build_gallery(index, searcher, plan_units([footage]))
-queries = choose_queries(searcher, f'{footage}/1.png', people=1)
-kept = search(searcher, queries, index_dir, topk=2)
+query = footage / '1.png'
+queries = choose_queries(searcher, query, people=1)
+hits = search(searcher, queries, kept, topk=2)
 thrown_away = search(searcher, queries, footage, topk=2)
-files = [path.name for path in kept.save(out)]
-print(json.dumps([kept.to_dict(), thrown_away.to_dict(), kept.table(), files]))
-"""
-TOOL = """
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name='__main__')
+files = [path.name for path in hits.save(work / 'saved')]
+
+asking = ('--query', query, '--person', 1, '--topk', 2)
+ran = [
+    run('search_gallery', kept, *asking, '--onnx', graphs, '--out-dir', work / 'found'),
+    run('build_gallery', '--onnx', graphs, footage, '--out', made),
+    run('search_gallery', made, *asking, '--out-dir', work / 'again'),
+]
+of_torch = dict(embedder={'model': {}}, checkpoint='', backend='torch', jobs=[])
+(kept / 'build.json').write_text(json.dumps(of_torch))
+ran.append(run('search_gallery', kept, *asking))
+shown = [hits.to_dict(), thrown_away.to_dict(), repr(hits), files]
+print(json.dumps([shown, ran]))
 """
 
 
@@ -56,44 +74,23 @@ def footage(tmp_path):
 
 
 def test_a_gallery_without_any_framework(exported, footage, tmp_path):
-    graphs, index = exported('crop')[2], tmp_path / 'index'
-    result = run_python('-c', WALL + IN_PYTHON, graphs, footage, index, tmp_path / 'out')
+    result = run_python('-c', WALL + ALL, exported('crop')[2], footage, tmp_path)
     assert result.returncode == 0, result.stderr
-    kept, thrown_away, table, files = json.loads(result.stdout)
-    assert kept['hits'][0]['source'] == str(footage / '1.png')
-    assert kept['hits'][0]['similarity'] == pytest.approx(1, abs=1e-3)
-    assert [hit['box'] for hit in kept['hits']] == [hit['box'] for hit in thrown_away['hits']]
+    (hits, thrown_away, table, files), ran = json.loads(result.stdout)
+    assert hits['hits'][0]['source'] == str(footage / '1.png')
+    assert hits['hits'][0]['similarity'] == pytest.approx(1, abs=1e-3)
+    assert [hit['box'] for hit in hits['hits']] == [hit['box'] for hit in thrown_away['hits']]
     assert '1.png' in table
     assert files[:2] == ['results.json', 'rank_list.png']
 
-    searching = (index, '--query', footage / '1.png', '--person', 1, '--topk', 2)
-    tool = (WALL + TOOL, 'tools/search_gallery.py', *searching)
-    result = run_python('-c', *tool, '--onnx', graphs, '--out-dir', tmp_path / 'found')
-    assert result.returncode == 0, result.stderr
-    found = json.loads((tmp_path / 'found' / 'results.json').read_text())
-    assert found['hits'] == kept['hits']
-
-    by_tool = tmp_path / 'by_tool'
-    build = (WALL + TOOL, 'tools/build_gallery.py', '--onnx', graphs, footage, '--out', by_tool)
-    result = run_python('-c', *build)
-    assert result.returncode == 0, result.stderr
-    assert '3 pictures' in result.stderr
-    searching_it = (WALL + TOOL, 'tools/search_gallery.py', by_tool, *searching[1:])
-    result = run_python('-c', *searching_it, '--out-dir', tmp_path / 'again')
-    assert result.returncode == 0, result.stderr
-    again = json.loads((tmp_path / 'again' / 'results.json').read_text())
-    assert again['hits'] == kept['hits']
+    assert [code for code, _ in ran] == [0, 0, 0, 2], ran
+    for folder in ('found', 'again'):
+        assert json.loads((tmp_path / folder / 'results.json').read_text())['hits'] == hits['hits']
+    assert '3 pictures' in ran[1][1]
+    assert "No module named 'torch'" in ran[3][1]
+    assert '--onnx' in ran[3][1]
     with pytest.raises(ConfigError, match='exported graphs alone have built the index'):
-        embedder_of_index(by_tool, checkpoint='a.pth')
-
-    (index / 'build.json').write_text(
-        json.dumps(dict(embedder={'model': {}}, checkpoint='', backend='torch', jobs=[]))
-    )
-    result = run_python('-c', *tool)
-    assert result.returncode == 2, result.stderr
-    assert 'Traceback' not in result.stderr
-    assert "No module named 'torch'" in result.stderr
-    assert '--onnx' in result.stderr
+        embedder_of_index(tmp_path / 'made', checkpoint='a.pth')
 
 
 @pytest.mark.parametrize('other', ['config', 'checkpoint', 'device'])

@@ -84,8 +84,9 @@ def check(path: Path, wanted: list[int]) -> None:
 
 
 @pytest.mark.parametrize(('fourcc', 'suffix', 'seeks'), WRITTEN)
-def test_every_codec(tmp_path, counted, fourcc, suffix, seeks):
+def test_every_codec(tmp_path, counted, fourcc, suffix, seeks, monkeypatch):
     path = write(tmp_path / f'a.{suffix}', fourcc)
+    monkeypatch.setattr('mmclsa.media.video._NEAR', 20)
     check(path, [140, 70, 149, 51, 52, 3, 120, 0, 99])
     counted.grabs = 0
     assert VideoReader(path)[140].any()
@@ -97,7 +98,7 @@ def test_a_late_frame_of_a_long_video(tmp_path, counted, frames):
     """Neither a hit nor a unit of a build decodes what lies before it."""
     path = write(tmp_path / 'a.avi', 'MJPG', frames)
     reader = VideoReader(path)
-    for number in (2900, 1700, 2999, 60):
+    for number in (2900, 1700, 2999, 160):
         counted.grabs = 0
         assert reader[number].shape == (64, 96, 3)
         assert counted.grabs < 20
@@ -117,7 +118,9 @@ class TestRatesThatVary:
         pictures = [picture(number) for number in range(len(times))]
         return write_times(folder / 'a', pictures, times.tolist())
 
-    def test_frames(self, tmp_path, write_times):
+    @pytest.mark.parametrize('near', [10, 100])
+    def test_frames(self, tmp_path, write_times, near, monkeypatch):
+        monkeypatch.setattr('mmclsa.media.video._NEAR', near)
         check(self.video(tmp_path, write_times), [100, 60, 137, 96, 97, 5, 136, 70])
 
     def test_few_are_decoded(self, tmp_path, write_times, counted):
@@ -134,8 +137,9 @@ class TestRatesThatVary:
         assert late == [number for number in whole if number >= 90]
 
 
-def test_a_gif(tmp_path):
+def test_a_gif(tmp_path, monkeypatch):
     """Its pictures are differences from those before."""
+    monkeypatch.setattr('mmclsa.media.video._NEAR', 20)
     frames = [Image.fromarray(picture(number)) for number in range(120)]
     path = tmp_path / 'a.gif'
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=100)
@@ -173,6 +177,18 @@ def test_a_decoder_that_comes_out_later_than_it_was_sent(tmp_path, monkeypatch, 
     counted.grabs = 0
     assert np.array_equal(VideoReader(path)[500], expected)
     assert counted.grabs < 60
+
+
+def test_frames_that_the_packets_do_not_have_are_reached_from_where_it_is(tmp_path, counted):
+    """A recording that has grown since, or one that tells no times."""
+    path = write(tmp_path / 'a.avi', 'MJPG', 400)
+    expected = VideoReader(path)[390]
+    reader = VideoReader(path)
+    vars(reader)['_times'] = read_packet_times(str(path))[:200]
+    assert reader[150].any()
+    counted.grabs = 0
+    assert np.array_equal(reader[390], expected)
+    assert counted.grabs == 240
 
 
 def test_a_copy_reads_the_times_again(tmp_path):

@@ -71,7 +71,7 @@ def test_figures_and_diagrams(checkpoints, coco, mot, tmp_path, run_tool_here): 
     )
     assert '# street: 72 looks, 12 tracks of 6 people' in printed
     assert '# yard: 72 looks, 6 tracks of 6 people' in printed
-    for heading in ('ECE', 'TPIR', 'B-cubed', 'rejected x 0.5'):
+    for heading in ('learnt by', 'a third of the track', 'TPIR', 'B-cubed', 'rejected x 0.5'):
         assert printed.count(heading) == 2
     assert 'Share of looks of yard that seem to be found' in printed
     assert 'Share of looks of street that seem to be found' in printed

@@ -40,7 +40,8 @@ QUERY = ('--query', '{picture}', '--person', '1')
 WORK = ('--work-dir', '{work}')
 TRAIN = ('tools/train.py', '{config}', *WORK)
 GIVEN = ('--config', '{config}', '--checkpoint', '{evil}')
-TRUTH = ('--coco', '{truth}', '{folder}', '--annotated-boxes')
+COCO = ('--coco', '{truth}', '{folder}')
+TRUTH = (*COCO, '--annotated-boxes')
 BENCHMARK = ('tools/analysis_tools/benchmark_build.py', '{config}', '{picture}')
 # Every way in which a tool comes to load a checkpoint; {evil} is one.
 COMMANDS = {
@@ -69,6 +70,7 @@ COMMANDS = {
     'page': search('tools/webui.py'),
     'page, given': search('tools/webui.py', *GIVEN),
     'evaluate': search('tools/analysis_tools/eval_gallery.py', *TRUTH),
+    'evaluate tracks': ['tools/analysis_tools/eval_tracks.py', '{config}', '{evil}', *COCO],
     'evaluate, given': search('tools/analysis_tools/eval_gallery.py', *TRUTH, *GIVEN),
     **{
         f'convert, {name}': [

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -41,6 +41,10 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='for what no checkpoint gives (default: 0)'
     )
     parser.add_argument('--out-dir', metavar='DIR', help='save the reliability diagrams')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config, such as model.reid.file=reid.onnx',
+    )  # fmt: skip
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()
@@ -58,6 +62,7 @@ from mmclsa.datasets.file_names import find_files
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.mot import read_mot_sequence
 from mmclsa.datasets.readers.mot_frames import read_seqinfo
+from mmclsa.engine import load_config
 from mmclsa.evaluation.calibration_study import (
     counts_of,
     group_sightings,
@@ -77,6 +82,7 @@ from mmclsa.visualization import draw_reliability, write_picture
 _THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 _RATES = (0.01, 0.1)
 _SEEN = (3, 5, 10)
+_GAPS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _WEIGHTS = (None, 0.0, 0.25, 0.5, 1.0)
 
 
@@ -142,7 +148,10 @@ def read_all(args: argparse.Namespace) -> list[Footage]:
         raise ConfigError(f'--coco-fps must be above 0, but is {args.coco_fps}')
     set_random_seed(args.seed)
     embedder = PersonSearchInferencer(
-        args.config, args.checkpoint, args.device, trust_checkpoint=args.trust_checkpoint
+        load_config(args.config, args.cfg_options),
+        args.checkpoint,
+        args.device,
+        trust_checkpoint=args.trust_checkpoint,
     )
     found = [
         describe(embedder, coco_pictures(json, images), args.coco_fps, Path(json).parent.name)
@@ -172,6 +181,23 @@ def reliability(looks: Looks) -> tuple[str, dict[str, Reliability]]:
             if kind.name == 'look and sighting':
                 curves[method] = measured
     return str(AsciiTable(rows).table), curves
+
+
+def gaps_table(looks: Looks) -> str:
+    """Tell how honest probabilities are by how far apart looks at one person are."""
+    rows = [['looks at one person are apart', 'pairs', 'ECE', 'Brier', 'log loss']]
+    rules = {f'{gap:g} s': dict(min_gap=gap, gap_share=0.0) for gap in _GAPS}
+    kind = pair_kinds(looks)[0]
+    for name, rule in {**rules, 'a third of the track, 1 s at least': {}}.items():
+        counts = counts_of(looks, **rule)
+        calibration = fit_calibration(counts)
+        values = ['too few'] * 3
+        if calibration is not None:
+            measured = measure_reliability(calibration.probability(kind.similarities), kind.same)
+            figures = (measured.ece, measured.brier, measured.log_loss)
+            values = [f'{value:.3f}' for value in figures]
+        rows.append([name, str(int(counts.same.sum())), *values])
+    return str(AsciiTable(rows).table)
 
 
 def open_set_table(looks: Looks) -> str:
@@ -231,6 +257,7 @@ def report(footage: Footage, others: Sequence[Footage], out_dir: str | None) -> 
         raise DataError(f'{footage.name} has too few pairs to learn from')
     table, curves = reliability(looks)
     print(f'\nAre the probabilities honest?\n{table}')
+    print(f'\nHow far apart must looks at one person be?\n{gaps_table(looks)}')
     print(f'\nSearching with the person there and without:\n{open_set_table(looks)}')
     for other in others:
         table_of = strangers_table(looks, other, calibration)

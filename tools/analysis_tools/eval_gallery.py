@@ -1,4 +1,4 @@
-"""Evaluate an index on annotated footage: search for every person in it.
+"""Evaluate an index of detections on annotated footage: search for every person in it.
 
 The queries are the people that the detector finds in a frame, as in
 tools/search_gallery.py, and that are annotated (IoU >= 0.5). With --annotated-boxes,
@@ -174,6 +174,11 @@ def main() -> None:
     truth, order = read_truth(args)
     with GalleryIndex.open(args.index) as index:
         records = index.records()
+        if any(record.stay is not None for record in records):
+            raise ConfigError(
+                f'rows of the index {args.index} are sightings, which have the frame of a query in '
+                'them: build it with --unit detection (eval_tracks.py evaluates sightings)'
+            )
         found = [recognise(record, truth) for record in records]
         moments = np.array([order.get(place_of(record), _ELSEWHERE) for record in records])
         if args.annotated_boxes:

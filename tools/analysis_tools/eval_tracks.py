@@ -9,6 +9,8 @@ Then, how often the right person is first: every detection of an annotated perso
 a query, and the footage without the frames near it (--min-gap), or without its own
 annotated track (--other-tracks), is the gallery. There the rows are detections, or
 sightings whose embeddings are averaged by several weights.
+
+A sighting is whom its best detection shows; in the last column, whom at least a third do.
 """
 
 from __future__ import annotations
@@ -100,11 +102,7 @@ _FPS = 25.0
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """What was found in a video and who is there, in arrays of one row a box.
-
-    ``frames``, ``boxes``, ``scores``, ``embeddings`` and ``quality`` are of the detections;
-    what begins with ``true`` is of the annotation; ``looked_at`` lists the frames.
-    """
+    """What was found in a video, and who is there (``true_...``): a row of each array a box."""
 
     looked_at: np.ndarray
     fps: np.ndarray
@@ -200,11 +198,6 @@ def load_footage(args: argparse.Namespace) -> dict[str, Footage]:
     return footage
 
 
-def link_alone(footage: Footage) -> np.ndarray:
-    """Make each detection a track."""
-    return np.arange(len(footage.frames))
-
-
 def link_mmclsa(footage: Footage) -> np.ndarray:
     """Link as a build does."""
     tracker = Tracker()
@@ -277,7 +270,7 @@ def _assign(cost: np.ndarray, cost_limit: float, **_: Any) -> tuple[float, np.nd
 
 
 TRACKERS: dict[str, Callable[[Footage], np.ndarray]] = {
-    'alone': link_alone,
+    'alone': lambda footage: np.arange(len(footage.frames)),
     'overlap': link_overlap,
     'bytetrack': link_bytetrack,
     'mmclsa': link_mmclsa,
@@ -319,6 +312,9 @@ WEIGHTS: dict[str, Callable[[Footage], np.ndarray]] = {
     'score': lambda footage: footage.scores.astype(float),
     'quality': lambda footage: footage.quality,
 }
+SHOWN = 'quality, a third'
+COLUMNS = ('detections', *WEIGHTS, SHOWN)
+Galleries = dict[str, tuple[np.ndarray, Sequence[Sequence[int]]]]
 
 
 def right_first(
@@ -327,8 +323,8 @@ def right_first(
     """Count queries whose best hit is the same person, and all, by what the rows are."""
     known, ignored = recognise(footage)
     person = np.where(known >= 0, footage.true_people[known], -1)
-    counts = {name: [0, 0] for name in ('detections', *WEIGHTS)}
-    galleries: dict[int, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    counts = {name: [0, 0] for name in COLUMNS}
+    galleries: dict[int, Galleries] = {}
     for query in np.flatnonzero((known >= 0) & ~ignored).tolist():
         own = int(footage.true_tracks[known[query]])
         key = own if args.other_tracks else int(footage.frames[query])
@@ -343,23 +339,26 @@ def right_first(
             galleries[key] = make_galleries(footage, tracks, rows, person)
         for name, (embeddings, people) in galleries[key].items():
             first = int((embeddings @ footage.embeddings[query]).argmax())
-            counts[name][0] += int(people[first] == person[query])
+            counts[name][0] += int(person[query] in people[first])
             counts[name][1] += 1
     return {name: (right, total) for name, (right, total) in counts.items()}
 
 
 def make_galleries(
     footage: Footage, tracks: np.ndarray, rows: np.ndarray, person: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Make rows of detections: embeddings, and who they are (of a sighting, its best detection)."""
-    galleries = {'detections': (footage.embeddings[rows], person[rows])}
+) -> Galleries:
+    """Make rows of detections: embeddings, and who they are."""
+    galleries: Galleries = {'detections': (footage.embeddings[rows], [[p] for p in person[rows]])}
+    parts = [rows[tracks[rows] == track] for track in np.unique(tracks[rows]).tolist()]
+    best = [[person[part[footage.quality[part].argmax()]]] for part in parts]
     for name, weigh in WEIGHTS.items():
-        weights, vectors, people = weigh(footage), [], []
-        for track in np.unique(tracks[rows]).tolist():
-            members = rows[tracks[rows] == track]
-            vectors.append(fuse_embeddings(footage.embeddings[members], weights[members]))
-            people.append(person[members[footage.quality[members].argmax()]])
-        galleries[name] = (np.stack(vectors), np.array(people))
+        weights = weigh(footage)
+        vectors = [fuse_embeddings(footage.embeddings[part], weights[part]) for part in parts]
+        galleries[name] = (np.stack(vectors), best)
+    shown = [
+        [who for who in person[part] if (person[part] == who).mean() >= 1 / 3] for part in parts
+    ]
+    galleries[SHOWN] = (galleries['quality'][0], shown)
     return galleries
 
 
@@ -369,7 +368,7 @@ def main() -> None:
     footage = load_footage(args)
     figures: dict[str, Any] = {}
     table = [['', 'every', *args.trackers, 'tracks, detections']]
-    first = [['right first', 'every', 'queries', 'detections', *WEIGHTS]]
+    first = [['right first', 'every', 'queries', *COLUMNS]]
     totals = dict.fromkeys(args.trackers, IdentityScore())
     for name, whole in footage.items():
         for every in args.every:

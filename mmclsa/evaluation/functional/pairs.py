@@ -18,17 +18,18 @@ def count_pairs(
     *,
     fused: bool = True,
     min_gap: float = 1.0,
+    gap_share: float = 1 / 3,
     per_track: int = 16,
     per_frame: int = 8,
 ) -> PairCounts:
     """Count how similar looks of one person are, and those of two.
 
     Convention:
-        Two looks at one track are of one person, and count if a third of the
-        track's duration lies between them, and ``min_gap`` seconds at least:
-        neighbouring frames are nearly the same picture. (Of 1 s to 16 s and
-        this rule, it gave the best probabilities on PETS: docs/probability.md.)
-        Two looks at one frame are of two people. With ``fused`` the
+        Two looks at one track are of one person, and count if ``gap_share`` of
+        the track's duration lies between them, and ``min_gap`` seconds at
+        least: neighbouring frames are nearly the same picture. (On PETS a third
+        was as honest as the best fixed time, 8 to 16 s, which short tracks do
+        not have: docs/probability.md.) Two looks at one frame are of two people. With ``fused`` the
         second look is what an index of sightings holds, the mean of a track:
         of its detections that are so far away, or of the whole other track.
         Of a track at most ``per_track`` looks ask, evenly spread, and each
@@ -42,6 +43,7 @@ def count_pairs(
         times: Seconds, shape (n,). One that is NaN is far from no other.
         fused: Compare with means of tracks; False: with single detections.
         min_gap: Least seconds between two looks at one person.
+        gap_share: Least share of their track's duration between them, in [0, 1].
         per_track: Looks at a track that ask.
         per_frame: Others that a look is compared with.
 
@@ -66,10 +68,12 @@ def count_pairs(
     lengths = np.diff([*starts, len(known)])
     tracks = np.repeat(np.arange(len(starts)), lengths)
     asking = np.concatenate([s + _spread(n, per_track) for s, n in zip(starts, lengths)])
-    same = [
-        _same(looks[rows], times[rows], _spread(len(rows), per_track), min_gap, fused)
-        for rows in np.split(np.arange(len(known)), starts[1:])
-    ]
+    same = []
+    for rows in np.split(np.arange(len(known)), starts[1:]):
+        # NaN where a time is: fmax passes over it.
+        gap = float(np.fmax(min_gap, gap_share * np.ptp(times[rows])))
+        chosen = _spread(len(rows), per_track)
+        same.append(_same(looks[rows], times[rows], chosen, gap, fused))
     asks, others = _in_one_frame(frames, tracks, asking, per_frame)
     second = normalised(np.add.reduceat(looks, starts))[tracks[others]] if fused else looks[others]
     different = np.einsum('nd,nd->n', looks[asks], second)
@@ -87,15 +91,14 @@ def _spread(count: int, most: int) -> np.ndarray:
 
 
 def _same(
-    looks: np.ndarray, times: np.ndarray, asking: np.ndarray, min_gap: float, fused: bool
+    looks: np.ndarray, times: np.ndarray, asking: np.ndarray, gap: float, fused: bool
 ) -> np.ndarray:
     """Compare looks at one track that are far apart."""
-    min_gap = np.fmax(min_gap, np.ptp(times) / 3)  # NaN where a time is: fmax passes over it
     if not fused:
         looks, times = looks[asking], times[asking]
-        far = np.triu(np.abs(times[:, None] - times) >= min_gap)
+        far = np.triu(np.abs(times[:, None] - times) >= gap)
         return (looks @ looks.T)[far]
-    far = np.abs(times[asking, None] - times) >= min_gap
+    far = np.abs(times[asking, None] - times) >= gap
     means = normalised(far.astype(np.float32) @ looks)
     return np.einsum('nd,nd->n', looks[asking], means)[far.any(axis=1)]
 

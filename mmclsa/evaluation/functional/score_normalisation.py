@@ -8,7 +8,7 @@ from mmclsa.structures import PAIR_BINS
 
 __all__ = ['MIN_COHORT', 'normalise_scores']
 
-#: Fewer others do not show how similar others are. The limit is ours.
+#: Fewer pairs do not show how similar others are. The limit is ours.
 MIN_COHORT = 10
 _QUARTILES = (0.25, 0.5, 0.75)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from mmclsa.gallery import GalleryIndex, GalleryRecord
+from mmclsa.gallery.building.joining import join_tracks
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.spool import Spool, unpack_results
 from mmclsa.gallery.building.unit_result import UnitResult
+from mmclsa.gallery.building.units import Unit
 
 __all__ = ['COMMIT_SECONDS', 'IndexSink']
 
@@ -37,6 +39,8 @@ class IndexSink:
         self.advance = advance
         self._spool = Spool(index.path)
         self._committed = time.monotonic()
+        self._rows = len(index)  # that are committed
+        self._units: list[Unit] = []  # that are not
 
     def take(self, result: UnitResult) -> None:
         """Add a unit; one that is there already is not added again.
@@ -56,7 +60,8 @@ class IndexSink:
                 self._add(result)
                 if self.advance is not None:
                     self.advance(result.num_pictures)
-        self.index.commit()
+        self.index.commit(join_tracks(self.index, self._units, self._rows))
+        self._rows, self._units = len(self.index), []
         for path in spooled:
             path.unlink(missing_ok=True)
         self._committed = time.monotonic()
@@ -78,6 +83,7 @@ class IndexSink:
                 behind=result.behind or None,
                 pairs=result.pairs,
             )
+            self._units.append(result.unit)
 
 
 def _records_of(result: UnitResult) -> list[GalleryRecord]:

@@ -8,6 +8,7 @@ alone, since galleries are built from ONNX graphs too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +16,23 @@ import numpy as np
 from mmclsa.gallery.building.quality import visible_parts
 from mmclsa.structures import FoundPeople
 
-__all__ = ['Tracker', 'link_tracks']
+__all__ = ['Track', 'Tracker', 'assign', 'link_tracks', 'places_of']
 
 _ASSUMED_FPS = 25.0
 _FORBIDDEN = 1e3
 
 # Places are compared in heights of the person, times in seconds.
 _SPREAD, _SPREAD_A_SECOND = 0.5, 0.6  # of a person around the predicted place
-_GROWTH, _GROWTH_A_SECOND = 0.3, 0.1  # of the logarithm of the height
-_REACH, _REACH_A_SECOND = 0.3, 2.0  # nobody walks further
-_PREDICTED = 2.0  # after so long, nobody is expected to have walked on straight
+_GROWTH, _GROWTH_A_SECOND = 0.2, 0.1  # of the logarithm of the height
+_REACH, _REACH_A_SECOND = 0.3, 1.5  # nobody walks further
+_PREDICTED = 3.0  # after so long, nobody is expected to have walked on straight
 _SMOOTHING = 0.5  # of the velocity
-_LEAST_AFFINITY = 1.2  # of nearness (1 = as predicted) and similarity
-_RENEWAL = 0.3  # share of a visible person's detection in the appearance of the track
+_LEAST_AFFINITY = 1.0  # of nearness (1 = as predicted, just now) and similarity
+_RENEWAL = 0.2  # share of a visible person's detection in the appearance of the track
 
 
 @dataclass
-class _Track:
+class Track:
     """A person who was seen of late.
 
     Attributes:
@@ -89,13 +90,13 @@ class Tracker:
         max_gap: ... but never more than these seconds.
     """
 
-    min_similarity: float = 0.5
+    min_similarity: float = 0.4
     max_missed: int = 1
     patience: float = 3.0
     max_gap: float = 10.0
 
     def __post_init__(self) -> None:
-        self._alive: list[_Track] = []
+        self._alive: list[Track] = []
         self._count = 0
 
     def step(self, number: int, time: float, found: FoundPeople) -> np.ndarray:
@@ -111,40 +112,60 @@ class Tracker:
         """
         self._alive = [track for track in self._alive if self._waits(track, number, time)]
         tracks = np.full(len(found.scores), -1, np.int64)
-        places, visible = _places(found.boxes), visible_parts(found.boxes)
-        for i, j in self._assign(time, found.embeddings, places):
+        places, visible = places_of(found.boxes), visible_parts(found.boxes)
+        times = np.full(len(places), time)
+        for i, j in assign(self._alive, times, places, found.embeddings, self.min_similarity):
             track = self._alive[i]
             track.go_on(number, time, places[j], found.embeddings[j], float(visible[j]))
             tracks[j] = track.number
         for j in np.flatnonzero(tracks < 0).tolist():
-            new = _Track(self._count, number, time, places[j], np.zeros(2), found.embeddings[j])
+            new = Track(self._count, number, time, places[j], np.zeros(2), found.embeddings[j])
             self._alive.append(new)
             tracks[j] = self._count
             self._count += 1
         return tracks
 
-    def _waits(self, track: _Track, number: int, time: float) -> bool:
+    def _waits(self, track: Track, number: int, time: float) -> bool:
         gap, missed = time - track.time, number - track.step - 1
         return gap <= self.max_gap and (gap <= self.patience or missed <= self.max_missed)
 
-    def _assign(
-        self, time: float, embeddings: np.ndarray, places: np.ndarray
-    ) -> list[tuple[int, int]]:
-        """Choose pairs of a track and a detection."""
-        from scipy.optimize import linear_sum_assignment  # half a second, and few need it
 
-        if not self._alive or not len(places):
-            return []
-        similarity = np.stack([track.embedding for track in self._alive]) @ embeddings.T
-        nearness, reachable = _compare_places(self._alive, time, places)
-        affinity = nearness + similarity
-        allowed = reachable & (similarity >= self.min_similarity) & (affinity >= _LEAST_AFFINITY)
-        pairs = zip(*linear_sum_assignment(np.where(allowed, -affinity, _FORBIDDEN)))
-        return [(int(i), int(j)) for i, j in pairs if allowed[i, j]]
+def assign(
+    tracks: Sequence[Track],
+    times: np.ndarray,
+    places: np.ndarray,
+    embeddings: np.ndarray,
+    min_similarity: float,
+    allowed: np.ndarray | None = None,
+) -> list[tuple[int, int]]:
+    """Choose pairs of a track and a person, each at most once.
+
+    Args:
+        tracks: The tracks.
+        times: When each person is seen, shape (n,).
+        places: Where, as :func:`places_of` gives it, shape (n, 4).
+        embeddings: What they look like, shape (n, D).
+        min_similarity: Of a pair, at least.
+        allowed: Which pairs there may be, shape (tracks, n); None for all.
+
+    Returns:
+        Pairs of numbers.
+    """
+    from scipy.optimize import linear_sum_assignment  # half a second, and few need it
+
+    if not tracks or not len(places):
+        return []
+    similarity = np.stack([track.embedding for track in tracks]) @ embeddings.T
+    nearness, reachable = _compare_places(tracks, times, places)
+    affinity = nearness + similarity
+    fits = reachable & (similarity >= min_similarity) & (affinity >= _LEAST_AFFINITY)
+    fits = fits if allowed is None else fits & allowed
+    pairs = zip(*linear_sum_assignment(np.where(fits, -affinity, _FORBIDDEN)))
+    return [(int(i), int(j)) for i, j in pairs if fits[i, j]]
 
 
 def _compare_places(
-    tracks: list[_Track], time: float, places: np.ndarray
+    tracks: Sequence[Track], times: np.ndarray, places: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compare where tracks are expected with where people are.
 
@@ -152,22 +173,24 @@ def _compare_places(
         How near each pair is, in [0, 1], and whether a person can have walked
         so far, both of shape (tracks, people).
     """
-    gap = np.array([time - track.time for track in tracks])[:, None]
-    last = np.stack([track.place for track in tracks])
-    velocity = np.stack([track.velocity for track in tracks])
-    expected = last[:, :2] + velocity * np.minimum(gap, _PREDICTED)
-    height = np.sqrt(last[:, 3:] * places[:, 3])
-    off = np.linalg.norm(expected[:, None] - places[:, :2], axis=2) / height
-    grown = np.log(places[:, 3] / last[:, 3:])
+    gap = times - np.array([track.time for track in tracks])[:, None]
+    last = np.stack([track.place for track in tracks])[:, None]
+    velocity = np.stack([track.velocity for track in tracks])[:, None]
+    expected = last[..., :2] + velocity * np.minimum(gap, _PREDICTED)[..., None]
+    height = np.sqrt(last[..., 3] * places[:, 3])
+    off = np.linalg.norm(expected - places[:, :2], axis=2) / height
+    grown = np.log(places[:, 3] / last[..., 3])
+    spread = _SPREAD + _SPREAD_A_SECOND * gap
     nearness = np.exp(
-        -0.5 * (off / (_SPREAD + _SPREAD_A_SECOND * gap)) ** 2
-        - 0.5 * (grown / (_GROWTH + _GROWTH_A_SECOND * gap)) ** 2
+        -0.5 * (off / spread) ** 2 - 0.5 * (grown / (_GROWTH + _GROWTH_A_SECOND * gap)) ** 2
     )
-    walked = np.linalg.norm(last[:, None, :2] - places[:, :2], axis=2) / height
+    # The longer ago, the more people may stand there: the place tells less, looks must tell more.
+    nearness *= np.sqrt(_SPREAD / spread)
+    walked = np.linalg.norm(last[..., :2] - places[:, :2], axis=2) / height
     return nearness, walked <= _REACH + _REACH_A_SECOND * gap
 
 
-def _places(boxes: np.ndarray) -> np.ndarray:
+def places_of(boxes: np.ndarray) -> np.ndarray:
     """Give centre x, y, width and height of boxes, shape (n, 4), float64."""
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
