@@ -167,11 +167,13 @@ class TestPeople:
             page.get_by_role('button', name='Search for Person 1', exact=True).click()
         assert 'row' in json.loads(request.value.post_data)['query'][0]
         page.locator('.hit').first.wait_for()
+        assert 0 <= page.locator('#results-title').bounding_box()['y'] < 400
         assert page.locator('#tab-search').get_attribute('aria-selected') == 'true'
 
     def test_probability_that_is_none(self, visit):
         page = visit(view='#people')
         page.locator('.someone').first.wait_for()
+        page.locator('#people-probability').evaluate('one => { one.disabled = false; }')
         count = page.locator('.someone').count()
         page.locator('#people-probability').fill('140')
         page.get_by_role('button', name='Group').click()
