@@ -233,6 +233,9 @@ class TestHits:
         body = body_of(request.value)
         assert (body['confirmed'], body['rejected']) == ([rows[1]], [rows[2]])
         assert page.locator('#looks .confirmed').count() == 1
+        page.locator('#verdict-clear').click()
+        assert page.locator('#verdicts').is_hidden()
+        page.locator('.hit .reject').first.click()
         # Somebody else has no judgements.
         page.get_by_role('button', name='Person 2 of 3').click()
         assert page.locator('#verdicts').is_hidden()

@@ -40,31 +40,39 @@ def main() -> None:
     from mmclsa.webui.app import build_app
     from mmclsa.webui.server import serving
 
-    args.out.mkdir(parents=True, exist_ok=True)
     with (
         GalleryIndex.open(args.index) as index,
         serving(build_app(GalleryService(index, embedder_of_index(args.index)))) as address,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
-        for name, size, scheme in (
-            ('webui_desktop', DESKTOP, 'light'),
-            ('webui_phone', PHONE, 'light'),
-            ('webui_dark', DESKTOP, 'dark'),
-        ):
-            page = browser.new_page(
-                viewport={'width': size[0], 'height': size[1]},
-                color_scheme=scheme,
-                reduced_motion='reduce',
-                device_scale_factor=2 if size == PHONE else 1,
-            )
-            page.goto(address)
-            search(page, args.query, args.person)
-            if scheme == 'dark':
-                open_hit(page)
-            path = args.out / f'{name}.jpg'
-            page.screenshot(path=path, type='jpeg', quality=75)
+        for path in take_pictures(browser, address, args.query, args.person, args.out):
             print(f'{path}: {path.stat().st_size / 1000:.0f} kB')
+
+
+def take_pictures(browser: Any, address: str, query: Path, person: int, out: Path) -> list[Path]:
+    """Go through the page at both sizes, and in dark mode to an opened hit."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, size, scheme in (
+        ('desktop', DESKTOP, 'light'),
+        ('phone', PHONE, 'light'),
+        ('dark', DESKTOP, 'dark'),
+    ):
+        page = browser.new_page(
+            viewport={'width': size[0], 'height': size[1]},
+            color_scheme=scheme,
+            reduced_motion='reduce',
+            device_scale_factor=2 if size == PHONE else 1,
+        )
+        page.goto(address)
+        search(page, query, person)
+        if scheme == 'dark':
+            open_hit(page)
+        paths.append(out / f'webui_{name}.jpg')
+        page.screenshot(path=paths[-1], type='jpeg', quality=75)
+        page.close()
+    return paths
 
 
 def search(page: Any, query: Path, person: int) -> None:

@@ -5,7 +5,7 @@ import { byId, el, show } from './dom.js';
 import { arrowsMove } from './focus.js';
 import { cameraName, cosine, count, counted, duration, percent, rowName, when } from './format.js';
 import { get, watch } from './state.js';
-import { judge, markButtons, verdictButtons } from './verdicts.js';
+import { forgetVerdicts, judge, markButtons, verdictButtons } from './verdicts.js';
 import { openViewer } from './viewer.js';
 
 let drawn = null;
@@ -14,6 +14,7 @@ export function initHits() {
   const list = byId('hits');
   arrowsMove(list, '.open');
   list.addEventListener('keydown', judgeByKey);
+  byId('verdict-clear').addEventListener('click', forgetVerdicts);
   watch(['answer', 'confirmed', 'rejected'], draw);
 }
 

@@ -68,7 +68,7 @@ function readLeast() {
   const right = least === null || (least >= 0 && least <= 1);
   place.textContent = right ? '' : 'The probability must be a number from 0 to 100 %.';
   show(place, !right);
-  byId('people-probability').toggleAttribute('aria-invalid', !right);
+  byId('people-probability').setAttribute('aria-invalid', String(!right));
   return right ? least : undefined;
 }
 

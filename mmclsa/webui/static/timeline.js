@@ -7,6 +7,7 @@ import { lanesOf } from './lanes.js';
 import { isDate, ticksOf } from './ticks.js';
 
 const [LANE, LANES, GAP, AXIS, MARK] = [18, 6, 8, 26, 14];
+const PADDING = 16; // of the place, as timeline.css says
 
 /**
  * Draw sightings along time, a row for each camera; again when there is more room.
@@ -21,9 +22,11 @@ export function drawTimeline(place, sightings, open) {
   const clocks = [true, false].map((dates) =>
     timed.filter(({ sighting }) => isDate(sighting.time_from) === dates),
   );
+  let drawn = 0;
   const redraw = () => {
-    const width = place.clientWidth;
-    if (!width) return;
+    const width = place.clientWidth - PADDING;
+    if (width <= 0 || width === drawn) return;
+    drawn = width;
     const pictures = clocks.filter((group) => group.length).map((group) => picture(group, width, open));
     const missing = marks.length - timed.length;
     const note = missing && el('p', { class: 'muted' }, `${counted(missing, 'sighting')} at an unknown time`);
