@@ -116,16 +116,18 @@ def marks_of_results(path: str | Path) -> list[Mark]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
-        queries = [
-            Mark(str(q['image']), 0, [float(v) for v in q['box']], 'query', None, {})
-            for q in content['query']
-        ]
+        queries = [_mark_of_query(q) for q in content['query']]
         return queries + [_mark_of_hit(hit) for hit in content['hits']]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f'{path} is no results.json of tools/search_gallery.py ({type(error).__name__}: '
             f'{error})'
         ) from error
+
+
+def _mark_of_query(query: Mapping[str, Any]) -> Mark:
+    frame = int(query.get('frame', 0))  # of somebody in the index
+    return Mark(str(query['image']), frame, [float(v) for v in query['box']], 'query', None, {})
 
 
 def _mark_of_hit(hit: Mapping[str, Any]) -> Mark:
