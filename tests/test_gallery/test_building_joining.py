@@ -88,7 +88,7 @@ def test_a_person_has_one_number_in_all_units(video, tmp_path, row_unit):
 def test_order_and_commits_do_not_matter(video, tmp_path, row_unit):
     results = results_of(video, row_unit)
     expected = index_of(tmp_path / 'whole', [results])
-    for number, order in enumerate(itertools.permutations(range(4))):
+    for number, order in enumerate([*itertools.permutations(range(4))][1::3]):
         batches = [[results[n]] for n in order]
         if number % 2:
             batches = [batches[0], [results[n] for n in order[1:3]], batches[3]]
