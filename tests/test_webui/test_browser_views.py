@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 
+import cv2
 import pytest
 
 from mmclsa.gallery import GalleryIndex
 from tests.fakes.footage import write_scenes
+from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
 from tests.test_webui.browsing import (
     DESKTOP,
@@ -167,11 +170,13 @@ class TestPeople:
             page.get_by_role('button', name='Search for Person 1', exact=True).click()
         assert 'row' in json.loads(request.value.post_data)['query'][0]
         page.locator('.hit').first.wait_for()
+        assert 0 <= page.locator('#results-title').bounding_box()['y'] < 400
         assert page.locator('#tab-search').get_attribute('aria-selected') == 'true'
 
     def test_probability_that_is_none(self, visit):
         page = visit(view='#people')
         page.locator('.someone').first.wait_for()
+        page.locator('#people-probability').evaluate('one => { one.disabled = false; }')
         count = page.locator('.someone').count()
         page.locator('#people-probability').fill('140')
         page.get_by_role('button', name='Group').click()
@@ -396,6 +401,13 @@ class TestGrowing:
 def len_of(gallery) -> int:
     with GalleryIndex.open(gallery / 'index', FakeEmbedder().fingerprint) as index:
         return len(index)
+
+
+def test_pictures_of_the_docs(browser, address, query, tmp_path):
+    tool = runpy.run_path(str(REPO / 'tools' / 'misc' / 'webui_pictures.py'))
+    taken = tool['take_pictures'](browser.browser, address, query, 1, tmp_path)
+    widths = {path.stem: cv2.imread(str(path)).shape[1] for path in taken}
+    assert widths == {'webui_desktop': 1280, 'webui_phone': 720, 'webui_dark': 1280}
 
 
 def test_sizes_between_phone_and_desktop(visit, query):

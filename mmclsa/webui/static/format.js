@@ -16,6 +16,10 @@ export function percent(probability) {
   return `${Math.round(100 * probability)} %`;
 }
 
+/** 0.0042 -> "4 ms", 1.27 -> "1.3 s" */
+export const duration = (seconds) =>
+  seconds < 0.1 ? `${Math.max(1, Math.round(1000 * seconds))} ms` : `${seconds.toFixed(1)} s`;
+
 export const cosine = (similarity) => similarity.toFixed(3);
 
 /** "2009-06-11T12:00:00Z" -> "2009-06-11 12:00:00"; times of a video stay as they are. */

@@ -3,9 +3,9 @@
 import { cropImage } from './crops.js';
 import { byId, el, show } from './dom.js';
 import { arrowsMove } from './focus.js';
-import { cameraName, cosine, count, counted, percent, rowName, when } from './format.js';
+import { cameraName, cosine, count, counted, duration, percent, rowName, when } from './format.js';
 import { get, watch } from './state.js';
-import { judge, markButtons, verdictButtons } from './verdicts.js';
+import { forgetVerdicts, judge, markButtons, verdictButtons } from './verdicts.js';
 import { openViewer } from './viewer.js';
 
 let drawn = null;
@@ -14,6 +14,7 @@ export function initHits() {
   const list = byId('hits');
   arrowsMove(list, '.open');
   list.addEventListener('keydown', judgeByKey);
+  byId('verdict-clear').addEventListener('click', forgetVerdicts);
   watch(['answer', 'confirmed', 'rejected'], draw);
 }
 
@@ -37,7 +38,7 @@ function drawHead({ hits, seconds, searched, body }) {
   const found = hits.length ? counted(hits.length, 'hit') : 'Nobody is found';
   const rows = rowName(get('index'));
   byId('results-title').textContent = found;
-  byId('results-detail').textContent = `among ${counted(searched, rows)}, in ${seconds.toFixed(2)} s`;
+  byId('results-detail').textContent = `among ${counted(searched, rows)}, in ${duration(seconds)}`;
   show(byId('export'), hits.length > 0);
   const largest = Math.min(get('index')?.max_hits ?? Infinity, 200);
   show(byId('more'), hits.length === body.topk && body.topk < largest);

@@ -6,30 +6,34 @@ import { byId, el, show } from './dom.js';
 import { arrowsMove } from './focus.js';
 import { cameraName, counted, span, when } from './format.js';
 import { Progress, clear, showProblem, showWarnings } from './messages.js';
-import { get } from './state.js';
+import { get, watch } from './state.js';
 import { drawTimeline, initTimeline } from './timeline.js';
 import { searchFromRows } from './verdicts.js';
 import { openViewer } from './viewer.js';
 
-const PAGE = 24; // people at first, and more each time
+const MOST = 1000; // people that the server gives
+const PAGE = 24; // of them at first, and so many more each time
 const SIGHTINGS = 24; // of a person at first
 const LOOKS = 8; // rows of a person that a search starts from
 
-let limit = PAGE;
+let people = [];
 let loadedFor = null;
 let running = null;
 
 export function initPeople() {
   byId('people-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    limit = PAGE;
     load();
   });
-  byId('more-people').addEventListener('click', () => {
-    limit += PAGE;
-    load();
-  });
+  byId('more-people').addEventListener('click', drawMore);
   arrowsMove(byId('people-list'), '.person-open');
+  watch(['index'], drawLimit);
+}
+
+function drawLimit() {
+  const known = Boolean(get('index')?.calibration);
+  byId('people-probability').disabled = !known;
+  byId('people-probability').title = known ? '' : 'This footage has too few pairs to learn it from.';
 }
 
 /** Load the people when their view is opened, and again only if the index has changed. */
@@ -45,11 +49,12 @@ async function load() {
   const progress = new Progress(byId('people-status'), 'Grouping sightings into people');
   running = progress;
   try {
-    const { people, warnings } = await getPeople(least, limit, progress.signal);
+    const found = await getPeople(least, MOST, progress.signal);
     progress.end();
     loadedFor = growing;
-    showWarnings(byId('people-warnings'), warnings);
-    draw(people);
+    showWarnings(byId('people-warnings'), found.warnings);
+    people = found.people;
+    draw();
   } catch (error) {
     progress.end();
     if (running === progress && !isCancelled(error)) showProblem(byId('people-status'), error.message);
@@ -63,15 +68,24 @@ function readLeast() {
   const right = least === null || (least >= 0 && least <= 1);
   place.textContent = right ? '' : 'The probability must be a number from 0 to 100 %.';
   show(place, !right);
-  byId('people-probability').toggleAttribute('aria-invalid', !right);
+  byId('people-probability').setAttribute('aria-invalid', String(!right));
   return right ? least : undefined;
 }
 
-function draw(people) {
-  byId('people-list').replaceChildren(...people.map(card));
-  show(byId('more-people'), people.length === limit);
-  const text = people.length ? counted(people.length, 'person', 'people') : 'Nobody is in the index';
-  byId('people-count').textContent = `${text}${people.length === limit ? ' seen most often' : ''}`;
+function draw() {
+  byId('people-list').replaceChildren();
+  drawMore();
+  byId('people-count').textContent = people.length
+    ? counted(people.length, 'person', 'people')
+    : 'Nobody is in the index';
+}
+
+function drawMore() {
+  const list = byId('people-list');
+  const [from, to] = [list.childElementCount, list.childElementCount + PAGE];
+  list.append(...people.slice(from, to).map(card));
+  if (from) list.children[from].querySelector('.person-open').focus();
+  show(byId('more-people'), to < people.length);
 }
 
 function card(person) {
@@ -82,14 +96,14 @@ function card(person) {
   const open = el(
     'button',
     { type: 'button', class: 'person-open', 'aria-expanded': 'false', 'aria-controls': detail.id },
-    cropImage({ row: person.rows[0] }),
+    cropImage({ row: person.best }),
     el('span', { class: 'person-name' }, name),
     el('span', {}, counted(person.num_sightings, 'sighting')),
     el('span', { class: 'muted', dir: 'auto' }, cameras),
     el('span', { class: 'muted' }, seen),
   );
   open.addEventListener('click', () => toggle(open, detail, person));
-  const rows = person.rows.slice(0, LOOKS);
+  const rows = [...new Set([person.best, ...person.rows])].slice(0, LOOKS);
   const search = el(
     'button',
     { type: 'button', 'aria-label': `Search for ${name}`, onclick: () => searchFromRows(rows, name) },

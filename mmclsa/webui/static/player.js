@@ -10,11 +10,11 @@ const AT_ONCE = 2; // frames that are asked for side by side
 export class Player {
   /**
    * @param {number} row Of the index.
-   * @param {{width: number, height: number}} size Of the scene, in whose pixels boxes are.
+   * @param {{width: number, height: number, frame: number}} scene In its pixels boxes are.
    */
-  constructor(row, size) {
+  constructor(row, scene) {
     this._row = row;
-    this._size = size;
+    this._scene = scene;
     this._frames = [];
     this._images = [];
     this._place = 0;
@@ -34,6 +34,7 @@ export class Player {
     show(byId('player'));
     this._say('Loading the clip');
     if (play) this.play();
+    else this._startAtScene();
     let next = 0;
     const load = async () => {
       while (next < this._frames.length) await this._load(next++);
@@ -84,6 +85,14 @@ export class Player {
     show(byId('player'), false);
   }
 
+  /** The scene is shown already: go on from its place in the clip. */
+  _startAtScene() {
+    const place = this._frames.findIndex(({ frame }) => frame === this._scene.frame);
+    this._place = Math.max(place, 0);
+    byId('seek').value = this._place;
+    byId('clip-time').textContent = moment(this._scene.time_text);
+  }
+
   async _load(place) {
     const { frame } = this._frames[place];
     try {
@@ -118,7 +127,7 @@ export class Player {
     const [image, marker] = [this._images[this._place], byId('scene-box')];
     if (image) byId('scene').replaceChildren(image);
     show(marker, Boolean(image && box));
-    if (box) placeBox(marker, box, this._size);
+    if (box) placeBox(marker, box, this._scene);
     byId('seek').value = this._place;
     const text = moment(time) || `frame ${frame}`;
     byId('seek').setAttribute('aria-valuetext', text);

@@ -76,9 +76,10 @@ function take(body, answer) {
   showWarnings(byId('warnings'), answer.warnings);
   const found = answer.hits.length ? counted(answer.hits.length, 'hit') : 'Nobody is found';
   announce(`${found}. ${answer.warnings.join('. ')}`);
-  byId('results-title').focus({ preventScroll: true });
-  const narrow = matchMedia('(max-width: 800px)').matches;
-  if (narrow) byId('results').scrollIntoView({ block: 'start' });
+  const title = byId('results-title');
+  title.focus({ preventScroll: true });
+  const { top, bottom } = title.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight / 2) byId('results').scrollIntoView({ block: 'start' });
 }
 
 function fail(place, error) {
@@ -102,6 +103,7 @@ export function showStale() {
   show(byId('stale'), Boolean(reason));
   byId('stale-text').textContent = reason;
   byId('found').classList.toggle('stale', reason === ANOTHER);
+  byId('found').inert = reason === ANOTHER; // a judgement would count for the new person
   byId('stale-search').disabled = !get('looks').length;
   const [yes, no] = [get('confirmed').size, get('rejected').size];
   show(byId('verdicts'), answer !== null && yes + no > 0);

@@ -18,6 +18,10 @@ export function initTabs(opened) {
       }
     });
   }
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    document.querySelector('.view:not([hidden]) h2[tabindex]').focus();
+  });
   const fromAddress = () => draw(location.hash.slice(1), opened);
   addEventListener('hashchange', fromAddress);
   fromAddress();

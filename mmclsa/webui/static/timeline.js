@@ -3,11 +3,11 @@
 import { el, show, svg } from './dom.js';
 import { arrowsMove } from './focus.js';
 import { cameraName, counted, percent, when } from './format.js';
+import { lanesOf } from './lanes.js';
 import { isDate, ticksOf } from './ticks.js';
 
-const ROW = 28;
-const AXIS = 26;
-const MARK = 14;
+const [LANE, LANES, GAP, AXIS, MARK] = [18, 6, 8, 26, 14];
+const PADDING = 16; // of the place, as timeline.css says
 
 /**
  * Draw sightings along time, a row for each camera; again when there is more room.
@@ -22,9 +22,11 @@ export function drawTimeline(place, sightings, open) {
   const clocks = [true, false].map((dates) =>
     timed.filter(({ sighting }) => isDate(sighting.time_from) === dates),
   );
+  let drawn = 0;
   const redraw = () => {
-    const width = place.clientWidth;
-    if (!width) return;
+    const width = place.clientWidth - PADDING;
+    if (width <= 0 || width === drawn) return;
+    drawn = width;
     const pictures = clocks.filter((group) => group.length).map((group) => picture(group, width, open));
     const missing = marks.length - timed.length;
     const note = missing && el('p', { class: 'muted' }, `${counted(missing, 'sighting')} at an unknown time`);
@@ -44,20 +46,29 @@ export function initTimeline(place) {
 }
 
 function picture(group, width, open) {
-  const cameras = [...new Set(group.map(({ sighting }) => sighting.camera))].sort();
   const left = Math.min(Math.round(width * 0.3), 170);
-  const bottom = cameras.length * ROW;
   const scale = scaleOf(group, left + MARK, width - MARK);
-  const marks = group.map(({ sighting, number }, rank) =>
-    mark(sighting, number, rank, cameras.indexOf(sighting.camera), scale, open),
-  );
+  const cameras = [...new Set(group.map(({ sighting }) => sighting.camera))].sort();
+  const [lanes, marks] = [[], []];
+  let bottom = 0;
+  for (const camera of cameras) {
+    const own = group.filter(({ sighting }) => sighting.camera === camera);
+    const places = own.map(({ sighting }) => extent(sighting, scale));
+    const rows = lanesOf(places, LANES);
+    const height = (Math.max(...rows) + 1) * LANE + GAP;
+    lanes.push(...cameraRow(camera, bottom, height, left, width));
+    own.forEach((one, place) => {
+      const y = bottom + GAP / 2 + rows[place] * LANE + (LANE - MARK) / 2;
+      marks.push(mark(one, group[0].number, { ...places[place], y }, open));
+    });
+    bottom += height;
+  }
   const size = { width, height: bottom + AXIS, viewBox: `0 0 ${width} ${bottom + AXIS}` };
+  const name = 'Timeline by camera';
   return svg(
     'svg',
-    { class: 'timeline', role: 'group', 'aria-label': 'Timeline by camera', ...size },
-    ...cameras.flatMap((camera, row) => cameraRow(camera, row, left, width)),
-    ...axis(scale, bottom),
-    ...marks.reverse(), // the best last, so that they lie above
+    { class: 'timeline', role: 'group', 'aria-label': name, ...size },
+    ...[...lanes, ...axis(scale, bottom), ...marks],
   );
 }
 
@@ -68,14 +79,22 @@ function scaleOf(group, left, right) {
   return { from, to, left, right, place };
 }
 
-function cameraRow(camera, row, left, width) {
-  const [y, name] = [row * ROW + ROW / 2, cameraName(camera)];
+/** Where a sighting is drawn: never narrower than a finger can meet. */
+function extent(sighting, { place }) {
+  const [start, end] = [place(sighting.time_from), place(sighting.time_to)];
+  const more = Math.max(MARK - (end - start), 0) / 2;
+  return { start: start - more, end: end + more };
+}
+
+function cameraRow(camera, top, height, left, width) {
+  const name = cameraName(camera);
   const room = Math.floor(left / 8); // letters are about so many pixels wide
   const letters = [...name];
   const short = letters.length > room ? `${letters.slice(0, room - 1).join('')}…` : name;
+  const [y, bottom] = [top + GAP / 2 + LANE / 2 + 4, top + height];
   return [
-    svg('line', { class: 'lane', x1: left, x2: width, y1: y, y2: y }),
-    svg('text', { class: 'lane-name', x: 0, y: y + 4 }, svg('title', {}, name), short),
+    svg('line', { class: 'lane', x1: 0, x2: width, y1: bottom, y2: bottom }),
+    svg('text', { class: 'lane-name', x: 0, y }, svg('title', {}, name), short),
   ];
 }
 
@@ -91,22 +110,19 @@ function axis({ from, to, left, right, place }, y) {
   });
 }
 
-function mark(sighting, number, rank, row, { place }, open) {
-  const [start, end] = [place(sighting.time_from), place(sighting.time_to)];
-  const width = Math.max(end - start, MARK);
+function mark({ sighting, number }, first, { start, end, y }, open) {
   const sure = sighting.probability ?? sighting.similarity;
   const known = sighting.probability != null ? `, ${percent(sighting.probability)}` : '';
-  const first = sighting.rank ? `Hit ${sighting.rank}` : `Sighting ${number + 1}`;
-  const name = `${first}${known}, ${cameraName(sighting.camera)}, ${when(sighting)}`;
+  const what = sighting.rank ? `Hit ${sighting.rank}` : `Sighting ${number + 1}`;
+  const name = `${what}${known}, ${cameraName(sighting.camera)}, ${when(sighting)}`;
   const act = () => open(number);
   return svg(
     'rect',
     {
-      ...{ class: 'mark', x: (start + end - width) / 2, y: row * ROW + (ROW - MARK) / 2 },
-      ...{ width, height: MARK, rx: MARK / 2 },
+      ...{ class: 'mark', x: start, y, width: end - start, height: MARK, rx: MARK / 2 },
       ...{ 'fill-opacity': (0.35 + 0.65 * Math.min(Math.max(sure ?? 1, 0), 1)).toFixed(2) },
       // One stop for Tab; arrow keys go on from there.
-      ...{ role: 'button', tabindex: rank === 0 ? 0 : -1, 'aria-label': name },
+      ...{ role: 'button', tabindex: number === first ? 0 : -1, 'aria-label': name },
       ...{ 'data-number': number, onclick: act, onkeydown: (event) => byKey(event, act) },
     },
     svg('title', {}, name),

@@ -47,6 +47,7 @@ function initDropping(onTake) {
 async function take([file, ...others], onTake) {
   if (!file) return;
   running?.cancel();
+  running = null;
   onTake();
   const place = byId('upload-status');
   const limit = get('index')?.max_upload_mb;

@@ -33,6 +33,11 @@ export function judge(hit, verdict) {
   set({ [verdict]: these, [other]: those });
 }
 
+/** Take all judgements back. */
+export function forgetVerdicts() {
+  set({ confirmed: new Map(), rejected: new Map() });
+}
+
 /** Search for the person of a sighting, or add it if another look is wanted. */
 export function searchFrom(sighting) {
   if (get('adding')) {
