@@ -199,6 +199,10 @@ class TestPhone:
         cards = [one.bounding_box() for one in page.locator('.hit').all()]
         assert all(card['x'] >= 0 and card['x'] + card['width'] <= 360 for card in cards)
         assert len({card['x'] for card in cards}) == 2
+        page.locator('.confirm').first.click()
+        page.locator('#verdicts').wait_for()
+        self.check(page)
+        assert page.locator('#verdicts').bounding_box()['height'] < 120  # words are whole
         open_video_hit(page)
         self.check(page)
         sides = page.locator('#viewer').bounding_box()

@@ -91,6 +91,7 @@ def open_hit(page: Any) -> None:
     """Open the second hit, and wait for its scene."""
     page.locator('.hit .open').nth(1).click()
     page.locator('#scene-box').wait_for()
+    page.locator('#player').wait_for()
     page.locator('#clip-status:empty').wait_for(state='attached')
     page.wait_for_load_state('networkidle')
 
