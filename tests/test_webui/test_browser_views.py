@@ -237,6 +237,8 @@ class TestKeyboard:
     def test_from_upload_to_opened_hit(self, visit, query):
         """Seen: nothing could be chosen by keyboard."""
         page = visit()
+        # Playwright asks for choosers when somebody listens, and does not wait for the answer.
+        page.on('filechooser', lambda _: None)
         self.tab_to(page, 'file')
         with page.expect_file_chooser() as choosing:
             page.keyboard.press('Enter')
