@@ -22,6 +22,7 @@ import numpy as np
 from mmclsa.errors import DataError
 from mmclsa.gallery.records import GalleryRecord
 from mmclsa.media import VideoReader, is_video, picture_size
+from mmclsa.structures.sightings import Stay
 from mmclsa.utils.io import atomic_write, write_json
 
 __all__ = ['Exported', 'Mark', 'marks_of_records', 'marks_of_results', 'write_fiftyone']
@@ -93,6 +94,9 @@ def _attributes(row: int, record: GalleryRecord) -> dict[str, Any]:
         known['time'] = record.time
     if record.track_id >= 0:
         known['track_id'] = record.track_id
+    if record.stay is not None:
+        names = ('first_frame', 'last_frame', 'num_frames')
+        known.update((name, getattr(record, name)) for name in names)
     if is_video(record.source):
         known.update(video=record.source, frame=record.frame)
     return known
@@ -112,10 +116,7 @@ def marks_of_results(path: str | Path) -> list[Mark]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
-        queries = [
-            Mark(str(q['image']), 0, [float(v) for v in q['box']], 'query', None, {})
-            for q in content['query']
-        ]
+        queries = [_mark_of_query(q) for q in content['query']]
         return queries + [_mark_of_hit(hit) for hit in content['hits']]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -124,11 +125,20 @@ def marks_of_results(path: str | Path) -> list[Mark]:
         ) from error
 
 
+def _mark_of_query(query: Mapping[str, Any]) -> Mark:
+    frame = int(query.get('frame', 0))  # of somebody in the index
+    return Mark(str(query['image']), frame, [float(v) for v in query['box']], 'query', None, {})
+
+
 def _mark_of_hit(hit: Mapping[str, Any]) -> Mark:
     time = math.nan if hit['time'] is None else float(hit['time'])
     x1, y1, x2, y2 = (float(v) for v in hit['box'])
     place = (str(hit['source']), int(hit['frame']), time, (x1, y1, x2, y2))
-    record = GalleryRecord(*place, float(hit['score']), str(hit['camera']))
+    stay = None
+    if 'num_frames' in hit:
+        frames = (int(hit['first_frame']), int(hit['last_frame']))
+        stay = Stay(*frames, math.nan, math.nan, int(hit['num_frames']))
+    record = GalleryRecord(*place, float(hit['score']), str(hit['camera']), stay=stay)
     (mark,) = marks_of_records([int(hit['row'])], [record])
     ranked = dict(rank=int(hit['rank']), similarity=float(hit['similarity']))
     return mark._replace(attributes={**ranked, **mark.attributes})

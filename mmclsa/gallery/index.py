@@ -209,9 +209,9 @@ class GalleryIndex(IndexReader):
                 self._backend.flush()
                 self._take_over(self._records.commit(self._manifest, tracks, self._code_of))
 
-    def _code_of(self, row: int) -> np.ndarray:
+    def _code_of(self, row: int) -> bytes:
         (place,) = self._records.numbers.places(np.array([row])).tolist()
-        return self._backend.codes(place, place + 1)[0]
+        return self._backend.codes(place, place + 1).tobytes()
 
     def optimize(self) -> None:
         """Commit, and build what makes searching fast.

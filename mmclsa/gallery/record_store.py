@@ -139,7 +139,7 @@ class RecordStore:
         self,
         manifest: Manifest,
         tracks: Mapping[int, int] | None = None,
-        codes: Callable[[int], np.ndarray] | None = None,
+        codes: Callable[[int], bytes] | None = None,
     ) -> Manifest:
         """Write what is not yet committed, all at once.
 
@@ -181,7 +181,7 @@ class RecordStore:
         return new
 
     def _rename(
-        self, tracks: Mapping[int, int], codes: Callable[[int], np.ndarray] | None
+        self, tracks: Mapping[int, int], codes: Callable[[int], bytes] | None
     ) -> list[tuple[int, int, int]]:
         """Give rows other tracks: at once those not committed, and what to write for the others."""
         start, changed = self.numbers.next_row, []

@@ -45,7 +45,8 @@ class QueryPerson:
         source: The picture's file; empty for an array.
         embedding: Shape (D,), float32, of unit length, if finding the person
             has given it.
-        row: Whose row of an index he is, if he was found there; -1 if not.
+        row: The row of an index, of somebody who is in one; else -1.
+        record: And the record; the picture may then be a crop of its source.
     """
 
     picture: np.ndarray = field(repr=False)
@@ -53,6 +54,7 @@ class QueryPerson:
     source: str = ''
     embedding: np.ndarray | None = field(default=None, repr=False)
     row: int = -1
+    record: GalleryRecord | None = field(default=None, repr=False)
 
 
 def choose_queries(
@@ -155,7 +157,7 @@ def queries_of_rows(index: IndexReader, rows: Sequence[int]) -> list[QueryPerson
     queries = []
     for row, record, vector in zip(rows, records, vectors):
         picture, box = _picture_of(record, crops.get(row))
-        queries.append(QueryPerson(picture, box, record.source, vector, row))
+        queries.append(QueryPerson(picture, box, record.source, vector, row, record))
     return queries
 
 

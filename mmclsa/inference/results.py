@@ -157,8 +157,10 @@ def time_span(record: GalleryRecord) -> str:
 
 
 def _query_as_dict(query: QueryPerson) -> dict[str, Any]:
-    content = dict(image=query.source, box=_rounded(query.box))
-    return content if query.row < 0 else dict(row=query.row, **content)
+    if query.record is None:
+        return dict(image=query.source, box=_rounded(query.box))
+    place = dict(frame=query.record.frame, box=_rounded(query.record.box))
+    return dict(row=query.row, image=query.source, **place)
 
 
 def _as_dict(rank: int, hit: Hit) -> dict[str, Any]:

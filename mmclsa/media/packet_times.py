@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
+
 import numpy as np
 
 __all__ = ['number_at', 'read_packet_times']
@@ -14,7 +17,8 @@ _RAW = [8, -1]  # cv2.CAP_PROP_FORMAT: packets as they are
 def read_packet_times(path: str) -> np.ndarray | None:
     """Read the time of each packet of a video, which is that of a frame.
 
-    A packet takes microseconds, where decoding one takes milliseconds.
+    A packet takes microseconds, where decoding one takes milliseconds. What was
+    read of the last files is kept.
 
     Args:
         path: Video file.
@@ -24,6 +28,16 @@ def read_packet_times(path: str) -> np.ndarray | None:
         where the container does not give each frame a time of its own, or
         OpenCV cannot read packets of it.
     """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _read(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _read(path: str, size: int, written: int) -> np.ndarray | None:
+    """Read them of a file of this size, written at this time."""
     import cv2
 
     try:
@@ -37,7 +51,9 @@ def read_packet_times(path: str) -> np.ndarray | None:
     times = np.sort(np.array(found, np.float64))  # packets are in the order of decoding
     if len(times) < 2 or not np.isfinite(times).all() or not (np.diff(times) > 0).all():
         return None
-    return times - times[0]
+    times -= times[0]
+    times.setflags(write=False)
+    return times
 
 
 def number_at(times: np.ndarray, time: float) -> int | None:

@@ -79,8 +79,8 @@ class Guard:
         self._app = app
         self._access = access
         self._largest_upload = max_upload_mb * _MB + _FORM
-        own = ('localhost', socket.gethostname(), *hosts)
-        self._hosts = {name.lower() for name in own}
+        self._given = {name.lower() for name in hosts}
+        self._hosts = {'localhost', socket.gethostname().lower(), *self._given}
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -110,7 +110,7 @@ class Guard:
         if scope['path'] != _OPEN and not self._access.admits(headers.get('authorization')):
             challenge = {'WWW-Authenticate': self._access.challenge}
             return problem(401, 'name and password, or a token, are needed', challenge)
-        if scope['method'] not in ('GET', 'HEAD') and not _from_here(headers, host):
+        if scope['method'] not in ('GET', 'HEAD') and not self._from_here(headers, host):
             return problem(403, 'another site has sent this request')
         if _length(headers) > limit:
             return problem(413, _too_large(limit))
@@ -123,13 +123,16 @@ class Guard:
             return name.lower() in self._hosts
         return True
 
-
-def _from_here(headers: Headers, host: str) -> bool:
-    """Tell whether a request is of our own page or of a program."""
-    if headers.get('sec-fetch-site', 'none') not in ('same-origin', 'none'):
-        return False
-    origin = headers.get('origin')
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    def _from_here(self, headers: Headers, host: str) -> bool:
+        """Tell whether a request is of our own page or of a program."""
+        if headers.get('sec-fetch-site', 'none') not in ('same-origin', 'none'):
+            return False
+        origin = headers.get('origin')
+        if origin is None:
+            return True
+        netloc = origin.partition('://')[2].lower()
+        # A proxy may put an address of its own into "Host".
+        return netloc == host.lower() or host_of(netloc) in self._given
 
 
 def _length(headers: Headers) -> int:

@@ -14,6 +14,7 @@ from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit
 from mmclsa.inference.queries import QueryPerson
 from mmclsa.inference.results import GalleryHits
 from mmclsa.media import VideoReader
+from mmclsa.structures import Stay
 from tests.test_gallery.people import DIMS, MODEL, unit
 
 TOOL = 'tools/dataset_converters/to_fiftyone.py'
@@ -83,7 +84,9 @@ def index(tmp_path, footage):
         GalleryRecord(one, 0, math.nan, (-3.0, 5.0, 30.0, 500.0), 0.4, 'door'),
         GalleryRecord(two, 0, 7.5, (5.0, 100.0, 100.0, 150.0), 0.8, 'hall'),
         GalleryRecord(video, 7, 0.28, (1.0, 2.0, 31.0, 62.0), 0.7, 'street', 4),
-        GalleryRecord(video, 3, 0.12, (2.0, 2.0, 32.0, 62.0), 0.6, 'street', 4),
+        GalleryRecord(
+            video, 3, 0.12, (2.0, 2.0, 32.0, 62.0), 0.6, 'street', 4, Stay(1, 6, 0.04, 0.16, 5)
+        ),
         GalleryRecord(str(tmp_path / 'gone.jpg'), 0, math.nan, (1.0, 1.0, 9.0, 9.0), 0.5),
     ]
     vectors = unit(np.random.default_rng(0).normal(size=(len(records), DIMS)))
@@ -123,6 +126,8 @@ def test_a_part_of_an_index(index, tmp_path, run_tool_here, run_tool_to_its_erro
     assert '1 pictures, 1 boxes' in told
     (entry,) = read_as_documented(tmp_path / 'out')
     assert entry[4]['frame'] == 3
+    seen = {name: entry[4][name] for name in ('first_frame', 'last_frame', 'num_frames')}
+    assert seen == dict(first_frame=1, last_frame=6, num_frames=5)
     message = run_tool_to_its_error(TOOL, folder, tmp_path / 'none', '--camera', 'roof')
     assert 'has nobody to export' in message
     assert not (tmp_path / 'none').exists()
@@ -132,7 +137,7 @@ def test_a_search(index, tmp_path, footage, run_tool_here, run_tool_to_its_error
     _, records = index
     picture = cv2.imread(footage[0])
     query = QueryPerson(picture, np.array([10.0, 20.0, 50.0, 110.0]), footage[0])
-    hits = [Hit(row, 0.9 - row / 10, records[row]) for row in (3, 0, 5)]
+    hits = [Hit(row, 0.9 - row / 10, records[row]) for row in (4, 0, 5)]
     GalleryHits([query], hits).save(tmp_path / 'found')
     for source in (tmp_path / 'found', tmp_path / 'found' / 'results.json'):
         assert '2 pictures, 3 boxes' in run_tool_here(TOOL, source, tmp_path / 'out')
@@ -140,6 +145,7 @@ def test_a_search(index, tmp_path, footage, run_tool_here, run_tool_to_its_error
     by_rank = {entry[4].get('rank', 0): entry for entry in found}
     assert set(by_rank) == {0, 1, 2}
     assert by_rank[0][1] == 'query'
+    assert (by_rank[1][4]['first_frame'], by_rank[1][4]['num_frames']) == (1, 5)
     assert by_rank[0][3] is None
     np.testing.assert_allclose(by_rank[0][2], query.box)
     for rank, hit in enumerate(hits[:2], 1):

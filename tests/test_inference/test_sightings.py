@@ -15,6 +15,7 @@ from mmclsa.evaluation.functional import (
     normalise_scores,
     refine_query,
 )
+from mmclsa.gallery.fiftyone_export import marks_of_results
 from mmclsa.inference import (
     GalleryHits,
     QueryPerson,
@@ -236,10 +237,19 @@ class TestResults:
         assert ' - 0:00:' in line
         content = json.loads(json.dumps(result.to_dict()))
         assert content['calibration'] == {'num_same': 2000, 'num_different': 2000}
-        assert content['query'][0]['row'] == 4
+        query = {'row': 4, 'image': 'a.avi', 'frame': 84, 'box': [0, 0, 14, 20]}
+        assert content['query'] == [query]
         assert content['hits'][0]['probability'] == pytest.approx(best.probability, abs=1e-6)
         assert content['hits'][0]['num_frames'] == 10
         assert content['hits'][0]['last_frame'] - content['hits'][0]['first_frame'] == 9
+
+    def test_search_from_a_row_is_exported_for_fiftyone(self, tmp_path, vectors):
+        with make_sightings(tmp_path / 'i', vectors) as index:
+            result = search_from_rows(index, [4], 3)
+        result.save(tmp_path / 'out', scenes=False)
+        query, *hits = marks_of_results(tmp_path / 'out' / 'results.json')
+        assert (query.source, query.frame, list(query.box)) == ('a.avi', 84, [0, 0, 14, 20])
+        assert [mark.frame for mark in hits] == [hit.record.frame for hit in result.hits]
 
     def test_no_column_of_probabilities_where_none_is_known(self, tmp_path, vectors):
         with make_sightings(tmp_path / 'i', vectors) as index:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mmclsa.errors import DataError
-from mmclsa.media import Sampling, VideoReader
+from mmclsa.media import Sampling, VideoReader, packet_times
 from mmclsa.media.packet_times import read_packet_times
 from tests.fakes.containers import write_mkv, write_mp4
 from tests.fakes.footage import scene
@@ -154,6 +154,7 @@ def test_where_the_check_fails_all_is_decoded(tmp_path, monkeypatch, counted, li
     lies['twice'] = np.arange(2 * FRAMES) * 0.02
     if lie == 'raises':  # an OpenCV that gives no packets
         monkeypatch.setattr('mmclsa.media.packet_times._RAW', [12345, 1, 1])
+        packet_times._read.cache_clear()
         assert read_packet_times(str(path)) is None
     else:
         monkeypatch.setattr('mmclsa.media.video.read_packet_times', lambda path: lies[lie])
@@ -196,6 +197,16 @@ def test_a_copy_reads_the_times_again(tmp_path):
     expected = reader[140]
     assert len(pickle.dumps(reader)) < 1000
     assert np.array_equal(pickle.loads(pickle.dumps(reader))[140], expected)
+
+
+def test_packets_are_read_once_until_the_file_changes(tmp_path):
+    path = write(tmp_path / 'a.avi', 'MJPG', 300)
+    packet_times._read.cache_clear()
+    for _ in range(3):
+        assert VideoReader(path)[250].any()
+    assert packet_times._read.cache_info().misses == 1
+    write(path, 'MJPG', 200)
+    assert len(read_packet_times(str(path))) == 200
 
 
 def test_times_of_packets(tmp_path):

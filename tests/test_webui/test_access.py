@@ -106,6 +106,21 @@ def test_another_site_cannot_send_requests_through_a_browser(answer, path, heade
     assert answer(Access(), path, method='POST', **headers).status_code == status
 
 
+@pytest.mark.parametrize(
+    ('origin', 'status'),
+    [
+        *[('https://search.example', 422), ('https://search.example:444', 422)],
+        *[('https://search.example.evil.example', 403), ('https://evil.example', 403)],
+        *[('https://a@search.example', 403), ('https://', 403), ('https://[', 403)],
+    ],
+)
+def test_a_proxy_may_pass_its_own_address_on(answer, origin, status):
+    """Such as nginx, which names the server behind it in Host."""
+    headers = {'Origin': origin, 'Sec-Fetch-Site': 'same-origin'}
+    found = answer(Access(), '/api/search', '127.0.0.1:7860', 'POST', ['Search.example'], **headers)
+    assert found.status_code == status
+
+
 @pytest.mark.parametrize('path', ['/', '/api/index', '/api/nothing', '/nothing'])
 def test_headers_of_every_answer(answer, path):
     headers = answer(Access(), path).headers

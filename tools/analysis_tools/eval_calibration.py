@@ -166,7 +166,7 @@ def read_all(args: argparse.Namespace) -> list[Footage]:
 def reliability(looks: Looks) -> tuple[str, dict[str, Reliability]]:
     """Compare probabilities with the truth, as a table, and for a diagram."""
     rows = [['pairs', 'of one person', 'of two', 'learnt by', 'ECE', 'Brier', 'log loss']]
-    curves = {}
+    curves: dict[str, Reliability] = {}
     for kind in pair_kinds(looks):
         if not kind.same.any():
             continue

@@ -13,7 +13,8 @@ from mmclsa.structures import PAIR_BINS, PairCounts
 
 __all__ = ['METHODS', 'MIN_PAIRS', 'Calibration', 'count_pairs', 'fit_calibration', 'isotonic']
 
-METHODS = ('isotonic', 'logistic')
+Method = Literal['isotonic', 'logistic']
+METHODS: tuple[Method, ...] = ('isotonic', 'logistic')
 #: Fewer pairs of either kind give no calibration. The limit is ours.
 MIN_PAIRS = 50
 _MIDDLES = (np.arange(PAIR_BINS) + 0.5) * (2 / PAIR_BINS) - 1
@@ -79,9 +80,7 @@ class Calibration:
         return float(np.interp(probability, self.probabilities[step], self.similarities[step]))
 
 
-def fit_calibration(
-    counts: PairCounts, method: Literal['isotonic', 'logistic'] = 'isotonic'
-) -> Calibration | None:
+def fit_calibration(counts: PairCounts, method: Method = 'isotonic') -> Calibration | None:
     """Learn from counted pairs how probable "the same person" is at a similarity.
 
     Convention:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from mmclsa.structures import PairCounts, TrackFrames
 __all__ = ['Detections', 'Rows', 'fuse_embeddings', 'fuse_tracks']
 
 _CANCELLED = 1e-6  # of the sum of the weights
-_NOTHING = {
+_NOTHING: dict[str, np.ndarray] = {
     'frames': np.zeros(0, np.int64),
     'times': np.zeros(0, np.float64),
     'boxes': np.zeros((0, 4), np.float32),
@@ -113,13 +113,11 @@ def fuse_tracks(people: Detections, crops: Sequence[bytes] = ()) -> Rows:
     starts = np.unique(people.tracks[order], return_index=True)[1]
     best, vectors, behind = [], [], []
     for rows in np.split(order, starts[1:]) if len(order) else []:
-        best.append(rows[int(np.argmax(people.quality[rows]))])
+        best.append(int(rows[np.argmax(people.quality[rows])]))
         vectors.append(fuse_embeddings(people.embeddings[rows], people.quality[rows]))
         behind.append(_frames_behind(people[rows]) if len(rows) > 1 else None)
-    rows = people[np.array(best, np.int64)]
-    embeddings = np.stack(vectors) if vectors else people.embeddings
-    kept = Detections(**{**vars(rows), 'embeddings': embeddings})
-    return Rows(kept, crops, behind)
+    kept = people[np.array(best, np.int64)]
+    return Rows(replace(kept, embeddings=np.stack(vectors)) if vectors else kept, crops, behind)
 
 
 def _frames_behind(track: Detections) -> TrackFrames:

@@ -38,7 +38,7 @@ def pack_results(results: Sequence[UnitResult]) -> bytes:
     Returns:
         An NPZ file.
     """
-    arrays = {
+    arrays: dict[str, Any] = {
         f'{name}_{number}': array
         for number, result in enumerate(results)
         for name, array in _arrays_of(result).items()
@@ -47,9 +47,9 @@ def pack_results(results: Sequence[UnitResult]) -> bytes:
         dict(unit=asdict(result.unit), **{name: getattr(result, name) for name in _VALUES})
         for result in results
     ]
-    head = np.frombuffer(json.dumps(heads).encode(), np.uint8)
+    arrays['head'] = np.frombuffer(json.dumps(heads).encode(), np.uint8)
     stream = io.BytesIO()
-    np.savez(stream, head=head, **arrays)
+    np.savez(stream, **arrays)
     return stream.getvalue()
 
 
