@@ -97,8 +97,8 @@ def pair_kinds(looks: Looks) -> list[PairKind]:
     Returns:
         A look beside a sighting, as it is, as if learnt from pairs of single
         looks, and normalised by its similarity to all; two sightings, as they
-        are, and normalised by those who are seen together (as people are
-        grouped) or by all (as an index is searched from its rows).
+        are, and normalised by those who are seen together, or by all, as is
+        done where few are.
     """
     pairs, counts = compare_looks(looks), counts_of(looks)
     asked = pairs.searched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT, normali
 from mmclsa.gallery import GalleryRecord, SearchFilter
 from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.inference.probabilities import calibration_of
+from mmclsa.inference.sightings import places_of, sightings_of
 from mmclsa.structures import PairCounts
 
 __all__ = ['MAX_SIGHTINGS', 'PersonGroup', 'people_of_index']
@@ -89,7 +90,7 @@ def people_of_index(
         raise ConfigError('either min_probability or min_similarity may be given, not both')
     rows = index.rows() if where is None or where.passes_all else index.find(where)
     records = index.records(rows) if len(rows) else []
-    sightings = _sightings(records)
+    sightings = sightings_of(records)
     if len(sightings) > MAX_SIGHTINGS:
         raise ConfigError(
             f'{len(sightings)} sightings are too many to be grouped, at most {MAX_SIGHTINGS} are: '
@@ -100,7 +101,7 @@ def people_of_index(
     vectors = index.embeddings(rows)
     means = normalised(np.stack([vectors[members].mean(axis=0) for members in sightings]))
     similarities = means @ means.T
-    apart = seen_together(_places(index, rows, records, sightings))
+    apart = seen_together(places_of(index, rows, records, sightings))
     if min_similarity is not None:
         threshold = _in_range('min_similarity', min_similarity, -1)
     else:
@@ -113,36 +114,6 @@ def people_of_index(
         for number in range(groups.max() + 1)
     ]
     return sorted(people, key=lambda person: (-person.num_sightings, person.rows[0]))
-
-
-def _sightings(records: Sequence[GalleryRecord]) -> list[np.ndarray]:
-    """Put the records of each track together, shape (k,) each, in order of appearance."""
-    found: dict[Hashable, list[int]] = {}
-    for number, record in enumerate(records):
-        track = (record.source, record.track_id) if record.track_id >= 0 else number
-        found.setdefault(track, []).append(number)
-    return [np.array(members) for members in found.values()]
-
-
-def _places(
-    index: IndexReader,
-    rows: np.ndarray,
-    records: Sequence[GalleryRecord],
-    sightings: Sequence[np.ndarray],
-) -> list[np.ndarray]:
-    """Number the pictures that each sighting is in."""
-    numbers: dict[tuple[str, int], int] = {}
-    places = []
-    for members in sightings:
-        own = set()
-        for member in members.tolist():
-            record = records[member]
-            frames = [record.frame]
-            if record.stay is not None:
-                frames = index.behind(int(rows[member])).frames.tolist()
-            own |= {numbers.setdefault((record.source, frame), len(numbers)) for frame in frames}
-        places.append(np.array(sorted(own), np.int64))
-    return places
 
 
 def _as_pairs(

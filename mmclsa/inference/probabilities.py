@@ -9,14 +9,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from mmclsa.evaluation.functional.calibration import Calibration, fit_calibration
+from mmclsa.evaluation.functional.people_groups import seen_together
 from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT, normalise_scores
 from mmclsa.gallery import Hit
 from mmclsa.gallery.index_reader import IndexReader
+from mmclsa.inference.sightings import places_of, sightings_of
 from mmclsa.structures import PairCounts
 
 __all__ = ['IndexCalibration', 'calibration_of', 'with_probabilities']
 
-_COHORT = 256  # rows of an index that stand for all
+# Rows of an index that stand for all.
+_BLOCKS, _BLOCK = 16, 16
+_COHORT = _BLOCKS * _BLOCK
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,8 @@ def with_probabilities(index: IndexReader, hits: Sequence[Hit], single_look: boo
         hits: What was found for a query.
         single_look: Whether the query is one look, as a query picture is. A
             mean of several is more similar to everybody, as the rows of an
-            index of sightings are to each other; these tell how much more.
+            index of sightings are to each other; those that are seen at once
+            tell how much more.
 
     Returns:
         The hits with their probabilities; None where the index has too few
@@ -81,7 +86,7 @@ def with_probabilities(index: IndexReader, hits: Sequence[Hit], single_look: boo
 
 
 def _cohort(index: IndexReader) -> np.ndarray:
-    """Compare rows of other tracks, evenly spread over an index, with each other."""
+    """Give how similar people of an index are who are others; kept likewise."""
     known = _COHORTS.get(index)
     if known is None or known[0] != index.generation:
         known = index.generation, _similarities_of_others(index)
@@ -90,17 +95,20 @@ def _cohort(index: IndexReader) -> np.ndarray:
 
 
 def _similarities_of_others(index: IndexReader) -> np.ndarray:
+    """Compare rows that are seen at once; where few are, all of other tracks."""
     rows = index.rows()
-    if len(rows) < 2:
+    # Neighbours were added together, and are often seen at once.
+    blocks = np.array_split(rows, max(1, min(_BLOCKS, len(rows) // _BLOCK)))
+    rows = np.concatenate([block[:_BLOCK] for block in blocks]) if len(rows) > _COHORT else rows
+    if not len(rows):
         return np.zeros(0)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _COHORT)).round().astype(np.int64)]
+    records = index.records(rows)
+    alone = [np.array([number]) for number in range(len(rows))]
+    apart = seen_together(places_of(index, rows, records, alone))
+    others = np.triu(np.ones(apart.shape, bool), 1)
+    for members in sightings_of(records):
+        others[np.ix_(members, members)] = False
     vectors = index.embeddings(rows)
-    tracks: dict[tuple[str, int], int] = {}
-    owners = [
-        tracks.setdefault((record.source, record.track_id), len(tracks))
-        if record.track_id >= 0
-        else -1 - place
-        for place, record in enumerate(index.records(rows))
-    ]
-    others = np.triu(np.array(owners)[:, None] != np.array(owners), 1)
-    return (vectors @ vectors.T)[others]
+    similarities = vectors @ vectors.T
+    known = similarities[np.triu(apart, 1)]
+    return known if len(known) >= MIN_COHORT else similarities[others]

@@ -142,6 +142,18 @@ class TestProbabilities:
             after = calibration_of(index).calibration
         assert after.num_same == 2 * before.num_same
 
+    def test_scraps_that_are_like_nobody_do_not_make_others_seem_alike(self, tmp_path):
+        """Twelve people at once, who are alike to the model, and thirty scraps."""
+        rng = np.random.default_rng(4)
+        common = 2.5 * unit(rng.normal(size=DIMS))
+        people = unit(common + unit(rng.normal(size=(12, DIMS))))
+        vectors = np.concatenate([people, unit(rng.normal(size=(30, DIMS)))])
+        starts = [0] * 12 + [20 * n for n in range(1, 31)]
+        with make_sightings(tmp_path / 'i', vectors, made_up_pairs(), starts) as index:
+            hits = search_from_rows(index, [0], 11).hits
+        assert sorted(rows(hits)) == list(range(1, 12))
+        assert np.median([hit.probability for hit in hits]) < 0.2
+
 
 class TestFeedback:
     def test_query_moves(self, tmp_path, vectors, query):
