@@ -199,6 +199,10 @@ class TestPhone:
         cards = [one.bounding_box() for one in page.locator('.hit').all()]
         assert all(card['x'] >= 0 and card['x'] + card['width'] <= 360 for card in cards)
         assert len({card['x'] for card in cards}) == 2
+        page.locator('.confirm').first.click()
+        page.locator('#verdicts').wait_for()
+        self.check(page)
+        assert page.locator('#verdicts').bounding_box()['height'] < 120  # words are whole
         open_video_hit(page)
         self.check(page)
         sides = page.locator('#viewer').bounding_box()
@@ -233,6 +237,8 @@ class TestKeyboard:
     def test_from_upload_to_opened_hit(self, visit, query):
         """Seen: nothing could be chosen by keyboard."""
         page = visit()
+        # Playwright asks for choosers when somebody listens, and does not wait for the answer.
+        page.on('filechooser', lambda _: None)
         self.tab_to(page, 'file')
         with page.expect_file_chooser() as choosing:
             page.keyboard.press('Enter')

@@ -88,11 +88,12 @@ def search(page: Any, query: Path, person: int) -> None:
 
 
 def open_hit(page: Any) -> None:
-    """Open the second hit, and wait for its scene."""
-    page.locator('.hit .open').nth(1).click()
+    """Open the second hit, and wait for its scene and the clip."""
+    with page.expect_response('**/clip'):
+        page.locator('.hit .open').nth(1).click()
     page.locator('#scene-box').wait_for()
-    page.locator('#clip-status:empty').wait_for(state='attached')
     page.wait_for_load_state('networkidle')
+    page.locator('#clip-status:empty').wait_for(state='attached')
 
 
 if __name__ == '__main__':

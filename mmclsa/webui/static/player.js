@@ -31,8 +31,8 @@ export class Player {
     this._fps = clip.fps;
     if (this._frames.length < 2) return;
     byId('seek').max = this._frames.length - 1;
-    show(byId('player'));
     this._say('Loading the clip');
+    show(byId('player'));
     if (play) this.play();
     else this._startAtScene();
     let next = 0;
