@@ -12,7 +12,7 @@ import torch
 from mmdet.apis import DetInferencer
 
 from mmclsa.errors import ConfigError, UserError
-from mmclsa.inference import PersonSearchInferencer, model_names
+from mmclsa.inference import PersonSearchInferencer, model_names, open_gallery
 from mmclsa.inference.model_names import find_config
 from tests.fakes.footage import write, write_video
 from tests.helpers import REPO
@@ -143,18 +143,20 @@ class TestSearch:
         path = write(tmp_path / 'g' / 'a.png', picture())
         (found,) = inferencer(path)['predictions']
         box = found['bboxes'][0]
-        expected = inferencer.search(path, box, tmp_path / 'g', topk=1).to_dict()
         tensor = torch.tensor(box, requires_grad=True)
         (sample,) = inferencer(path, return_datasamples=True)['predictions']
-        for given in (tensor, [tensor], tensor[None], {'bboxes': [box]}, sample.pred_instances[:1]):
-            assert inferencer.search(path, given, tmp_path / 'g', topk=1).to_dict() == expected
-        two = inferencer.search([path, path], [{'bboxes': tensor[None]}, tensor], tmp_path / 'g')
-        assert len(two.query) == 2
+        forms = (tensor, [tensor], tensor[None], {'bboxes': [box]}, sample.pred_instances[:1])
+        with open_gallery(tmp_path / 'g', inferencer) as index:
+            expected = inferencer.search(path, box, index, topk=1).to_dict()
+            for given in forms:
+                assert inferencer.search(path, given, index, topk=1).to_dict() == expected
+            two = inferencer.search([path, path], [{'bboxes': tensor[None]}, tensor], index)
+            assert len(two.query) == 2
+            with pytest.raises(UserError, match='as many boxes as query pictures, 1'):
+                inferencer.search(path, found, index)
         every = inferencer.embed_boxes(picture(), found)
         assert every.shape == (len(found['bboxes']), inferencer.fingerprint.dims)
         assert np.array_equal(every, inferencer.embed_boxes(picture(), sample))
-        with pytest.raises(UserError, match='as many boxes as query pictures, 1'):
-            inferencer.search(path, found, tmp_path / 'g')
 
 
 class TestNames:
