@@ -73,7 +73,7 @@ function fieldOf(sentence) {
   if (/^("from"|time_from\b)/.test(sentence)) return 'time-from';
   if (/^a time /i.test(sentence)) return said('time-from') ? 'time-from' : 'time-to';
   if (/\bcameras?\b/.test(sentence)) return 'cameras';
-  if (/probabilit/.test(sentence)) return 'min-probability';
+  if (/probability|probabilities/.test(sentence)) return 'min-probability';
   return /\btopk\b/.test(sentence) ? 'topk' : null;
 }
 
