@@ -142,10 +142,12 @@ def main() -> None:
         raise ConfigError('either --query or --row must be given, and not both')
     if args.row and (args.box or args.person):
         raise ConfigError('--box and --person say who is meant in a picture of --query, not --row')
+    if args.group_by_track and args.unit == 'frame':
+        raise ConfigError('--group-by-track and --unit frame contradict each other')
     if args.out_dir:
         check_writable(args.out_dir)
     feedback = dict(
-        unit='sighting' if args.group_by_track else args.unit,
+        unit=args.unit,
         min_probability=args.min_probability,
         confirmed=args.confirm,
         rejected=args.reject,

@@ -289,7 +289,7 @@ class GalleryService:
 
     def _check_rows(self, rows: Sequence[int]) -> None:
         if rows and not self._has(rows):
-            absent = next(row for row in rows if not self._has([row]))
+            absent = next((row for row in rows if not self._has([row])), rows[0])
             raise GoneError(f'there is no row {absent} in the index')
 
     def _has(self, rows: Sequence[int]) -> bool:

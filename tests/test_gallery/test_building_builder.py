@@ -53,15 +53,21 @@ with index:
 
 
 def content(path: Path) -> dict:
-    """Everybody in an index: what is told of him, and his embedding."""
+    """Everybody in an index: what is told of him, his embedding, crop and frames."""
     with GalleryIndex.open(path) as index:
         records = [
             replace(r, time=None if np.isnan(r.time) else r.time)  # NaN is not equal to itself
             for r in index.records()
         ]
-        vectors = index.embeddings(index.rows())
+        rows = index.rows()
+        vectors, crops = index.embeddings(rows), index.crops(rows)
+        kept = [(crops.get(row, b''), index.behind(row).frames.tolist()) for row in rows.tolist()]
+        index.verify()
     assert len(set(records)) == len(records)
-    return {record: tuple(vector.round(4)) for record, vector in zip(records, vectors)}
+    return {
+        record: (tuple(vector.round(4)), *more)
+        for record, vector, more in zip(records, vectors, kept)
+    }
 
 
 def build(path: Path, *sources: Path, **options) -> tuple:

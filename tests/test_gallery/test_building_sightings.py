@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional.pairs import count_pairs
@@ -18,6 +20,7 @@ from mmclsa.gallery.building import (
     SourceOptions,
     open_for_build,
     plan_units,
+    print_report,
 )
 from mmclsa.gallery.building.crops import CROP_SIDE, cut_crop
 from mmclsa.gallery.building.quality import detection_quality, visible_parts
@@ -237,6 +240,12 @@ class TestOnTheWay:
         report, _ = build(tmp_path / 'index', video)
         result = result_of(video)
         assert (report.people, report.detections) == (len(result.scores), result.num_detections)
+        console = Console(file=io.StringIO(), width=200)
+        print_report(report, 7, console)
+        printed = console.file.getvalue()
+        people, detections = len(result.scores), result.num_detections
+        assert f'40 pictures, {people} sightings of people from {detections} detections' in printed
+        assert '7 rows in the index' in printed
 
 
 class TestUnitOfAnIndex:

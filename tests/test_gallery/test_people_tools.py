@@ -118,6 +118,7 @@ class TestSearchFromRows:
             ([], 'either --query or --row must be given'),
             (['--row', 1, '--query', 'a.jpg'], 'and not both'),
             (['--row', 1, '--person', 2], 'not --row'),
+            (['--row', 1, '--unit', 'frame', '--group-by-track'], 'contradict each other'),
             (['--row', 77], 'no row 77'),
             (['--row', 1, '--confirm', 2, '--reject', 2], 'row 2 cannot be both'),
         ):

@@ -24,10 +24,20 @@ from mmclsa.webui.app import build_app
 from mmclsa.webui.server import serving
 from tests.fakes.footage import scene, write
 from tests.helpers import REPO
-from tests.test_inference.test_without_frameworks import TOOL, WALL
 
 PASSWORD = 'correct horse battery'
 SCRIPT = 'tools/webui.py'
+#: Runs a tool in whose process nothing of PyTorch or OpenMMLab can be imported.
+WITHOUT_FRAMEWORKS = """
+import runpy, sys
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('torch', 'mmengine', 'mmcv', 'mmdet'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Wall())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
 
 
 @pytest.fixture
@@ -193,7 +203,7 @@ def test_page_and_interface_where_no_framework_is(exported, tmp_path, password):
         index.add(vectors, [GalleryRecord(str(picture), 0, 1.0, (0, 0, 60, 90), 0.9)])
         index.commit()
     command = (SCRIPT, tmp_path / 'index', '--onnx', folder, '--auth', f'ann:{password}')
-    with running('-c', WALL + TOOL, *command) as (process, address):
+    with running('-c', WITHOUT_FRAMEWORKS, *command) as (process, address):
         with pytest.raises(urllib.error.HTTPError, match='401'):
             call(f'{address}/api/index')
         login = f'ann:{PASSWORD}'

@@ -58,7 +58,7 @@ def run_build(
         progress: See :func:`fill_index`.
 
     Returns:
-        What was done, and how many people there are in the index now.
+        What was done, and how many rows the index has now.
     """
     plan = plan_sources()
     with open_index() as index:

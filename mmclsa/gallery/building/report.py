@@ -56,12 +56,12 @@ class BuildReport:
             self.skipped.setdefault(result.unit.source, result.problem)
 
 
-def print_report(report: BuildReport, total_people: int, console: Console) -> None:
+def print_report(report: BuildReport, total_rows: int, console: Console) -> None:
     """Write what a build did.
 
     Args:
         report: Of the build.
-        total_people: In the index now.
+        total_rows: Of the index now.
         console: Where to.
     """
     rate = report.pictures / report.seconds if report.seconds else 0.0
@@ -74,7 +74,7 @@ def print_report(report: BuildReport, total_people: int, console: Console) -> No
         lines.append(f'{report.known} units of work were in the index already')
     if report.renewed:
         lines.append(f'{len(report.renewed)} files had changed, and were looked at again')
-    lines.append(f'{total_people} people in the index')
+    lines.append(f'{total_rows} rows in the index, each a person or a sighting of one')
     for clock, count in sorted(Counter(report.clocks.values()).items()):
         lines.append(f'{count} files have their time {CLOCKS[clock]}')
     if report.passed_over:
