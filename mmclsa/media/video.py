@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ['VideoReader']
 
-_ASSUMED_FPS = 25.0  # of a video that does not tell its own
+ASSUMED_FPS = 25.0  # of a video that does not tell its own
 _MOST_FPS = 1e5
 _POS_MSEC = 0  # cv2.CAP_PROP_POS_MSEC: OpenCV is imported when it is needed
 # To decode so many frames takes about as long as to seek, which begins at a key frame.
@@ -268,7 +268,7 @@ class VideoReader:
         # A frame is not less than a byte, so a larger number was never counted.
         counted = 0 < count <= Path(self.path).stat().st_size
         self._num_frames = round(count) if counted else 0
-        self._fps = fps if 0 < fps < _MOST_FPS else _ASSUMED_FPS
+        self._fps = fps if 0 < fps < _MOST_FPS else ASSUMED_FPS
         return capture
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import InProcess, SourceOptions, plan_units
+from mmclsa.gallery.building.joining import join_tracks
 from mmclsa.gallery.building.sink import IndexSink
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 from tests.test_gallery.people import unit
@@ -129,3 +130,16 @@ def test_another_video_is_another(video, tmp_path):
     moved = replace(second, unit=replace(second.unit, source='/other.avi'))
     rows = index_of(tmp_path / 'i', [[first, moved]])
     assert len({track for _, _, track, _ in rows}) == len(rows)
+
+
+def test_a_clip_of_one_unit_is_not_looked_for_in_the_index(tmp_path, video, monkeypatch):
+    """It has no border, and a look at each would make many clips cost their square."""
+    monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 100)
+    (result,) = results_of(video)
+    monkeypatch.setattr(GalleryIndex, 'find', lambda *_: pytest.fail('the index is looked at'))
+    with GalleryIndex.create(tmp_path / 'index', Walkers().fingerprint) as index:
+        sink = IndexSink(index)
+        sink.take(result)
+        assert len(index.rows()) == 3
+        assert join_tracks(index, [result.unit], 0) == {}
+        sink.commit()

@@ -35,8 +35,9 @@ def join_tracks(index: GalleryIndex, units: Iterable[Unit], first: int) -> dict[
     """
     borders: dict[str, set[int]] = defaultdict(set)
     for unit in units:
-        if unit.is_video:
-            borders[unit.source].update({unit.start, unit.stop or 0} - {0})
+        # A short clip has none, and to look for its rows would go through the index in vain.
+        if unit.is_video and (places := {unit.start, unit.stop or 0} - {0}):
+            borders[unit.source].update(places)
     later = index.rows()[first:].tolist()
     pending: dict[str, list[Row]] = defaultdict(list)
     for row, record in zip(later, index.records(later) if borders else []):
@@ -66,6 +67,8 @@ def _join_source(
         after = [r for r in rows if 0 <= r[1].frame - border < units_module.FRAMES_PER_UNIT]
         for one, other in _pairs(index, before, after):
             joined.join(one, other)
+    if not joined:
+        return {}
     there = index.same_tracks(committed)
     everybody = [*zip(there.tolist(), index.records(there)), *pending]
     return {
@@ -145,6 +148,9 @@ class _Joined:
 
     def __init__(self) -> None:
         self._less: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._less)
 
     def number_of(self, number: int) -> int:
         """Give the least number that is one with this."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmclsa.gallery.building.quality import visible_parts
+from mmclsa.media.video import ASSUMED_FPS
 from mmclsa.structures import FoundPeople
 
 __all__ = ['Track', 'Tracker', 'assign', 'link_tracks', 'places_of']
 
-_ASSUMED_FPS = 25.0
 _FORBIDDEN = 1e3
 
 # Places are compared in heights of the person, times in seconds.
@@ -229,7 +229,7 @@ def link_tracks(
     """
     frames, boxes = np.asarray(frames), np.asarray(boxes, np.float64)
     patience = 0.0 if times is None else Tracker.patience
-    seconds = frames / _ASSUMED_FPS if times is None else np.asarray(times)
+    seconds = frames / ASSUMED_FPS if times is None else np.asarray(times)
     tracker = Tracker(min_similarity, max_missed, patience)
     tracks = np.full(len(frames), -1, np.int64)
     for frame in np.unique(frames).tolist():
