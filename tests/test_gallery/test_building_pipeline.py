@@ -41,6 +41,22 @@ class TestRunAhead:
         assert 3 <= len(started) <= 8
         results.close()
 
+    @pytest.mark.parametrize(('max_bytes', 'most'), [(1000, 10), (1, 6)])
+    def test_heavy_results_are_fewer(self, max_bytes, most):
+        started = []
+
+        def call(n):
+            started.append(n)
+            return n
+
+        calls = (lambda n=n: call(n) for n in range(100))
+        results = run_ahead(calls, 2, 16, lambda _: 200, max_bytes)
+        first = [next(results) for _ in range(30)]
+        time.sleep(0.3)
+        # Of the first, more may have been made before one was weighed.
+        assert 30 < len(started) <= 30 + most
+        assert [*first, *results] == list(range(100))
+
     def test_errors_come_at_their_place(self):
         def calls():
             yield lambda: 1
@@ -150,6 +166,28 @@ class TestInProcess:
         assert results[-1].done is False
         assert any('breaks off' in result.problem for result in results)
         assert sum(result.num_pictures for result in results) > 30
+
+    def test_large_pictures_do_not_pile_up(self, tmp_path, monkeypatch):
+        monkeypatch.setattr('mmclsa.gallery.building.pipeline._MAX_AHEAD', 100_000)
+        prepared = []
+
+        class Counting(FakeEmbedder):
+            def prepare(self, picture):
+                prepared.append(len(prepared))
+                return super().prepare(picture)
+
+            def find_people(self, batch):
+                time.sleep(0.05)
+                ahead.append(len(prepared) - sum(self.batches))
+                return super().find_people(batch)
+
+        ahead: list[int] = []
+        write_scenes(tmp_path, 60)
+        units = plan_units([tmp_path]).units
+        results = list(process_units(units, Counting(), DETECTIONS, batch_size=8))
+        assert sum(result.num_pictures for result in results) == 60
+        # A batch, and what 100 kB are (a picture is twice 18 kB), not 16 pictures.
+        assert max(ahead[2:]) <= 8 + 4
 
     def test_nobody(self, tmp_path):
         write(tmp_path / 'a.png', np.zeros((64, 64, 3), np.uint8))

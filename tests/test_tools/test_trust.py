@@ -68,9 +68,16 @@ COMMANDS = {
     'search': search('tools/search_gallery.py', *QUERY),
     'search, given': search('tools/search_gallery.py', *QUERY, *GIVEN),
     'page': search('tools/webui.py'),
+    'page, pictures of it': ['tools/misc/webui_pictures.py', '{index}', '{picture}'],
     'page, given': search('tools/webui.py', *GIVEN),
     'evaluate': search('tools/analysis_tools/eval_gallery.py', *TRUTH),
     'evaluate tracks': ['tools/analysis_tools/eval_tracks.py', '{config}', '{evil}', *COCO],
+    'evaluate probabilities': [
+        'tools/analysis_tools/eval_calibration.py',
+        '{config}',
+        '{evil}',
+        *COCO,
+    ],
     'evaluate, given': search('tools/analysis_tools/eval_gallery.py', *TRUTH, *GIVEN),
     **{
         f'convert, {name}': [

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.trust import add_trust_option
 
 DESKTOP, PHONE = (1280, 800), (360, 740)
 
@@ -23,26 +24,28 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('query', type=Path, help='a picture with the person who is looked for')
     parser.add_argument('--person', type=int, default=1, help='which person of it, from 1')
     parser.add_argument('--out', type=Path, default=Path('docs/images'), help='where to')
+    add_trust_option(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Serve the index and take the pictures."""
     args = parse_args()
-    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
-    if chromium is None:
-        raise ConfigError('a chromium must be installed, but there is none')
-    from playwright.sync_api import sync_playwright
-
     from mmclsa.gallery import GalleryIndex
     from mmclsa.inference.from_index import embedder_of_index
     from mmclsa.webui import GalleryService
     from mmclsa.webui.app import build_app
     from mmclsa.webui.server import serving
 
+    embedder = embedder_of_index(args.index, trust_checkpoint=args.trust_checkpoint)
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+    if chromium is None:
+        raise ConfigError('a chromium must be installed, but there is none')
+    from playwright.sync_api import sync_playwright
+
     with (
         GalleryIndex.open(args.index) as index,
-        serving(build_app(GalleryService(index, embedder_of_index(args.index)))) as address,
+        serving(build_app(GalleryService(index, embedder))) as address,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=['--no-sandbox'])

@@ -12,13 +12,15 @@ from mmclsa.gallery.building.embedder import PROBE, Embedder
 from mmclsa.gallery.building.gathering import Gathering
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import Advance
-from mmclsa.gallery.building.reading import Failed, Ready, UnitReader
+from mmclsa.gallery.building.reading import Event, Failed, Ready, UnitReader
 from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, SourceOptions, Unit
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.errors import reason_of
 
 __all__ = ['InProcess', 'UnitResult']
+
+_MAX_AHEAD = 1 << 28  # bytes of pictures that are ready before the network asks for them
 
 
 @dataclass
@@ -74,7 +76,10 @@ class InProcess:
         batches = _Batches(self.embedder, self.batch_size, advance)
         opened: deque[_OpenUnit] = deque()
         current = None
-        for event in run_ahead(reader.calls(plan.units), self.threads, ahead=2 * self.batch_size):
+        events = run_ahead(
+            reader.calls(plan.units), self.threads, 2 * self.batch_size, _weigh, _MAX_AHEAD
+        )
+        for event in events:
             if current is None:
                 current = _OpenUnit(Gathering(self.options))
                 opened.append(current)
@@ -142,6 +147,14 @@ class _Batches:
             self.embedder.find_people([self.embedder.prepare(PROBE)])
             return reason_of(error, ready.name)
         return _checked(found, ready)
+
+
+def _weigh(event: Event) -> int:
+    """Tell the bytes of a picture: for the network, and itself, for the crops."""
+    if not isinstance(event, Ready):
+        return 0
+    kept = 0 if event.picture is None else event.picture.nbytes
+    return kept + int(getattr(event.data['inputs'], 'nbytes', 0))
 
 
 def _checked(found: FoundPeople, ready: Ready) -> FoundPeople | str:
