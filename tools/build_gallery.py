@@ -25,9 +25,8 @@ def is_exported_given() -> bool:
     return parser.parse_known_args()[0].onnx is not None
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the model is."""
     parser.set_defaults(config=None, checkpoint=None)
     if not is_exported_given():
         parser.add_argument('config', help='config file')
@@ -43,6 +42,18 @@ def parse_args() -> argparse.Namespace:
         help='in place of config and checkpoint, a model exported by '
         'tools/deployment/export_onnx.py, which needs neither PyTorch nor OpenMMLab',
     )
+    add_trust_option(parser)
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
+
+
+def add_footage_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the footage is, and what is looked at."""
     parser.add_argument(
         'sources',
         nargs='+',
@@ -50,8 +61,6 @@ def parse_args() -> argparse.Namespace:
         help='folder of images and videos (searched recursively, links included), an image, a '
         'video, a pattern such as "~/cam*/**/*.jpg", or a text file with one of these per line',
     )
-    add_trust_option(parser)
-    parser.add_argument('--out', required=True, metavar='INDEX_DIR', help='folder of the index')
     frames = parser.add_mutually_exclusive_group()
     frames.add_argument(
         '--every', type=int, default=1, metavar='N', help='use every N-th video frame'
@@ -71,6 +80,14 @@ def parse_args() -> argparse.Namespace:
         '"{camera}/*" where each camera has its folder; takes precedence over --camera and '
         '--start-time',
     )
+
+
+def add_index_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the index is, and what gets into it."""
+    parser.add_argument('--out', required=True, metavar='INDEX_DIR', help='folder of the index')
+    parser.add_argument(
+        '--append', action='store_true', help='add to an index that was built by another command'
+    )
     parser.add_argument(
         '--det-thresh', type=float, help='detection threshold (default: that of the config)'
     )
@@ -86,6 +103,17 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='do not keep a small JPEG of each row, which shows results without their video',
     )
+    parser.add_argument(
+        '--index',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='backend of a new index, such as type=FaissBackend kind=hnsw storage=fp16',
+    )
+
+
+def add_running_options(parser: argparse.ArgumentParser) -> None:
+    """Add how, and by how many, it is computed."""
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument(
         '--runtime',
@@ -96,9 +124,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
-        '--append', action='store_true', help='add to an index that was built by another command'
-    )
-    parser.add_argument(
         '--ray',
         metavar='ADDRESS',
         help='build on this Ray cluster; "local" starts one on this machine',
@@ -106,20 +131,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--ray-workers', type=int, default=2, metavar='N', help='number of models on Ray'
     )
-    parser.add_argument(
-        '--index',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='backend of a new index, such as type=FaissBackend kind=hnsw storage=fp16',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_model_options(parser)
+    add_footage_options(parser)
+    add_index_options(parser)
+    add_running_options(parser)
     # Intermixed, so that options may stand between checkpoint and sources.
     return parser.parse_intermixed_args()
 

@@ -181,7 +181,7 @@ def load_footage(args: argparse.Namespace) -> dict[str, Footage]:
     for name, fps, scenes, pictures in read_sequences(args):
         cached = Path(args.cache, f'{name}.npz') if args.cache else None
         if cached is not None and cached.exists():
-            with np.load(cached) as arrays:
+            with np.load(cached, allow_pickle=False) as arrays:
                 footage[name] = Footage(**arrays)
             continue
         inferencer = inferencer or PersonSearchInferencer(
