@@ -22,6 +22,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -115,6 +116,8 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         Traceback (most recent call last):
         SystemExit: 0
     """
+    # Of MMDetection's own grids of anchors; who reads it can do nothing about it.
+    warnings.filterwarnings('ignore', r'torch\.meshgrid: in an upcoming release', UserWarning)
     try:
         code = main()
     except (UserError, KeyError) as error:

@@ -127,3 +127,23 @@ run_tool(main)
     result = run_python('-c', code)
     assert result.returncode == {'sys.exit(75)': 75, 'pass': 0}.get(end, 2), result.stderr
     assert 'left in order' in result.stdout
+
+
+def test_mmdetections_warning_of_its_grids_is_not_shown():
+    """MMDetection calls torch.meshgrid as PyTorch no longer likes it; other warnings stay."""
+    done = run_python(
+        '-c',
+        """
+import torch
+import warnings
+from mmclsa.utils import run_tool
+
+def main():
+    torch.meshgrid(torch.arange(2), torch.arange(2))
+    warnings.warn('something else')
+
+run_tool(main)
+""",
+    )
+    assert 'something else' in done.stderr
+    assert 'meshgrid' not in done.stderr
