@@ -117,7 +117,7 @@ def _frames(path: str, sampling: Sampling | None) -> Iterator[Picture]:
     video = VideoReader(path)
     for frame, array in video.read(sampling=sampling):
         yield Picture(array, path, frame, video.time)
-    damage = video.damage
+    damage = video.damage if video.broke_off or video.lost > video.fps else ''
     video.close()
     if damage:
         raise DataError(damage)

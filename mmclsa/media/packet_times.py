@@ -11,6 +11,7 @@ __all__ = ['number_at', 'read_packet_times']
 
 # Of OpenCV, which is imported when it is needed.
 _POS_MSEC = 0  # cv2.CAP_PROP_POS_MSEC
+_COUNT = 7  # cv2.CAP_PROP_FRAME_COUNT
 _RAW = [8, -1]  # cv2.CAP_PROP_FORMAT: packets as they are
 
 
@@ -25,8 +26,10 @@ def read_packet_times(path: str) -> np.ndarray | None:
 
     Returns:
         Shape (frames,), float64: seconds since the first, ascending; None
-        where the container does not give each frame a time of its own, or
-        OpenCV cannot read packets of it.
+        where the container does not give each frame a time of its own,
+        OpenCV cannot read packets of it, or it is an AVI that lacks some: that
+        container has no times, which are counted in order, and by its index
+        after a seek.
     """
     try:
         status = os.stat(path)
@@ -45,8 +48,11 @@ def _read(path: str, size: int, written: int) -> np.ndarray | None:
         found = []
         while capture.grab():
             found.append(capture.get(_POS_MSEC) / 1000)
+        announced = capture.get(_COUNT)
         capture.release()
     except (cv2.error, TypeError, SystemError):  # an OpenCV without this
+        return None
+    if len(found) != announced and _is_avi(path):
         return None
     times = np.sort(np.array(found, np.float64))  # packets are in the order of decoding
     if len(times) < 2 or not np.isfinite(times).all() or not (np.diff(times) > 0).all():
@@ -56,12 +62,19 @@ def _read(path: str, size: int, written: int) -> np.ndarray | None:
     return times
 
 
-def number_at(times: np.ndarray, time: float) -> int | None:
+def _is_avi(path: str) -> bool:
+    with open(path, 'rb') as stream:
+        head = stream.read(12)
+    return head[:4] == b'RIFF' and head[8:] == b'AVI '
+
+
+def number_at(times: np.ndarray, time: float, shortest: float | None = None) -> int | None:
     """Find the frame that is shown at a time.
 
     Args:
         times: Shape (frames,), float64, ascending, at least two.
         time: Seconds since the first.
+        shortest: The shortest time between two, if that is known.
 
     Returns:
         Its number, from 0; None if no frame has this time, within a quarter
@@ -76,4 +89,5 @@ def number_at(times: np.ndarray, time: float) -> int | None:
     near = min(
         range(max(0, after - 1), min(len(times), after + 1)), key=lambda n: abs(times[n] - time)
     )
-    return near if abs(times[near] - time) <= np.diff(times).min() / 4 else None
+    shortest = np.diff(times).min() if shortest is None else shortest
+    return near if abs(times[near] - time) <= shortest / 4 else None

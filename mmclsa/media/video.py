@@ -32,6 +32,8 @@ _NEAR = 100
 _PROVEN = 8
 # A decoder is sent so many frames too far back: it may come out later than it was sent.
 _BEFORE = (3, 50, 400)
+# So many frames' lengths from where a constant rate has it, a frame is on time.
+_ON_TIME = 0.25
 _INHERITED: list[Any] = []  # decoders of a parent process
 
 
@@ -46,12 +48,17 @@ class VideoReader:
     right one if that is shown at its time. Where it has not, or the container
     tells no such times, everything from the start on is decoded.
 
+    A number is the container's, in whatever order frames are read: those that a
+    damaged file does not give are counted, and :attr:`lost` tells how many.
+
     Args:
         path: Video file that OpenCV can decode.
 
     Attributes:
         path: As given, as a string.
         position: Number of the next frame that the decoder gives.
+        lost: How many frames of the stretch read last the container has and the
+            decoder did not give, where it left out several in a row.
         time: When the last frame that the decoder gave is shown, by the
             container, in seconds since the first. Where the container gives
             none, or one that is not later than that of the frame before, it is
@@ -69,7 +76,11 @@ class VideoReader:
         self.path = str(path)
         self.position = 0
         self.time = 0.0
+        self.lost = 0
         self._first = 0.0  # the container's time of the first frame
+        self._opening: list[float] = []  # times of the first frames
+        self._held: tuple[int, float] | None = None  # number and time of one not yet given
+        self._stumbled = False  # whether the decoder has left out frames, or come to an end
         self._capture: cv2.VideoCapture | None = None
         self._owner = os.getpid()
         self._num_frames = 0
@@ -84,6 +95,11 @@ class VideoReader:
     def _times(self) -> np.ndarray | None:
         """When each frame is shown; None if that is not known."""
         return read_packet_times(self.path)
+
+    @cached_property
+    def _shortest(self) -> float:
+        """The shortest time between two frames, by their packets."""
+        return 0.0 if self._times is None else float(np.diff(self._times).min())
 
     @property
     def num_frames(self) -> int:
@@ -114,7 +130,7 @@ class VideoReader:
             DataError: If the file is missing, cannot be decoded, is too large,
                 or ends before.
         """
-        if index >= 0 and self._seek(index) and self._grab(self._opened()):
+        if index >= 0 and self._seek(index) and self._grab(index + 1):
             found, picture = self._opened().retrieve()
             if found:
                 return picture
@@ -139,15 +155,17 @@ class VideoReader:
             DataError: If the file is missing, cannot be decoded or is too large.
         """
         sampling = sampling or Sampling()
+        self.lost = 0
         if not self._seek(start):
             return
-        capture = self._opened()
+        self.lost = 0  # on the way there
         while stop is None or self.position < stop:
-            frame, before = self.position, self.time
-            if not self._grab(capture):
+            before = self.time
+            if not self._grab(stop):
                 return
+            frame = self.position - 1
             if sampling.wants_at(frame, self.time, before):
-                found, picture = capture.retrieve()
+                found, picture = self._opened().retrieve()
                 if found:
                     yield frame, picture
 
@@ -167,10 +185,18 @@ class VideoReader:
 
     @property
     def damage(self) -> str:
-        """After reading to the end: where the video breaks off, as a sentence; or empty."""
+        """After reading to the end: where the video breaks off, as a sentence; or :attr:`loss`."""
         if not self.broke_off:
-            return ''
+            return self.loss
         return f'video {self.path} breaks off at frame {self.position} of {self.num_frames}'
+
+    @property
+    def loss(self) -> str:
+        """What is lost of the stretch read last, as a sentence; or empty."""
+        if not self.lost:
+            return ''
+        before = f'{self.lost} frames before frame {self.position}'
+        return f'video {self.path} is damaged: {before} cannot be decoded'
 
     def close(self) -> None:
         """Free the decoder; what is asked for later opens the file again."""
@@ -181,61 +207,111 @@ class VideoReader:
 
     def _seek(self, frame: int) -> bool:
         """Come to a frame; False if the video ends before it."""
+        if self._stumbled:
+            self.close()  # what comes must not depend on what was read before
+            self._opened()
         if frame > _NEAR and not 0 <= frame - self.position <= _NEAR:
             self._jump(frame)
         if frame < self.position:
             self.close()  # the next to be opened begins at the start
-        capture = self._opened()
-        while self.position < frame and self._grab(capture):
+        self._opened()
+        while self.position < frame and self._grab(frame):
             pass
         return self.position == frame
 
     def _jump(self, frame: int) -> None:
         """Send the decoder to a frame, if it comes there for certain."""
         times = self._times
-        if times is None or frame >= len(times) or not self._agrees(times):
+        if times is None or frame >= len(times) or not self._agrees():
             return  # it is where it was, or a few frames on
-        capture = self._opened()
         for before in _BEFORE:
-            self.time = -1.0  # of no frame
-            capture.set(_POS_MSEC, 1000 * (self._first + times[max(0, frame - before)]))
-            came_to = number_at(times, self.time) if self._grab(capture) else None
+            self._held, self.position, self.time = None, _PROVEN, -1.0  # of no frame
+            sought = 1000 * (self._first + times[max(0, frame - before)])
+            self._opened().set(_POS_MSEC, sought)
+            came_to = self._fetch()
             if came_to is not None and came_to < frame:
-                self.position = came_to + 1
-                while self.position < frame and self._grab(capture):
+                self.position = came_to
+                while self.position < frame and self._grab(frame):
                     pass
                 break
-        if self.position != frame or number_at(times, self.time) != frame - 1:
+        if self.position != frame or self._number_at(self.time) != frame - 1:
             self.close()
 
-    def _agrees(self, times: np.ndarray) -> bool:
+    def _agrees(self) -> bool:
         """Tell whether frames so far came when the packets say."""
-        capture = self._opened()
+        self._opened()
         while self.position < _PROVEN:
-            if not self._grab(capture) or number_at(times, self.time) != self.position - 1:
+            if not self._grab():
                 return False
-        return number_at(times, self.time) == self.position - 1
+        return self._number_at(self.time) == self.position - 1
 
-    def _grab(self, capture: cv2.VideoCapture) -> bool:
-        """Let the decoder go on by a frame; False at the end."""
-        if not capture.grab():
+    def _number_at(self, time: float) -> int | None:
+        """Find the frame shown at a time; None if the packets do not tell for certain."""
+        if len(self._opening) < _PROVEN or self._times is None or not self._proven:
+            return None
+        return number_at(self._times, time, self._shortest)
+
+    @cached_property
+    def _proven(self) -> bool:
+        """Whether the first frames came when the packets say."""
+        times, shortest = self._times, self._shortest
+        return times is not None and all(
+            number_at(times, time, shortest) == number for number, time in enumerate(self._opening)
+        )
+
+    def _grab(self, stop: int | None = None) -> bool:
+        """Let the decoder go on by a frame; False at the end, or if the next is not before stop."""
+        if self._held is None:
+            self._fetch()
+        if self._held is None:
+            self._stumbled = True
             return False
+        number, time = self._held
+        reached = number if stop is None else min(number, stop)
+        if number > self.position:
+            self._stumbled = True
+            self.lost += reached - self.position if number > self.position + 1 else 0
+        self.position = reached
+        if reached == stop:
+            return False
+        self._held = None
+        self.position, self.time = number + 1, time
+        return True
+
+    def _fetch(self) -> int | None:
+        """Let the decoder go on by a frame and hold it.
+
+        Returns:
+            Its number by the packets; None at the end, or where they do not tell.
+        """
+        capture = self._opened()
+        if not capture.grab():
+            return None
         shown = capture.get(_POS_MSEC) / 1000
         if self.position == 0:
-            self._first, self.time = shown if math.isfinite(shown) else 0.0, 0.0
+            self._first, time = shown if math.isfinite(shown) else 0.0, 0.0
         elif shown - self._first > self.time:
-            self.time = shown - self._first
+            time = shown - self._first
         else:
-            self.time += 1 / self._fps
-        self.position += 1
-        return True
+            time = self.time + 1 / self._fps
+        if self.position == len(self._opening) < _PROVEN:
+            self._opening.append(time)
+        found = self._number_at(time) if self._is_irregular(time) else self.position
+        self._held = self.position if found is None else max(self.position, found), time
+        return found
+
+    def _is_irregular(self, time: float) -> bool:
+        """Tell whether the packets must be asked which frame is shown at a time."""
+        if self.position < _PROVEN:
+            return False
+        return abs(time * self._fps - self.position) > _ON_TIME
 
     def _opened(self) -> cv2.VideoCapture:
         """Give the decoder of this process, at ``position``."""
         self._leave_inherited()
         if self._capture is None:
             self._capture = self._open()
-            self.position, self.time = 0, 0.0
+            self._restart()
         return self._capture
 
     def _leave_inherited(self) -> None:
@@ -246,7 +322,11 @@ class VideoReader:
         if self._owner != os.getpid():
             _INHERITED.append(self._capture)
             self._capture = None
-            self._owner, self.position, self.time = os.getpid(), 0, 0.0
+            self._owner = os.getpid()
+            self._restart()
+
+    def _restart(self) -> None:
+        self.position, self.time, self._held, self._stumbled = 0, 0.0, None, False
 
     def _open(self) -> cv2.VideoCapture:
         import cv2
@@ -273,5 +353,6 @@ class VideoReader:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__, _capture=None)
+        state['_held'], state['_stumbled'] = None, False
         state.pop('_times', None)  # as large as the video is long, and soon read again
         return state

@@ -140,8 +140,8 @@ class UnitReader:
         ended = unit.stop is None or video.position < unit.stop
         if unit.start == 0 and not given:
             yield partial(Failed, f'video {unit.source} has no frame that can be decoded')
-        elif ended and video.broke_off:
-            yield partial(Failed, video.damage)
+        elif damage := video.damage if ended else video.loss:
+            yield partial(Failed, damage)
 
     def _prepare(
         self, unit: Unit, frame: int, time: float, clock: str, picture: np.ndarray
