@@ -39,12 +39,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--person', metavar='JSON',
         help='the hits in a results.json of tools/search_gallery.py, from which you have taken '
-        'out who is somebody else',
+        'out who is somebody else, with all of their tracks: a long one has several rows',
     )  # fmt: skip
     parser.add_argument('--rows', nargs='+', type=int, metavar='N', help='or these rows')
     parser.add_argument(
-        '--tracks', action='store_true', help='with --person or --rows: and all of their tracks'
-    )
+        '--tracks', action='store_true',
+        help='with --rows: and all of their tracks, as --person always does',
+    )  # fmt: skip
     parser.add_argument('--dry-run', action='store_true', help='only say how many there are')
     return parser.parse_args()
 
@@ -116,9 +117,12 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
             '--from, --before and --keep-days'
         )
     if where.passes_all:
-        hits = read_hits(args.person, index) if args.person else ()
-        rows = [*(args.rows or ()), *hits]
-        return index.same_tracks(rows) if args.tracks else np.unique(np.array(rows, np.int64))
+        hits = read_hits(args.person, index) if args.person else []
+        rows = np.array(args.rows or (), np.int64)
+        if args.tracks:
+            rows = index.same_tracks(rows)
+        # A hit is the best of its track, which has a row for every 500 frames of the video.
+        return np.union1d(rows, index.same_tracks(hits))
     return index.find(where)
 
 
