@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -258,6 +259,10 @@ class GalleryIndex(IndexReader):
             ConfigError: If the index was not opened for writing.
             DataError: If there is no such row.
             UserError: If the disk is full or fails. Nobody is deleted then.
+
+        Warns:
+            UserWarning: If they were deleted, but their space could not be
+                given back; the next to open the index for writing tries again.
         """
         self.commit()
         gone = np.unique(self._check_rows(rows))
@@ -271,8 +276,7 @@ class GalleryIndex(IndexReader):
                 )  # fmt: skip
                 self._records.delete(gone, left, units)
                 self._take_over(left)
-                self._finish_deletion()
-                self._database.shrink(len(gone) / (len(self) + len(gone)))
+                self._give_back(len(gone))
         elif units:
             with reporting_write_errors(self._folder):
                 self._records.delete(gone, self._manifest, units)
@@ -293,6 +297,18 @@ class GalleryIndex(IndexReader):
                 yield
         finally:
             drop_unused(self._folder, self._manifest)
+
+    def _give_back(self, count: int) -> None:
+        """Give back the space of so many who were deleted; without it, they are gone as well."""
+        try:
+            self._finish_deletion()
+            self._database.shrink(count / (len(self) + count))
+        except sqlite3.Error as error:
+            warnings.warn(
+                f'{count} people were deleted from the index {self._folder}, but their space '
+                f'could not be given back: {error}; whoever opens it next for writing tries again',
+                stacklevel=3,
+            )
 
     def _finish_deletion(self) -> None:
         """Delete where the backend is behind, also what a killed process has begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery.database import Database
+from mmclsa.gallery.record_store import RecordStore
 from tests.test_gallery.people import (
     BACKENDS,
     MODEL,
@@ -192,6 +195,28 @@ def test_milvus_that_does_not_answer(folder, people, monkeypatch):
         assert index.rows().tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 9]
 
 
+def no_room(*_):
+    raise sqlite3.OperationalError('database or disk is full')
+
+
+@pytest.mark.parametrize('name', ['Database.shrink', 'RecordStore.forget_doomed'])
+def test_no_room_to_give_the_space_back(folder, people, backend, monkeypatch, name):
+    """Who is deleted is gone, and that is what is said."""
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        fill(index, people, [100])
+        with monkeypatch.context() as patch:
+            owner, method = name.split('.')
+            patch.setattr(Database if owner == 'Database' else RecordStore, method, no_room)
+            with pytest.warns(UserWarning, match='2 people were deleted .* disk is full'):
+                assert index.delete([7, 9]) == 2
+            index.optimize()
+    with GalleryIndex.open(folder, MODEL, writable=True) as index:
+        check_rows(index, people, [row for row in range(100) if row not in (7, 9)])
+        assert not len(index._records.doomed())
+        ((free,),) = index._database.read('SELECT * FROM pragma_freelist_count')
+        assert free == 0
+
+
 class TestTool:
     @pytest.fixture
     def index(self, folder, people):
@@ -228,12 +253,16 @@ class TestTool:
         with GalleryIndex.open(index) as opened:
             assert opened.rows().tolist() == sorted(set(range(600)) - set(gone))
 
-    def test_a_person(self, run_tool_here, index, tmp_path):
+    @pytest.mark.parametrize('rows', [[], ['--rows', '11', '3']])
+    def test_a_person(self, run_tool_here, index, tmp_path, rows):
+        """A long track has several rows, of which the hits have one; --rows are these rows."""
         results = tmp_path / 'results.json'
         results.write_text(json.dumps({'hits': [{'row': 8}, {'row': 2}]}))
-        run_tool_here(TOOL, index, '--person', results)
+        run_tool_here(TOOL, index, '--person', results, *rows)
+        gone = {row for row in range(600) if (row % 11, row % 5) in ((8, 3), (2, 2))}
+        gone |= {int(row) for row in rows[1:]}
         with GalleryIndex.open(index) as opened:
-            assert opened.rows().tolist() == sorted(set(range(600)) - {2, 8})
+            assert opened.rows().tolist() == sorted(set(range(600)) - gone)
 
     def test_hits_of_another_index(self, run_tool_to_its_error, index, people, tmp_path):
         """Their rows are other people here."""
