@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,8 @@ class Database:
     Attributes:
         tables: What to read from by the name of each table, as
             :func:`~mmclsa.gallery.schema.tables_of` gives it.
+        lock: Held while the connection is used, which several threads may do;
+            whoever holds it may take it again.
 
     Raises:
         DataError: If there is none, or one with other tables than an index has.
@@ -44,6 +47,7 @@ class Database:
 
     def __init__(self, folder: Path, writable: bool) -> None:
         self.path = folder / MANIFEST
+        self.lock = threading.RLock()
         if not self.path.is_file():
             old = (folder / 'manifest.json').is_file()
             hint = ': it is of an older mmclsa, see tools/misc/convert_gallery.py' if old else ''
@@ -94,16 +98,20 @@ class Database:
     def upgrade(self) -> None:
         """Bring a file of an older version to today's, whole or not at all.
 
+        Another process may have done so since it was opened.
+
         Raises:
             DataError: If its manifest is broken.
             sqlite3.Error: If it cannot be written.
         """
         if self._version < VERSION:
-            content = self.manifest().dump()
             with self.transaction() as connection:
-                for statement in UPGRADE:
-                    connection.execute(statement)
-                connection.execute('UPDATE manifest SET content = ?', (content,))
+                self.look_at_tables()
+                if self._version < VERSION:
+                    content = self.manifest().dump()
+                    for statement in UPGRADE:
+                        connection.execute(statement)
+                    connection.execute('UPDATE manifest SET content = ?', (content,))
             self.look_at_tables()
 
     @classmethod
@@ -155,7 +163,7 @@ class Database:
             DataError: If the file is broken.
             UserError: If another process keeps it locked.
         """
-        with self.reading():
+        with self.lock, self.reading():
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextmanager
@@ -176,7 +184,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all reads of the block see the same commit."""
-        with self.reading():
+        with self.lock, self.reading():
             self._connection.execute('BEGIN')
             try:
                 yield
@@ -193,14 +201,15 @@ class Database:
         Raises:
             sqlite3.Error: If it cannot be written.
         """
-        self._connection.execute('BEGIN IMMEDIATE')
-        try:
-            yield self._connection
-            self._connection.execute('COMMIT')
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute('ROLLBACK')
-            raise
+        with self.lock:
+            self._connection.execute('BEGIN IMMEDIATE')
+            try:
+                yield self._connection
+                self._connection.execute('COMMIT')
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute('ROLLBACK')
+                raise
 
     def shrink(self, deleted: float = 0.0) -> None:
         """Give back the space of what was deleted, if it is worth it.
@@ -217,7 +226,8 @@ class Database:
         )
         share = max(deleted, free / max(1, pages))
         if share >= (_WORTH_SHRINKING if pages * size > _SMALL else 1e-9):
-            self._connection.execute('VACUUM')
+            with self.lock:
+                self._connection.execute('VACUUM')
 
     def check(self) -> None:
         """Read all of the file.

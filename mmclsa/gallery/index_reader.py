@@ -69,7 +69,7 @@ class IndexReader:
 
     @property
     def generation(self) -> str:
-        """A text that is another one when the rows held are others."""
+        """A text that is another one when the rows held, or their tracks, are others."""
         manifest = self._manifest
         return f'{manifest.generation}-{manifest.next_row}-{manifest.people}'
 
@@ -103,13 +103,14 @@ class IndexReader:
             DataError: If a file is broken.
             MissingFileError: If one is not there.
         """
-        with self._database.snapshot():
-            self._database.look_at_tables()
-            manifest = self._database.manifest()
-            if self._lock is not None and not self._usable_structure(manifest):
-                manifest = replace(manifest, structure=None, structured=0)
-            self._records.load(manifest)
-        self._take_over(manifest)
+        with self._database.lock:  # another thread may be at it
+            with self._database.snapshot():
+                self._database.look_at_tables()
+                manifest = self._database.manifest()
+                if self._lock is not None and not self._usable_structure(manifest):
+                    manifest = replace(manifest, structure=None, structured=0)
+                self._records.load(manifest)
+            self._take_over(manifest)
 
     def search(
         self, queries: np.ndarray, topk: int = 10, where: SearchFilter | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from dataclasses import replace
 
@@ -164,6 +165,31 @@ def test_second_writer_is_refused_and_readers_are_not(folder, people):
             GalleryIndex.open(folder, writable=True)
         GalleryIndex.open(folder).close()
     GalleryIndex.open(folder, writable=True).close()
+
+
+def test_one_reader_in_several_threads(folder, people):
+    """Each sees a whole commit, also while another takes over the next one."""
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [100])
+    wrong: list[object] = []
+
+    def read() -> None:
+        try:
+            for _ in range(100):
+                reader.refresh()
+                found = reader.search(people.vectors[5:6], 3)
+                wrong.extend(hits for hits in found if hits[0].row != 5)
+                reader.contents()
+        except Exception as error:
+            wrong.append(error)
+
+    with GalleryIndex.open(folder) as reader:
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert wrong == []
 
 
 def test_create_refuses_what_is_there(folder, tmp_path):

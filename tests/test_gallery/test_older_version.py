@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
 from mmclsa.errors import UserError
 from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.adopting import adopt_index
+from mmclsa.gallery.database import Database
 from tests.helpers import run_python
 from tests.test_gallery.people import BACKENDS, MODEL, fill, passes, same_records
 from tests.test_gallery.sighted import counts_of, crop_of, extras, sighted
@@ -94,6 +96,18 @@ def test_a_reader_goes_on_while_a_writer_upgrades(old, people):
         reader.refresh()
         check(reader, people, 210)
         assert reader.crops([200]) == {200: b'a'}
+
+
+def test_two_writers_that_both_saw_the_old_one(old, people):
+    """The second finds it upgraded, and written to, when its turn comes."""
+    with closing(Database(old, writable=True)) as late:
+        with GalleryIndex.open(old, writable=True) as first:
+            first.add(people.vectors[200:210], people.records[200:210], crops=[b'a'] * 10)
+            first.commit()
+        late.upgrade()
+    with GalleryIndex.open(old, writable=True) as index:
+        check(index, people, 210)
+        assert index.crops([200]) == {200: b'a'}
 
 
 def test_an_upgrade_that_fails_leaves_the_old_one(old, people, monkeypatch):
