@@ -156,7 +156,10 @@ class RecordStore:
         """
         count, start = len(self._pending), manifest.next_row
         changed = self._rename(tracks or {}, codes)
-        new = replace(manifest, people=manifest.people + count, next_row=start + count)
+        new = replace(
+            manifest, people=manifest.people + count, next_row=start + count,
+            generation=manifest.generation + bool(tracks),  # the same rows, but others
+        )  # fmt: skip
         names = {text for values in self._pending for text in (values[0], values[8])}
         with self._database.transaction() as connection:
             connection.executemany(
