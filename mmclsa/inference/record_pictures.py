@@ -71,16 +71,24 @@ def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | 
         broken. A video is decoded once.
     """
     scenes: list[np.ndarray | None] = [None] * len(records)
-    videos: dict[str, VideoReader] = {}
+    video: VideoReader | None = None  # one is open at a time: each has threads and memory
     for number in sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame)):
         record = records[number]
         try:
             if is_video(record.source):
-                video = videos.setdefault(record.source, VideoReader(record.source))
+                if video is None or video.path != record.source:
+                    _close(video)
+                    video = VideoReader(record.source)
                 picture = video[record.frame]
             else:
                 picture = read_picture(record.source)
         except DataError:
             continue
         scenes[number] = np.ascontiguousarray(picture[..., ::-1])
+    _close(video)
     return scenes
+
+
+def _close(video: VideoReader | None) -> None:
+    if video is not None:
+        video.close()
