@@ -139,7 +139,7 @@ def main() -> None:
     for path in filter(None, (args.json, args.sheet)):
         check_writable(Path(path).parent)
     with GalleryIndex.open(args.index) as index:
-        where = search_filter(index.contents(), args.camera, args.time_from, args.time_to)
+        where = search_filter(index, args.camera, args.time_from, args.time_to)
         people = people_of_index(index, where, args.min_probability, args.min_similarity)
         sheet = draw_sheet(index, people[:_SHEET_PEOPLE]) if args.sheet else None
     print(table_of(people))

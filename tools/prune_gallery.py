@@ -93,7 +93,7 @@ def known_sources(index: GalleryIndex, sources: list[str] | None) -> list[str] |
 
 def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter:
     """Put the conditions into a filter. One on time is for times of its own clock alone."""
-    given = search_filter(index.contents(), args.camera, args.time_from, args.before)
+    given = search_filter(index, args.camera, args.time_from, args.before)
     after, before = given.time_from, given.time_to
     if after is not None and before is None and not is_date(after):
         given = replace(given, time_to=math.nextafter(DATES_FROM, 0))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import Contents, SearchFilter
+from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.utils.times import format_time, is_date, parse_time
 
 __all__ = ['Clock', 'clock_of', 'search_filter']
@@ -37,7 +38,7 @@ def clock_of(contents: Contents) -> Clock:
 
 
 def search_filter(
-    contents: Contents,
+    contents: Contents | IndexReader,
     cameras: Sequence[str] | None = None,
     time_from: str | float | None = None,
     time_to: str | float | None = None,
@@ -45,7 +46,7 @@ def search_filter(
     """Make a filter, and refuse one that lets nothing through by mistake.
 
     Args:
-        contents: Of the index.
+        contents: Of the index; or the index, which is asked for them if there is any limit.
         cameras: Only these; None or none for all.
         time_from: Not before, as the command line takes it; None or empty for any.
         time_to: Not after, likewise.
@@ -62,6 +63,10 @@ def search_filter(
         Traceback (most recent call last):
         mmclsa.errors.ConfigError: there is no camera "dor" in the index, which has "door"
     """
+    if isinstance(contents, IndexReader):
+        if not cameras and time_from is None and time_to is None:
+            return SearchFilter()
+        contents = contents.contents()  # goes through all of the index
     for name in cameras or ():
         if name not in contents.cameras:
             raise ConfigError(

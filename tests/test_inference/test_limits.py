@@ -25,6 +25,19 @@ def test_clocks():
     assert clocks == ['video', 'utc', 'both', 'none', 'none']
 
 
+def test_without_a_limit_nobody_goes_through_the_index(tmp_path, monkeypatch):
+    """Which takes seconds where it is large."""
+    model = FakeEmbedder().fingerprint
+    with GalleryIndex.create(tmp_path / 'index', model) as index:
+        index.add(np.eye(1, DIMS), [GalleryRecord('a.avi', 0, 1.0, (0, 0, 1, 1), 0.5, 'door')])
+        index.commit()
+        assert search_filter(index, ['door'], '0:01') == SearchFilter(['door'], 1.0)
+        with pytest.raises(ConfigError, match='no camera "dor"'):
+            search_filter(index, ['dor'])
+        monkeypatch.setattr(GalleryIndex, 'contents', lambda index: pytest.fail('is read'))
+        assert search_filter(index) == search_filter(index, []) == SearchFilter()
+
+
 @pytest.mark.parametrize(
     ('contents', 'limits', 'expected'),
     [
