@@ -24,6 +24,8 @@ from mmclsa.gallery.records import (
     span_of,
 )
 from mmclsa.gallery.row_numbers import RowNumbers
+from mmclsa.gallery.tracks import count_sightings, track_stays
+from mmclsa.structures.sightings import Stay
 
 __all__ = ['Contents', 'RecordStore']
 
@@ -307,6 +309,15 @@ class RecordStore:
             f'(SELECT source, track_id FROM people WHERE track_id >= 0 AND row IN ({wanted})))',
         )
 
+    def track_stays(self, rows: np.ndarray) -> dict[tuple[str, int], Stay]:
+        """See :meth:`IndexReader.track_stays`."""
+        return track_stays(self._database, rows, self.numbers.next_row)
+
+    def count_sightings(self, where: SearchFilter) -> int:
+        """See :meth:`IndexReader.count_sightings`."""
+        condition = filter_condition(where, self._name_ids)
+        return count_sightings(self._database, self.numbers.next_row, *condition)
+
     def _rows(
         self, next_row: int, condition: str = 'TRUE', parameters: Sequence[Any] = ()
     ) -> np.ndarray:
@@ -319,11 +330,12 @@ class RecordStore:
         )
         return np.fromstring(text, np.int64, sep=',') if text else np.empty(0, np.int64)
 
-    def mask(self, where: SearchFilter) -> np.ndarray:
+    def mask(self, where: SearchFilter, without: np.ndarray | None = None) -> np.ndarray:
         """Tell which places a filter lets through.
 
         Args:
             where: The filter.
+            without: Rows that it does not, whatever they are, shape (n,).
 
         Returns:
             Shape (len(self),), bool.
@@ -337,7 +349,12 @@ class RecordStore:
             while len(self._masks) >= _MASKS_KEPT:
                 del self._masks[next(iter(self._masks))]
             self._masks[where] = mask
-        return self._masks[where]
+        if without is None or not len(without):
+            return self._masks[where]
+        mask = self._masks[where].copy()
+        places = self.numbers.places(without)
+        mask[places[(places >= 0) & (places < len(mask))]] = False
+        return mask
 
     def check(self, start: int, codes: np.ndarray) -> None:
         """Compare people with what was written.

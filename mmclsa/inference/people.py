@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.functional.calibration import describe_lack
 from mmclsa.evaluation.functional.gallery import normalised
 from mmclsa.evaluation.functional.people_groups import group_people, seen_together
 from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT, normalise_scores
@@ -88,20 +89,17 @@ def people_of_index(
     """
     if min_probability is not None and min_similarity is not None:
         raise ConfigError('either min_probability or min_similarity may be given, not both')
+    _check_count(index.count_sightings(where or SearchFilter()))
     rows = index.rows() if where is None or where.passes_all else index.find(where)
     records = index.records(rows) if len(rows) else []
     sightings = sightings_of(records)
-    if len(sightings) > MAX_SIGHTINGS:
-        raise ConfigError(
-            f'{len(sightings)} sightings are too many to be grouped, at most {MAX_SIGHTINGS} are: '
-            'choose cameras, or a shorter time'
-        )
+    _check_count(len(sightings))  # with those not yet committed
     if not sightings:
         return []
     vectors = index.embeddings(rows)
     means = normalised(np.stack([vectors[members].mean(axis=0) for members in sightings]))
     similarities = means @ means.T
-    apart = seen_together(places_of(index, rows, records, sightings))
+    apart = seen_together(*places_of(index, rows, records, sightings))
     if min_similarity is not None:
         threshold = _in_range('min_similarity', min_similarity, -1)
     else:
@@ -116,6 +114,14 @@ def people_of_index(
     return sorted(people, key=lambda person: (-person.num_sightings, person.rows[0]))
 
 
+def _check_count(sightings: int) -> None:
+    if sightings > MAX_SIGHTINGS:
+        raise ConfigError(
+            f'{sightings} sightings are too many to be grouped, at most {MAX_SIGHTINGS} are: '
+            'choose cameras, or a shorter time'
+        )
+
+
 def _as_pairs(
     index: IndexReader, similarities: np.ndarray, apart: np.ndarray, probability: float
 ) -> tuple[np.ndarray, float]:
@@ -123,9 +129,8 @@ def _as_pairs(
     learnt = calibration_of(index)
     if learnt.calibration is None:
         raise ConfigError(
-            f'the index {index.path} knows no probabilities ({learnt.counts.same.sum()} pairs of '
-            f'one person and {learnt.counts.different.sum()} of two, and at least 50 of each are '
-            'needed): give min_similarity'
+            f'the index {index.path} knows no probabilities ({describe_lack(learnt.counts)}): '
+            'give min_similarity'
         )
     threshold = learnt.calibration.similarity(probability)
     return _normalised_pairs(index, similarities, apart, learnt.counts), threshold

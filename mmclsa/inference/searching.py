@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import k_reciprocal_distances
-from mmclsa.evaluation.functional.calibration import MIN_PAIRS
+from mmclsa.evaluation.functional.calibration import describe_lack
 from mmclsa.evaluation.functional.feedback import refine_query
 from mmclsa.gallery import Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder
@@ -28,6 +29,7 @@ __all__ = [
     'GalleryInput',
     'HitUnit',
     'check_gallery',
+    'check_search',
     'open_gallery',
     'rank_people',
     'search',
@@ -202,28 +204,66 @@ def rank_people(
             probabilities, or a row is both confirmed and rejected.
         DataError: If there is no such row.
     """
+    check_search(index, topk, min_probability, confirmed, rejected)
+    by_sighting = _by_sighting(unit, group_by_track)
+    if len(confirmed) or len(rejected):
+        feature = refine_query(feature, _vectors(index, confirmed), _vectors(index, rejected))
+        looks += len(confirmed) + len(rejected)
+    hidden = np.array(sorted(_with_sightings(index, [*rejected, *left_out])), np.int64)
+    depth = max(topk, RERANK_DEPTH if rerank else 0)
+    known: list[Hit] = []
+    while True:
+        (found,) = index.search(feature[None], depth, where, without=hidden)
+        # A backend that cannot leave out rows gives them again.
+        again = set(hidden.tolist())
+        new = [hit for hit in found if hit.row not in again]
+        least = with_probabilities(index, new[-1:], looks == 1)
+        # Those whom a later search finds are less similar than the first 200.
+        known += _rerank(index, feature, new) if rerank and not known else new
+        if not rerank:  # a backend that searches by approximation may find a better one late
+            known.sort(key=lambda hit: -hit.similarity)
+        known = _best_of_tracks(known) if by_sighting else known
+        kept = with_probabilities(index, known, looks == 1)
+        kept = kept if min_probability is None else _probable(index, kept, min_probability)
+        if min_probability is not None and least and not _probable(index, least, min_probability):
+            break  # whoever comes later is less probable still
+        if len(kept) >= topk or len(found) < depth or (not new and depth >= _MAX_DEPTH):
+            break
+        # Long tracks may fill any number of places: whoever is found is not looked for again.
+        same = index.same_tracks([hit.row for hit in new]) if by_sighting else hidden[:0]
+        rows = np.array([hit.row for hit in found], np.int64)
+        hidden = np.unique(np.concatenate([hidden, rows, same]))
+        depth = min(4 * depth, max(depth, _MAX_DEPTH))
+    return _with_stays(index, kept[:topk]) if by_sighting else kept[:topk]
+
+
+def check_search(
+    index: IndexReader,
+    topk: int = 10,
+    min_probability: float | None = None,
+    confirmed: Sequence[int] = (),
+    rejected: Sequence[int] = (),
+) -> None:
+    """Make sure that a search can be done, before anything that takes long or cannot be undone.
+
+    Args:
+        index: The index.
+        topk: See :func:`rank_people`.
+        min_probability: See :func:`rank_people`.
+        confirmed: See :func:`rank_people`.
+        rejected: See :func:`rank_people`.
+
+    Raises:
+        ConfigError: See :func:`rank_people`.
+        DataError: If there is no such row.
+    """
     if topk < 1:
         raise ConfigError(f'topk must be at least 1, but is {topk}')
-    by_sighting = _by_sighting(unit, group_by_track)
     _check_feedback(confirmed, rejected)
     if min_probability is not None:
         _check_probability(index, min_probability)
     if len(confirmed) or len(rejected):
-        feature = refine_query(feature, _vectors(index, confirmed), _vectors(index, rejected))
-        looks += len(confirmed) + len(rejected)
-    hidden = _with_sightings(index, [*rejected, *left_out])
-    # Who is hidden is found first, as often as not.
-    depth = max(topk + len(hidden), RERANK_DEPTH if rerank else 0)
-    while True:
-        (found,) = index.search(feature[None], depth, where)
-        hits = _rerank(index, feature, found) if rerank else found
-        kept = [hit for hit in hits if hit.row not in hidden]
-        kept = _best_of_tracks(kept) if by_sighting else kept
-        if len(kept) >= topk or len(found) < depth or depth >= _MAX_DEPTH:
-            break
-        depth *= 4
-    hits = with_probabilities(index, kept[:topk], looks == 1)
-    return hits if min_probability is None else _probable(index, hits, min_probability)
+        index.records([*confirmed, *rejected])
 
 
 def _by_sighting(unit: str, group_by_track: bool | None) -> bool:
@@ -244,8 +284,7 @@ def _check_probability(index: IndexReader, min_probability: float) -> None:
     if learnt.calibration is None:
         raise ConfigError(
             f'min_probability needs an index that knows probabilities, but {index.path} has '
-            f'{learnt.counts.same.sum()} pairs of one person and '
-            f'{learnt.counts.different.sum()} of two, and {MIN_PAIRS} of each are needed: '
+            f'{describe_lack(learnt.counts)}: '
             'videos of people who are seen together, and for some seconds, give them'
         )
 
@@ -276,6 +315,21 @@ def _rerank(index: IndexReader, feature: np.ndarray, hits: list[Hit]) -> list[Hi
     distances = k_reciprocal_distances(feature, index.embeddings([hit.row for hit in first]))
     order = np.argsort(distances, kind='stable')
     return [*(first[number] for number in order), *hits[RERANK_DEPTH:]]
+
+
+def _with_stays(index: IndexReader, hits: list[Hit]) -> list[Hit]:
+    """Say of sightings from when to when the whole track was seen.
+
+    A long track is a row for each unit of work, of which the best is the hit.
+    """
+    if all(hit.record.stay is None for hit in hits):
+        return hits
+    stays = index.track_stays([hit.row for hit in hits])
+    return [
+        replace(hit, record=replace(hit.record, stay=stays[place])) if place in stays else hit
+        for hit in hits
+        for place in [(hit.record.source, hit.record.track_id)]
+    ]
 
 
 def _best_of_tracks(hits: Sequence[Hit]) -> list[Hit]:

@@ -9,8 +9,15 @@ import pytest
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import count_pairs, fit_calibration
-from mmclsa.evaluation.functional.calibration import METHODS, MIN_PAIRS, Calibration, isotonic
+from mmclsa.evaluation.functional.calibration import (
+    METHODS,
+    MIN_PAIRS,
+    MIN_TRACKS,
+    Calibration,
+    isotonic,
+)
 from mmclsa.evaluation.functional.reliability import measure_reliability
+from mmclsa.gallery.blobs import pack_pairs, unpack_pairs
 from mmclsa.structures import PAIR_BINS, PairCounts
 
 
@@ -85,6 +92,27 @@ class TestPairs:
         assert counts.different.sum() <= 12 * 16 * 8
         single = count_pairs(frames, tracks, embeddings, times, fused=False)
         assert single.same.sum() <= 12 * 16 * 15 / 2
+
+    def test_two_boxes_on_one_person_are_neither(self):
+        """Track 1 is the person of track 0 once more; track 2 comes near for a while."""
+        frames, tracks = np.repeat(np.arange(20), 3), np.tile(np.arange(3), 20)
+        looks = unit(np.random.default_rng(4).normal(size=(60, 12)))
+        lefts = np.where(tracks == 1, 1, np.where(tracks == 2, 80, 0)) + 0.0
+        lefts[(tracks == 2) & (frames < 10)] = 3  # IoU 0.54 with track 0, 0.67 with track 1
+        boxes = np.stack([lefts, lefts * 0, lefts + 10, lefts * 0 + 20], axis=1)
+        bounds = dict(per_track=1000, per_frame=1000)
+        counts = count_pairs(frames, tracks, looks, frames / 5, boxes=boxes, **bounds)
+        kept = [
+            looks[i] @ unit(looks[tracks == tracks[j]].mean(0))
+            for i in range(60)
+            for j in range(60)
+            if frames[i] == frames[j] and abs(lefts[i] - lefts[j]) > 2.5
+        ]
+        assert len(kept) == 60
+        assert np.abs(np.cumsum(counts.different - histogram(kept))).max() <= 1
+        assert np.array_equal(
+            counts.same, count_pairs(frames, tracks, looks, frames / 5, **bounds).same
+        )
 
     def test_short_tracks_unknown_times_and_nobody(self):
         frames, tracks, embeddings, times = footage(3)
@@ -192,6 +220,33 @@ class TestCalibration:
         assert fit_calibration(counts_of(same[1:], different)) is None
         assert fit_calibration(counts_of(same, different[1:])) is None
         assert fit_calibration(PairCounts()) is None
+
+    def test_too_few_tracks(self):
+        """Four people for ten seconds give hundreds of pairs, and nobody else to compare with."""
+        rng = np.random.default_rng(0)
+        for people in (4, 5):
+            frames, tracks = np.repeat(np.arange(50), people), np.tile(np.arange(people), 50)
+            looks = unit(
+                rng.normal(size=(people, 64))[tracks] + 0.7 * rng.normal(size=(50 * people, 64))
+            )
+            counts = count_pairs(frames, tracks, looks, frames / 5)
+            assert min(counts.same.sum(), counts.different.sum()) >= MIN_PAIRS
+            assert counts.num_tracks == people
+            assert (fit_calibration(counts) is None) == (people < MIN_TRACKS)
+        short = count_pairs(frames, tracks, looks, frames / 100)  # half a second
+        assert short.num_tracks == 0
+
+    def test_numbers_of_tracks_add_up(self):
+        some, other = (PairCounts(np.ones(PAIR_BINS, int), num_tracks=n) for n in (3, 4))
+        unknown = PairCounts(np.ones(PAIR_BINS, int))
+        assert (some + other).num_tracks == 7
+        assert sum([some, other], PairCounts()).num_tracks == 7
+        assert (some + unknown).num_tracks is None
+        assert (PairCounts() + PairCounts()).num_tracks is None
+        for counts in (some, unknown, PairCounts(num_tracks=0)):
+            again = unpack_pairs(pack_pairs(counts))
+            assert np.array_equal(again.same, counts.same)
+            assert again.num_tracks == counts.num_tracks
 
     def test_unknown_method(self):
         with pytest.raises(ConfigError, match='isotonic, logistic'):

@@ -265,5 +265,7 @@ def test_same_ranking_on_pets(tmp_path, monkeypatch):
     ours, theirs = np.concatenate(ours), np.concatenate(theirs)
     assert len(ours) > 40
     assert np.abs(ours - theirs).max() < 1e-4
-    rankings = [np.argsort(-(e @ e.T), axis=1, kind='stable') for e in (ours, theirs)]
-    assert np.array_equal(*rankings)
+    ranking = np.argsort(-(ours @ ours.T), axis=1, kind='stable')
+    similar = np.take_along_axis(theirs @ theirs.T, ranking, axis=1)
+    # The head behind the backbone is drawn by chance, and what is alike to the last digits may swap.
+    assert (np.diff(similar, axis=1) < 1e-5).all()
