@@ -19,9 +19,9 @@ from mmclsa.gallery.blobs import pack_frames, pack_pairs
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import MissingFileError, reporting_write_errors, sync_folder
 from mmclsa.gallery.folder import claim_new_folder, drop_unused
-from mmclsa.gallery.index_reader import IndexReader, check_same_model
+from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.gallery.locking import WriterLock
-from mmclsa.gallery.manifest import Manifest, ModelFingerprint
+from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
 from mmclsa.gallery.records import GalleryRecord, encode_record
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, TrackFrames

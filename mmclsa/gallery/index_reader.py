@@ -16,14 +16,14 @@ from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import check_file
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.locking import WriterLock
-from mmclsa.gallery.manifest import Manifest, ModelFingerprint
+from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
 from mmclsa.gallery.record_store import Contents, RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit
 from mmclsa.gallery.sizes import IndexSizes
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, Stay, TrackFrames
 
-__all__ = ['IndexReader', 'check_same_model']
+__all__ = ['IndexReader']
 
 # So many people at either end are compared with what was written, at opening.
 _CHECKED = 1000
@@ -389,21 +389,3 @@ class IndexReader:
         """Hold what is committed, and nothing else."""
         self._backend.load(self._folder, manifest, self._records.numbers)
         self._manifest = manifest
-
-
-def check_same_model(folder: Path, built: ModelFingerprint, model: ModelFingerprint) -> None:
-    """Make sure that an index was built with a model.
-
-    Args:
-        folder: Folder of the index, for the message.
-        built: The model it was built with.
-        model: The model.
-
-    Raises:
-        ConfigError: If it is another one.
-    """
-    if difference := built.difference(model):
-        raise ConfigError(
-            f'the index {folder} holds embeddings of another model: {difference}; search '
-            'and extend it with the model it was built with, or build a new one'
-        )

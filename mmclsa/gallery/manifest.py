@@ -6,11 +6,20 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
 
-__all__ = ['MANIFEST', 'VERSION', 'FileEntry', 'Manifest', 'ModelFingerprint', 'read_manifest']
+__all__ = [
+    'MANIFEST',
+    'VERSION',
+    'FileEntry',
+    'Manifest',
+    'ModelFingerprint',
+    'check_same_model',
+    'read_manifest',
+]
 
 #: The file that makes a folder an index: the database with manifest and records.
 MANIFEST = 'index.sqlite'
@@ -116,6 +125,24 @@ class Manifest:
     def dump(self) -> str:
         """Write it as JSON."""
         return json.dumps({'format': 'mmclsa-gallery', 'version': VERSION, **asdict(self)})
+
+
+def check_same_model(folder: Path, built: ModelFingerprint, model: ModelFingerprint) -> None:
+    """Make sure that an index was built with a model.
+
+    Args:
+        folder: Folder of the index, for the message.
+        built: The model it was built with.
+        model: The model.
+
+    Raises:
+        ConfigError: If it is another one.
+    """
+    if difference := built.difference(model):
+        raise ConfigError(
+            f'the index {folder} holds embeddings of another model: {difference}; search '
+            'and extend it with the model it was built with, or build a new one'
+        )
 
 
 def read_manifest(text: str | bytes, where: str) -> Manifest:
