@@ -267,5 +267,5 @@ def test_same_ranking_on_pets(tmp_path, monkeypatch):
     assert np.abs(ours - theirs).max() < 1e-4
     ranking = np.argsort(-(ours @ ours.T), axis=1, kind='stable')
     similar = np.take_along_axis(theirs @ theirs.T, ranking, axis=1)
-    # The head behind the backbone is drawn by chance, and what is alike to the last digits may swap.
+    # The head is drawn by chance: who is alike to the last digits may swap places.
     assert (np.diff(similar, axis=1) < 1e-5).all()
