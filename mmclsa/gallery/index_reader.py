@@ -20,7 +20,7 @@ from mmclsa.gallery.record_store import Contents, RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit
 from mmclsa.gallery.sizes import IndexSizes
 from mmclsa.gallery.unit_vectors import check_unit_vectors
-from mmclsa.structures.sightings import PairCounts, TrackFrames
+from mmclsa.structures.sightings import PairCounts, Stay, TrackFrames
 
 __all__ = ['IndexReader', 'check_same_model']
 
@@ -112,7 +112,12 @@ class IndexReader:
         self._take_over(manifest)
 
     def search(
-        self, queries: np.ndarray, topk: int = 10, where: SearchFilter | None = None
+        self,
+        queries: np.ndarray,
+        topk: int = 10,
+        where: SearchFilter | None = None,
+        *,
+        without: Sequence[int] | np.ndarray = (),
     ) -> list[list[Hit]]:
         """Find the people most similar to some.
 
@@ -121,6 +126,7 @@ class IndexReader:
             topk: How many to find for each.
             where: Which records may be found. It is applied within the
                 search: ``topk`` are found where there are so many.
+            without: Rows that may not be found, shape (n,), likewise.
 
         Returns:
             For each query its hits, the most similar first.
@@ -133,25 +139,32 @@ class IndexReader:
         if topk < 1:
             raise ConfigError(f'topk must be positive, not {topk}')
         vectors = check_unit_vectors(queries, self.model.dims, 'queries')
-        found = self._search(vectors, topk, where)
+        left_out = np.asarray(without, np.int64).reshape(-1)
+        found = self._search(vectors, topk, where, left_out)
         if found is None and self._lock is None:  # somebody was deleted since this was opened
             self.refresh()
-            found = self._search(vectors, topk, where)
+            found = self._search(vectors, topk, where, left_out)
         if found is None:
             raise DataError(f'the index {self._folder} is broken: records are missing')
         return found
 
     def _search(
-        self, vectors: np.ndarray, topk: int, where: SearchFilter | None
+        self, vectors: np.ndarray, topk: int, where: SearchFilter | None, without: np.ndarray
     ) -> list[list[Hit]] | None:
         """Search; None if there is no record of somebody who was found."""
         limit = min(topk, len(self))
         if not limit or not len(vectors):
             return [[] for _ in vectors]
         chosen = None if where is None or where.passes_all else where
-        similarities, rows = self._backend.search(
-            vectors, limit, chosen, lambda: self._records.mask(where or SearchFilter())
-        )
+
+        def mask() -> np.ndarray:
+            return self._records.mask(where or SearchFilter(), without)
+
+        if len(without):
+            found = self._backend.search_without(vectors, limit, chosen, mask, without)
+        else:
+            found = self._backend.search(vectors, limit, chosen, mask)
+        similarities, rows = found
         wanted = rows[rows >= 0]
         records = self._records.get(wanted)
         missing = set(wanted.tolist()) - records.keys()
@@ -272,6 +285,21 @@ class IndexReader:
             DataError: If there is no such row.
         """
         return self._records.same_tracks(self._check_rows(rows))
+
+    def track_stays(self, rows: Sequence[int] | np.ndarray) -> dict[tuple[str, int], Stay]:
+        """Tell from when to when the tracks of some were seen, all that is committed of them.
+
+        Args:
+            rows: Shape (n,), row numbers; a long track has one in each unit of work.
+
+        Returns:
+            By source and number of the track. A track without a sighting, of
+            single detections, is not in it.
+
+        Raises:
+            DataError: If there is no such row.
+        """
+        return self._records.track_stays(self._check_rows(rows))
 
     def sizes(self) -> IndexSizes:
         """Measure how many bytes each part takes on the disk.

@@ -24,6 +24,7 @@ from mmclsa.gallery.records import (
     span_of,
 )
 from mmclsa.gallery.row_numbers import RowNumbers
+from mmclsa.structures.sightings import Stay
 
 __all__ = ['Contents', 'RecordStore']
 
@@ -304,6 +305,26 @@ class RecordStore:
             f'(SELECT source, track_id FROM people WHERE track_id >= 0 AND row IN ({wanted})))',
         )
 
+    def track_stays(self, rows: np.ndarray) -> dict[tuple[str, int], Stay]:
+        """See :meth:`IndexReader.track_stays`."""
+        people = self._database.tables['people']
+        wanted = ', '.join(map(str, rows.tolist()))
+        found = self._database.read(
+            'SELECT name, track_id, min(coalesce(first_frame, frame)), '
+            'max(coalesce(last_frame, frame)), min(coalesce(time_from, time)), '
+            f'max(coalesce(time_to, time)), sum(coalesce(num_frames, 1)) FROM {people} '
+            'JOIN names ON id = source WHERE row < ? AND (source, track_id) IN '
+            f'(SELECT source, track_id FROM {people} WHERE track_id >= 0 AND row IN ({wanted})) '
+            'GROUP BY source, track_id HAVING count(num_frames) > 0',
+            (self.numbers.next_row,),
+        )
+        return {
+            (source, track): Stay(
+                first, last, *(math.nan if t is None else t for t in times), count
+            )
+            for source, track, first, last, *times, count in found
+        }
+
     def _rows(
         self, next_row: int, condition: str = 'TRUE', parameters: Sequence[Any] = ()
     ) -> np.ndarray:
@@ -316,11 +337,12 @@ class RecordStore:
         )
         return np.fromstring(text, np.int64, sep=',') if text else np.empty(0, np.int64)
 
-    def mask(self, where: SearchFilter) -> np.ndarray:
+    def mask(self, where: SearchFilter, without: np.ndarray | None = None) -> np.ndarray:
         """Tell which places a filter lets through.
 
         Args:
             where: The filter.
+            without: Rows that it does not, whatever they are, shape (n,).
 
         Returns:
             Shape (len(self),), bool.
@@ -334,7 +356,12 @@ class RecordStore:
             while len(self._masks) >= _MASKS_KEPT:
                 del self._masks[next(iter(self._masks))]
             self._masks[where] = mask
-        return self._masks[where]
+        if without is None or not len(without):
+            return self._masks[where]
+        mask = self._masks[where].copy()
+        places = self.numbers.places(without)
+        mask[places[(places >= 0) & (places < len(mask))]] = False
+        return mask
 
     def check(self, start: int, codes: np.ndarray) -> None:
         """Compare people with what was written.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     'GalleryInput',
     'HitUnit',
     'check_gallery',
+    'check_search',
     'open_gallery',
     'rank_people',
     'search',
@@ -202,28 +204,62 @@ def rank_people(
             probabilities, or a row is both confirmed and rejected.
         DataError: If there is no such row.
     """
+    check_search(index, topk, min_probability, confirmed, rejected)
+    by_sighting = _by_sighting(unit, group_by_track)
+    if len(confirmed) or len(rejected):
+        feature = refine_query(feature, _vectors(index, confirmed), _vectors(index, rejected))
+        looks += len(confirmed) + len(rejected)
+    left_out = np.array(sorted(_with_sightings(index, [*rejected, *left_out])), np.int64)
+    depth = max(topk, RERANK_DEPTH if rerank else 0)
+    known: list[Hit] = []
+    while True:
+        (found,) = index.search(feature[None], depth, where, without=left_out)
+        # A backend that cannot leave out rows gives them again.
+        again = set(left_out.tolist())
+        new = [hit for hit in found if hit.row not in again]
+        least = with_probabilities(index, new[-1:], looks == 1)
+        # Those whom a later search finds are less similar than the first 200.
+        known += _rerank(index, feature, new) if rerank and not known else new
+        known = _best_of_tracks(known) if by_sighting else known
+        kept = with_probabilities(index, known, looks == 1)
+        kept = kept if min_probability is None else _probable(index, kept, min_probability)
+        done = min_probability is not None and not _probable(index, least, min_probability)
+        if len(kept) >= topk or len(found) < depth or not new or done:
+            break
+        # Long tracks may fill any number of places: whoever is found is not looked for again.
+        seen = index.same_tracks([hit.row for hit in new]) if by_sighting else []
+        left_out = np.union1d(left_out, [*(hit.row for hit in found), *seen]).astype(np.int64)
+        depth = min(4 * depth, max(depth, _MAX_DEPTH))
+    return _with_stays(index, kept[:topk]) if by_sighting else kept[:topk]
+
+
+def check_search(
+    index: IndexReader,
+    topk: int = 10,
+    min_probability: float | None = None,
+    confirmed: Sequence[int] = (),
+    rejected: Sequence[int] = (),
+) -> None:
+    """Make sure that a search can be done, before anything that takes long or cannot be undone.
+
+    Args:
+        index: The index.
+        topk: See :func:`rank_people`.
+        min_probability: See :func:`rank_people`.
+        confirmed: See :func:`rank_people`.
+        rejected: See :func:`rank_people`.
+
+    Raises:
+        ConfigError: See :func:`rank_people`.
+        DataError: If there is no such row.
+    """
     if topk < 1:
         raise ConfigError(f'topk must be at least 1, but is {topk}')
-    by_sighting = _by_sighting(unit, group_by_track)
     _check_feedback(confirmed, rejected)
     if min_probability is not None:
         _check_probability(index, min_probability)
     if len(confirmed) or len(rejected):
-        feature = refine_query(feature, _vectors(index, confirmed), _vectors(index, rejected))
-        looks += len(confirmed) + len(rejected)
-    hidden = _with_sightings(index, [*rejected, *left_out])
-    # Who is hidden is found first, as often as not.
-    depth = max(topk + len(hidden), RERANK_DEPTH if rerank else 0)
-    while True:
-        (found,) = index.search(feature[None], depth, where)
-        hits = _rerank(index, feature, found) if rerank else found
-        kept = [hit for hit in hits if hit.row not in hidden]
-        kept = _best_of_tracks(kept) if by_sighting else kept
-        if len(kept) >= topk or len(found) < depth or depth >= _MAX_DEPTH:
-            break
-        depth *= 4
-    hits = with_probabilities(index, kept[:topk], looks == 1)
-    return hits if min_probability is None else _probable(index, hits, min_probability)
+        index.records([*confirmed, *rejected])
 
 
 def _by_sighting(unit: str, group_by_track: bool | None) -> bool:
@@ -276,6 +312,21 @@ def _rerank(index: IndexReader, feature: np.ndarray, hits: list[Hit]) -> list[Hi
     distances = k_reciprocal_distances(feature, index.embeddings([hit.row for hit in first]))
     order = np.argsort(distances, kind='stable')
     return [*(first[number] for number in order), *hits[RERANK_DEPTH:]]
+
+
+def _with_stays(index: IndexReader, hits: list[Hit]) -> list[Hit]:
+    """Say of sightings from when to when the whole track was seen.
+
+    A long track is a row for each unit of work, of which the best is the hit.
+    """
+    if all(hit.record.stay is None for hit in hits):
+        return hits
+    stays = index.track_stays([hit.row for hit in hits])
+    return [
+        replace(hit, record=replace(hit.record, stay=stays[place])) if place in stays else hit
+        for hit in hits
+        for place in [(hit.record.source, hit.record.track_id)]
+    ]
 
 
 def _best_of_tracks(hits: Sequence[Hit]) -> list[Hit]:

@@ -149,6 +149,28 @@ class VectorBackend(ABC):
             rows end in -1.
         """
 
+    def search_without(
+        self,
+        queries: np.ndarray,
+        topk: int,
+        where: SearchFilter | None,
+        mask: Callable[[], np.ndarray],
+        rows: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the most similar vectors that are not of some rows.
+
+        Args:
+            queries: See :meth:`search`.
+            topk: See :meth:`search`.
+            where: See :meth:`search`.
+            mask: See :meth:`search`; without these rows.
+            rows: The rows, shape (n,), int64, for backends that need no mask.
+
+        Returns:
+            See :meth:`search`.
+        """
+        return self.search(queries, topk, where or SearchFilter(), mask)
+
     @abstractmethod
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Give back vectors, as exactly as they are stored.

@@ -146,11 +146,27 @@ class MilvusBackend(VectorBackend):
         where: SearchFilter | None,
         mask: Callable[[], np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
+        return self._find(queries, topk, self._expression(where, mask))
+
+    def search_without(  # noqa: D102
+        self,
+        queries: np.ndarray,
+        topk: int,
+        where: SearchFilter | None,
+        mask: Callable[[], np.ndarray],
+        rows: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        others = f'row not in [{", ".join(map(str, rows.tolist()))}]'
+        return self._find(queries, topk, f'{self._expression(where, mask)} and {others}')
+
+    def _find(
+        self, queries: np.ndarray, topk: int, expression: str
+    ) -> tuple[np.ndarray, np.ndarray]:
         with self._reporting():
             answers = self._client.search(
                 self._collection,
                 list(queries),
-                filter=self._expression(where, mask),
+                filter=expression,
                 limit=topk,
                 search_params={'metric_type': 'IP', 'params': self._search},
                 consistency_level=_STRONG,
