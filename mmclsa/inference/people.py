@@ -101,7 +101,7 @@ def people_of_index(
     vectors = index.embeddings(rows)
     means = normalised(np.stack([vectors[members].mean(axis=0) for members in sightings]))
     similarities = means @ means.T
-    apart = seen_together(places_of(index, rows, records, sightings))
+    apart = seen_together(*places_of(index, rows, records, sightings))
     if min_similarity is not None:
         threshold = _in_range('min_similarity', min_similarity, -1)
     else:

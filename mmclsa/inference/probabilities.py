@@ -104,7 +104,7 @@ def _similarities_of_others(index: IndexReader) -> np.ndarray:
         return np.zeros(0)
     records = index.records(rows)
     alone = [np.array([number]) for number in range(len(rows))]
-    apart = seen_together(places_of(index, rows, records, alone))
+    apart = seen_together(*places_of(index, rows, records, alone))
     others = np.triu(np.ones(apart.shape, bool), 1)
     for members in sightings_of(records):
         others[np.ix_(members, members)] = False

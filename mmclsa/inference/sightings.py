@@ -33,8 +33,8 @@ def places_of(
     rows: np.ndarray,
     records: Sequence[GalleryRecord],
     sightings: Sequence[np.ndarray],
-) -> list[np.ndarray]:
-    """Number the pictures that each sighting is in.
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Number the pictures that each sighting is in, and tell where in them.
 
     Args:
         index: The index.
@@ -43,18 +43,22 @@ def places_of(
         sightings: See :func:`sightings_of`.
 
     Returns:
-        Numbers of pictures of each, shape (k,), as
-        :func:`~mmclsa.evaluation.functional.seen_together` takes them.
+        Numbers of pictures of each, shape (k,), and its boxes there, shape
+        (k, 4), as :func:`~mmclsa.evaluation.functional.seen_together` takes
+        them.
     """
     numbers: dict[tuple[str, int], int] = {}
-    places = []
+    places, boxes = [], []
     for members in sightings:
-        own = set()
+        own: dict[int, Sequence[float]] = {}
         for member in members.tolist():
             record = records[member]
-            frames = [record.frame]
+            seen = [(record.frame, record.box)]
             if record.stay is not None:
-                frames = index.behind(int(rows[member])).frames.tolist()
-            own |= {numbers.setdefault((record.source, frame), len(numbers)) for frame in frames}
-        places.append(np.array(sorted(own), np.int64))
-    return places
+                behind = index.behind(int(rows[member]))
+                seen = list(zip(behind.frames.tolist(), behind.boxes.tolist()))
+            for frame, box in seen:
+                own[numbers.setdefault((record.source, frame), len(numbers))] = box
+        places.append(np.array(list(own), np.int64))
+        boxes.append(np.array(list(own.values()), np.float64))
+    return places, boxes

@@ -86,6 +86,27 @@ class TestPairs:
         single = count_pairs(frames, tracks, embeddings, times, fused=False)
         assert single.same.sum() <= 12 * 16 * 15 / 2
 
+    def test_two_boxes_on_one_person_are_neither(self):
+        """Track 1 is the person of track 0 once more; track 2 comes near for a while."""
+        frames, tracks = np.repeat(np.arange(20), 3), np.tile(np.arange(3), 20)
+        looks = unit(np.random.default_rng(4).normal(size=(60, 12)))
+        lefts = np.where(tracks == 1, 1, np.where(tracks == 2, 80, 0)) + 0.0
+        lefts[(tracks == 2) & (frames < 10)] = 3  # IoU 0.54 with track 0, 0.67 with track 1
+        boxes = np.stack([lefts, lefts * 0, lefts + 10, lefts * 0 + 20], axis=1)
+        bounds = dict(per_track=1000, per_frame=1000)
+        counts = count_pairs(frames, tracks, looks, frames / 5, boxes=boxes, **bounds)
+        kept = [
+            looks[i] @ unit(looks[tracks == tracks[j]].mean(0))
+            for i in range(60)
+            for j in range(60)
+            if frames[i] == frames[j] and abs(lefts[i] - lefts[j]) > 2.5
+        ]
+        assert len(kept) == 60
+        assert np.abs(np.cumsum(counts.different - histogram(kept))).max() <= 1
+        assert np.array_equal(
+            counts.same, count_pairs(frames, tracks, looks, frames / 5, **bounds).same
+        )
+
     def test_short_tracks_unknown_times_and_nobody(self):
         frames, tracks, embeddings, times = footage(3)
         assert count_pairs(frames, tracks, embeddings, times / 100).same.sum() == 0

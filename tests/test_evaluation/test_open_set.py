@@ -186,6 +186,19 @@ def test_seen_together_equals_loops():
             assert apart[i, j] == (i != j and bool(set(places[i]) & set(places[j])))
 
 
+def test_two_boxes_on_one_person_may_be_one():
+    """Boxes that overlap by more than 0.6 in every picture that both are in."""
+    far, here, near = [50, 0, 60, 20], [0, 0, 10, 20], [1, 0, 11, 20]
+    places = [np.array([1, 2]), np.array([2, 1]), np.array([1]), np.array([1, 3])]
+    boxes = [np.array(each, float) for each in ([here, here], [near, near], [far], [near, here])]
+    apart = seen_together(places, boxes)
+    assert np.argwhere(np.triu(apart)).tolist() == [[0, 2], [1, 2], [2, 3]]
+    assert np.array_equal(apart, apart.T)
+    boxes[1][0] = far  # in picture 2 the two are apart
+    assert seen_together(places, boxes)[0, 1]
+    assert seen_together(places)[0, 1]
+
+
 class TestNormalising:
     def test_laid_over_each_other(self):
         """Scores of others, once on another scale, are where the counted pairs are."""

@@ -114,6 +114,7 @@ class TestSightings:
             rows.track_ids,
             rows.embeddings,
             rows.times,
+            boxes=rows.boxes,
             fused=options.unit == 'sighting',
         )
         assert expected.different.sum() > 0

@@ -40,9 +40,11 @@ def make_sightings(
 ) -> GalleryIndex:
     """An index of a sighting a vector, of ten frames each, 10 frames a second, in one video.
 
-    Sighting ``n`` begins at ``starts[n]``, by default when the one before is over.
+    Sighting ``n`` begins at ``starts[n]``, by default when the one before is over. Those who may
+    be there at once stand side by side, unless ``lefts`` says where.
     """
     count = len(vectors)
+    lefts = columns.get('lefts', [0.0 if starts is None else 60.0 * n for n in range(count)])
     starts = [20 * n for n in range(count)] if starts is None else starts
     records, behind = [], []
     for n, start in enumerate(starts):
@@ -52,7 +54,7 @@ def make_sightings(
                 source=columns.get('source', ['a.avi'] * count)[n],
                 frame=start + 4,
                 time=(start + 4) / 10,
-                box=(0.0, 0.0, 10.0 + n, 20.0),
+                box=(lefts[n], 0.0, lefts[n] + 10.0 + n, 20.0),
                 score=0.9,
                 camera=columns.get('camera', ['door'] * count)[n],
                 track_id=columns.get('track_id', list(range(count)))[n],

@@ -297,6 +297,20 @@ class TestPeople:
         assert first.time_to == first.rows[-1] * 2 + 0.9
         assert first.cameras == ['door']
 
+    def test_two_boxes_on_one_person_may_be_one(self, tmp_path):
+        vectors, names = people_and_looks()
+        starts = [20 * n for n in range(20)]
+        starts[1] = starts[0]
+        found = []
+        for left in (0.0, 60.0):
+            columns = dict(lefts=[0.0, left, *[0.0] * 18])
+            path = tmp_path / str(left)
+            with make_sightings(path, vectors, made_up_pairs(), starts, **columns) as index:
+                people = people_of_index(index, min_probability=0.01)
+            found.append(any({0, 1} <= set(person.rows) for person in people))
+        assert names[0] == names[1]
+        assert found == [True, False]
+
     def test_those_who_are_seen_at_once_are_never_one(self, tmp_path):
         vectors, names = people_and_looks()
         starts = [20 * n for n in range(20)]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from mmclsa.evaluation.functional.gallery import normalised
+from mmclsa.evaluation.functional.geometry import aligned_iou
 from mmclsa.structures import PAIR_BINS, PairCounts
 
-__all__ = ['count_pairs']
+__all__ = ['SAME_PERSON_IOU', 'count_pairs']
+
+#: Two boxes of one frame that overlap more may be two finds of one person. The limit is ours.
+SAME_PERSON_IOU = 0.6
 
 
 def count_pairs(
@@ -16,6 +20,7 @@ def count_pairs(
     embeddings: np.ndarray,
     times: np.ndarray,
     *,
+    boxes: np.ndarray | None = None,
     fused: bool = True,
     min_gap: float = 1.0,
     gap_share: float = 1 / 3,
@@ -29,9 +34,10 @@ def count_pairs(
         the track's duration lies between them, and ``min_gap`` seconds at
         least: neighbouring frames are nearly the same picture. (On PETS a third
         was as honest as the best fixed time, 8 to 16 s, which short tracks do
-        not have: docs/probability.md.) Two looks at one frame are of two people. With ``fused`` the
-        second look is what an index of sightings holds, the mean of a track:
-        of its detections that are so far away, or of the whole other track.
+        not have: docs/probability.md.) Two looks at one frame are of two people;
+        not so if their boxes have an IoU above 0.6, as a detector may find one
+        person twice: these count as neither. With ``fused`` the second look is
+        what an index of sightings holds, the mean of a track: of its detections that are so far away, or of the whole other track.
         Of a track at most ``per_track`` looks ask, evenly spread, and each
         asks at most ``per_frame`` others of its frame, evenly spread in the
         order of their tracks; nothing is drawn by chance.
@@ -41,6 +47,7 @@ def count_pairs(
         track_ids: Track of each, shape (n,), integer; those below 0 are left out.
         embeddings: Shape (n, D), unit vectors.
         times: Seconds, shape (n,). One that is NaN is far from no other.
+        boxes: Shape (n, 4), x1 y1 x2 y2; None: no two are of one person.
         fused: Compare with means of tracks; False: with single detections.
         min_gap: Least seconds between two looks at one person.
         gap_share: Least share of their track's duration between them, in [0, 1].
@@ -74,7 +81,8 @@ def count_pairs(
         gap = float(np.fmax(min_gap, gap_share * np.ptp(times[rows])))
         chosen = _spread(len(rows), per_track)
         same.append(_same(looks[rows], times[rows], chosen, gap, fused))
-    asks, others = _in_one_frame(frames, tracks, asking, per_frame)
+    places = None if boxes is None else np.asarray(boxes)[known]
+    asks, others = _in_one_frame(frames, tracks, asking, per_frame, places)
     second = normalised(np.add.reduceat(looks, starts))[tracks[others]] if fused else looks[others]
     different = np.einsum('nd,nd->n', looks[asks], second)
     return PairCounts(_histogram(np.concatenate(same)), _histogram(different))
@@ -104,7 +112,11 @@ def _same(
 
 
 def _in_one_frame(
-    frames: np.ndarray, tracks: np.ndarray, asking: np.ndarray, per_frame: int
+    frames: np.ndarray,
+    tracks: np.ndarray,
+    asking: np.ndarray,
+    per_frame: int,
+    boxes: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pair each asking row with rows of other tracks in its frame."""
     order = np.lexsort((tracks, frames))
@@ -114,6 +126,8 @@ def _in_one_frame(
     for row, low, high in zip(asking, lows, highs):
         beside = order[low:high]
         beside = beside[tracks[beside] != tracks[row]]
+        if boxes is not None and len(beside):
+            beside = beside[aligned_iou(boxes[row], boxes[beside]) <= SAME_PERSON_IOU]
         beside = beside[_spread(len(beside), per_frame)]
         asks.append(np.full(len(beside), row))
         others.append(beside)

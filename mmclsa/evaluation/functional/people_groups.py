@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.evaluation.functional.pairs import SAME_PERSON_IOU
 
 __all__ = ['group_people', 'seen_together']
 
@@ -66,12 +71,20 @@ def group_people(
     return np.argsort(np.argsort(first))[groups].astype(np.int64)
 
 
-def seen_together(places: list[np.ndarray]) -> np.ndarray:
+def seen_together(
+    places: list[np.ndarray], boxes: Sequence[np.ndarray] | None = None
+) -> np.ndarray:
     """Tell which looks are of two people for sure: those in one picture.
+
+    Convention:
+        Two whose boxes have an IoU above 0.6 wherever they are together may
+        be one, whom the detector has found twice.
 
     Args:
         places: Of each look the pictures it is in, numbers of any kind that
             are equal for the same picture of the same source, shape (k,) each.
+        boxes: And where in these, x1 y1 x2 y2, shape (k, 4) each; None: no
+            two are of one person.
 
     Returns:
         Shape (n, n), bool, symmetric; False on the diagonal.
@@ -86,9 +99,16 @@ def seen_together(places: list[np.ndarray]) -> np.ndarray:
     owners = np.repeat(np.arange(len(places)), [len(place) for place in places])
     pictures = np.concatenate(places)
     order = np.argsort(pictures, kind='stable')
+    corners = None if boxes is None else np.concatenate(boxes)
     cuts = np.flatnonzero(np.diff(pictures[order])) + 1
-    for together in np.split(owners[order], cuts):
-        if len(together) > 1:
+    for beside in np.split(order, cuts):
+        together = owners[beside]
+        if len(together) < 2:
+            continue
+        if corners is None:
             apart[np.ix_(together, together)] = True
+        else:
+            one, two = np.nonzero(pairwise_iou(corners[beside], corners[beside]) <= SAME_PERSON_IOU)
+            apart[together[one], together[two]] = True
     np.fill_diagonal(apart, False)
     return apart

@@ -84,7 +84,9 @@ class Gathering:
         # As the index is searched: a look against the rows, which are means of tracks or are not.
         fused = self.options.unit == SIGHTING
         pairs = count_pairs(
-            people.frames, people.tracks, people.embeddings, people.times, fused=fused
+            *(people.frames, people.tracks, people.embeddings, people.times),
+            boxes=people.boxes,
+            fused=fused,
         )
         if self.options.unit != SIGHTING:
             return Rows(people, self._crops, pairs=pairs)
