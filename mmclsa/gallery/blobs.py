@@ -141,7 +141,10 @@ def pack_pairs(pairs: PairCounts) -> bytes:
         array = np.asarray(counts)
         if array.shape != (PAIR_BINS,) or array.dtype.kind not in 'iu' or (array < 0).any():
             raise DataError(f'counts of pairs must be {PAIR_BINS} numbers from 0 on')
-    counts = np.stack([pairs.same, pairs.different]).astype(_PAIR_KIND)
+    tracks = [] if pairs.num_tracks is None else [pairs.num_tracks]
+    if min(tracks, default=0) < 0:
+        raise DataError(f'the number of tracks of pairs must be 0 or more, not {tracks[0]}')
+    counts = np.concatenate([pairs.same, pairs.different, tracks]).astype(_PAIR_KIND)
     return zlib.compress(counts.tobytes(), 9)
 
 
@@ -157,11 +160,16 @@ def unpack_pairs(blob: bytes) -> PairCounts:
     Raises:
         DataError: If they are none.
     """
+    size = 2 * PAIR_BINS * _PAIR_KIND.itemsize
     try:
-        plain = _decompress(blob, 2 * PAIR_BINS * _PAIR_KIND.itemsize)
+        try:
+            plain = _decompress(blob, size + _PAIR_KIND.itemsize)
+        except ValueError:  # an older mmclsa did not count tracks
+            plain = _decompress(blob, size)
     except (TypeError, ValueError, zlib.error) as error:
         raise DataError(f'these are no counts of pairs: {error}') from error
-    same, different = np.frombuffer(plain, _PAIR_KIND).astype(np.int64).reshape(2, PAIR_BINS)
-    if min(same.min(), different.min()) < 0:
+    counts = np.frombuffer(plain, _PAIR_KIND).astype(np.int64)
+    if counts.min() < 0:
         raise DataError('these are no counts of pairs: some are negative')
-    return PairCounts(same, different)
+    same, different, tracks = np.split(counts, [PAIR_BINS, 2 * PAIR_BINS])
+    return PairCounts(same, different, int(tracks[0]) if len(tracks) else None)

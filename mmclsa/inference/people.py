@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmclsa.errors import ConfigError
+from mmclsa.evaluation.functional.calibration import describe_lack
 from mmclsa.evaluation.functional.gallery import normalised
 from mmclsa.evaluation.functional.people_groups import group_people, seen_together
 from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT, normalise_scores
@@ -123,9 +124,8 @@ def _as_pairs(
     learnt = calibration_of(index)
     if learnt.calibration is None:
         raise ConfigError(
-            f'the index {index.path} knows no probabilities ({learnt.counts.same.sum()} pairs of '
-            f'one person and {learnt.counts.different.sum()} of two, and at least 50 of each are '
-            'needed): give min_similarity'
+            f'the index {index.path} knows no probabilities ({describe_lack(learnt.counts)}): '
+            'give min_similarity'
         )
     threshold = learnt.calibration.similarity(probability)
     return _normalised_pairs(index, similarities, apart, learnt.counts), threshold

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import k_reciprocal_distances
-from mmclsa.evaluation.functional.calibration import MIN_PAIRS
+from mmclsa.evaluation.functional.calibration import describe_lack
 from mmclsa.evaluation.functional.feedback import refine_query
 from mmclsa.gallery import Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder
@@ -280,8 +280,7 @@ def _check_probability(index: IndexReader, min_probability: float) -> None:
     if learnt.calibration is None:
         raise ConfigError(
             f'min_probability needs an index that knows probabilities, but {index.path} has '
-            f'{learnt.counts.same.sum()} pairs of one person and '
-            f'{learnt.counts.different.sum()} of two, and {MIN_PAIRS} of each are needed: '
+            f'{describe_lack(learnt.counts)}: '
             'videos of people who are seen together, and for some seconds, give them'
         )
 

@@ -63,10 +63,21 @@ class PairCounts:
         same: Pairs of one person: of one track, far apart in time. Shape
             (PAIR_BINS,), int64.
         different: Pairs of two people: seen in one frame.
+        num_tracks: How many tracks the pairs of one person are of, each unit
+            of work for itself; None if that is not known, as of an index of an
+            older mmclsa.
     """
 
     same: np.ndarray = field(default_factory=_no_counts)
     different: np.ndarray = field(default_factory=_no_counts)
+    num_tracks: int | None = None
 
     def __add__(self, other: PairCounts) -> PairCounts:
-        return PairCounts(self.same + other.same, self.different + other.different)
+        parts = [part for part in (self, other) if part.num_tracks is not None or part.same.any()]
+        tracks = [part.num_tracks for part in parts]
+        known = sum(number for number in tracks if number is not None)
+        return PairCounts(
+            self.same + other.same,
+            self.different + other.different,
+            None if None in tracks or not parts else known,
+        )

@@ -9,8 +9,15 @@ import pytest
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import count_pairs, fit_calibration
-from mmclsa.evaluation.functional.calibration import METHODS, MIN_PAIRS, Calibration, isotonic
+from mmclsa.evaluation.functional.calibration import (
+    METHODS,
+    MIN_PAIRS,
+    MIN_TRACKS,
+    Calibration,
+    isotonic,
+)
 from mmclsa.evaluation.functional.reliability import measure_reliability
+from mmclsa.gallery.blobs import pack_pairs, unpack_pairs
 from mmclsa.structures import PAIR_BINS, PairCounts
 
 
@@ -213,6 +220,33 @@ class TestCalibration:
         assert fit_calibration(counts_of(same[1:], different)) is None
         assert fit_calibration(counts_of(same, different[1:])) is None
         assert fit_calibration(PairCounts()) is None
+
+    def test_too_few_tracks(self):
+        """Four people for ten seconds give hundreds of pairs, and nobody else to compare with."""
+        rng = np.random.default_rng(0)
+        for people in (4, 5):
+            frames, tracks = np.repeat(np.arange(50), people), np.tile(np.arange(people), 50)
+            looks = unit(
+                rng.normal(size=(people, 64))[tracks] + 0.7 * rng.normal(size=(50 * people, 64))
+            )
+            counts = count_pairs(frames, tracks, looks, frames / 5)
+            assert min(counts.same.sum(), counts.different.sum()) >= MIN_PAIRS
+            assert counts.num_tracks == people
+            assert (fit_calibration(counts) is None) == (people < MIN_TRACKS)
+        short = count_pairs(frames, tracks, looks, frames / 100)  # half a second
+        assert short.num_tracks == 0
+
+    def test_numbers_of_tracks_add_up(self):
+        some, other = (PairCounts(np.ones(PAIR_BINS, int), num_tracks=n) for n in (3, 4))
+        unknown = PairCounts(np.ones(PAIR_BINS, int))
+        assert (some + other).num_tracks == 7
+        assert sum([some, other], PairCounts()).num_tracks == 7
+        assert (some + unknown).num_tracks is None
+        assert (PairCounts() + PairCounts()).num_tracks is None
+        for counts in (some, unknown, PairCounts(num_tracks=0)):
+            again = unpack_pairs(pack_pairs(counts))
+            assert np.array_equal(again.same, counts.same)
+            assert again.num_tracks == counts.num_tracks
 
     def test_unknown_method(self):
         with pytest.raises(ConfigError, match='isotonic, logistic'):

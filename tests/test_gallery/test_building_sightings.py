@@ -61,6 +61,7 @@ def same_results(one, other) -> bool:
     ) or (
         np.array_equal(one.pairs.same, other.pairs.same)
         and np.array_equal(one.pairs.different, other.pairs.different)
+        and one.pairs.num_tracks == other.pairs.num_tracks
     )
 
 

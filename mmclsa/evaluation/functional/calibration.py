@@ -11,12 +11,23 @@ from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional.pairs import count_pairs
 from mmclsa.structures import PAIR_BINS, PairCounts
 
-__all__ = ['METHODS', 'MIN_PAIRS', 'Calibration', 'count_pairs', 'fit_calibration', 'isotonic']
+__all__ = [
+    'METHODS',
+    'MIN_PAIRS',
+    'MIN_TRACKS',
+    'Calibration',
+    'count_pairs',
+    'describe_lack',
+    'fit_calibration',
+    'isotonic',
+]
 
 Method = Literal['isotonic', 'logistic']
 METHODS: tuple[Method, ...] = ('isotonic', 'logistic')
 #: Fewer pairs of either kind give no calibration. The limit is ours.
 MIN_PAIRS = 50
+#: Nor do pairs of one person that are of fewer tracks: their looks are much alike. Ours too.
+MIN_TRACKS = 5
 _MIDDLES = (np.arange(PAIR_BINS) + 0.5) * (2 / PAIR_BINS) - 1
 _STEPS = 50  # of Newton's method; some ten are enough
 
@@ -31,12 +42,15 @@ class Calibration:
             are joined by straight lines, beyond the ends they stay.
         num_same: Pairs of one person that it was learnt from.
         num_different: Pairs of two.
+        num_tracks: Tracks that the pairs of one person are of; None if that
+            is not known.
     """
 
     similarities: np.ndarray
     probabilities: np.ndarray
     num_same: int
     num_different: int
+    num_tracks: int | None = None
 
     def probability(self, similarity: np.ndarray | float) -> np.ndarray:
         """Tell how probable it is that two looks are of one person.
@@ -96,7 +110,8 @@ def fit_calibration(counts: PairCounts, method: Method = 'isotonic') -> Calibrat
         method: What to fit.
 
     Returns:
-        The calibration; None if there are fewer than 50 pairs of either kind.
+        The calibration; None if there are fewer than 50 pairs of either kind,
+        or those of one person are known to be of fewer than 5 tracks.
 
     Raises:
         ConfigError: If there is no such method.
@@ -113,8 +128,33 @@ def fit_calibration(counts: PairCounts, method: Method = 'isotonic') -> Calibrat
     num_same, num_different = int(counts.same.sum()), int(counts.different.sum())
     if min(num_same, num_different) < MIN_PAIRS:
         return None
+    if counts.num_tracks is not None and counts.num_tracks < MIN_TRACKS:
+        return None
     fit = _logistic if method == 'logistic' else _isotonic
-    return Calibration(*fit(counts, num_same, num_different), num_same, num_different)
+    curve = fit(counts, num_same, num_different)
+    return Calibration(*curve, num_same, num_different, counts.num_tracks)
+
+
+def describe_lack(counts: PairCounts) -> str:
+    """Say what there is, and what would be enough to learn from.
+
+    Args:
+        counts: Too few.
+
+    Returns:
+        Part of a sentence.
+
+    Example:
+        >>> describe_lack(PairCounts())
+        '0 pairs of one person and 0 of two, and 50 of each are needed'
+    """
+    same, different, tracks = counts.same.sum(), counts.different.sum(), counts.num_tracks
+    of_tracks = '' if tracks is None else f' from {tracks} tracks'
+    more = '' if tracks is None else f', from {MIN_TRACKS} tracks or more'
+    return (
+        f'{same} pairs of one person{of_tracks} and {different} of two, and {MIN_PAIRS} of each '
+        f'are needed{more}'
+    )
 
 
 def _logistic(

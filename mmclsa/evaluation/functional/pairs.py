@@ -37,7 +37,8 @@ def count_pairs(
         not have: docs/probability.md.) Two looks at one frame are of two people;
         not so if their boxes have an IoU above 0.6, as a detector may find one
         person twice: these count as neither. With ``fused`` the second look is
-        what an index of sightings holds, the mean of a track: of its detections that are so far away, or of the whole other track.
+        what an index of sightings holds, the mean of a track: of its
+        detections that are so far away, or of the whole other track.
         Of a track at most ``per_track`` looks ask, evenly spread, and each
         asks at most ``per_frame`` others of its frame, evenly spread in the
         order of their tracks; nothing is drawn by chance.
@@ -85,7 +86,8 @@ def count_pairs(
     asks, others = _in_one_frame(frames, tracks, asking, per_frame, places)
     second = normalised(np.add.reduceat(looks, starts))[tracks[others]] if fused else looks[others]
     different = np.einsum('nd,nd->n', looks[asks], second)
-    return PairCounts(_histogram(np.concatenate(same)), _histogram(different))
+    num_tracks = sum(len(of_track) > 0 for of_track in same)
+    return PairCounts(_histogram(np.concatenate(same)), _histogram(different), num_tracks)
 
 
 def _spread(count: int, most: int) -> np.ndarray:

@@ -97,6 +97,8 @@ def _arrays_of(result: UnitResult) -> dict[str, np.ndarray]:
                 arrays[f'behind_{name}'] = np.concatenate([getattr(t, name) for t in tracks])
     if result.pairs is not None:
         arrays['pairs'] = np.stack([result.pairs.same, result.pairs.different])
+        if result.pairs.num_tracks is not None:
+            arrays['pair_tracks'] = np.array(result.pairs.num_tracks, np.int64)
     return arrays
 
 
@@ -117,7 +119,8 @@ def _kept_of(arrays: Mapping[str, np.ndarray], end: str) -> dict[str, Any]:
         )
         kept['behind'] = [TrackFrames(*p) if n else None for n, *p in zip(sizes, *parts)]
     if f'pairs{end}' in arrays:
-        kept['pairs'] = PairCounts(*arrays[f'pairs{end}'])
+        tracks = arrays.get(f'pair_tracks{end}')
+        kept['pairs'] = PairCounts(*arrays[f'pairs{end}'], None if tracks is None else int(tracks))
     return kept
 
 
