@@ -68,7 +68,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--keep-days', type=float, metavar='N',
-        help='first delete from the index, for good, who was last seen more than N days ago',
+        help='before searching, delete for good from the index who was last seen N days ago',
     )  # fmt: skip
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
     parser.add_argument(
@@ -95,12 +95,13 @@ from mmclsa.gallery import GalleryIndex, SearchFilter, forget_older_than
 from mmclsa.inference import (
     GalleryHits,
     choose_queries,
+    describe_people,
     embedder_of_index,
-    list_people,
     search,
     search_filter,
     search_from_rows,
 )
+from mmclsa.inference.searching import check_search
 from mmclsa.media import Picture
 from mmclsa.structures import FoundPeople
 
@@ -109,7 +110,7 @@ def ask(picture: Picture, people: FoundPeople) -> int | None:
     """Ask on the terminal which person is meant; None where nobody can answer."""
     if not sys.stdin.isatty():
         return None
-    print(f'{picture.source}: {list_people(people)}')
+    print(f'{picture.source}: {describe_people(people)}')
     while True:
         answer = input(f'Which person (1-{len(people.scores)})? ').strip()
         if answer.isdigit() and 1 <= int(answer) <= len(people.scores):
@@ -130,7 +131,17 @@ def search_by_pictures(
     )
     index.check_model(embedder.fingerprint)
     queries = choose_queries(embedder, args.query, args.box, args.person, ask)
+    forget(args, index)
     return search(embedder, queries, index, args.topk, where, args.rerank, **feedback)
+
+
+def forget(args: argparse.Namespace, index: GalleryIndex) -> None:
+    """Delete who is not to be kept: last, as a mistake in the command must delete nobody."""
+    if args.keep_days is None:
+        return
+    with GalleryIndex.open(args.index, writable=True) as writable:
+        print(f'{args.index}: {forget_older_than(writable, args.keep_days)}')
+    index.refresh()
 
 
 def main() -> None:
@@ -152,13 +163,13 @@ def main() -> None:
         confirmed=args.confirm,
         rejected=args.reject,
     )
-    if args.keep_days is not None:
-        with GalleryIndex.open(args.index, writable=True) as index:
-            print(f'{args.index}: {forget_older_than(index, args.keep_days)}')
     # Before a model is loaded, so that what is wrong with the index is said at once.
     with GalleryIndex.open(args.index) as index:
         where = search_filter(index.contents(), args.camera, args.time_from, args.time_to)
+        check_search(index, args.topk, args.min_probability, args.confirm, args.reject)
         if args.row:
+            index.records(args.row)  # there must be such rows
+            forget(args, index)
             result = search_from_rows(index, args.row, args.topk, where, args.rerank, **feedback)
         else:
             result = search_by_pictures(args, index, where, feedback)
@@ -168,6 +179,7 @@ def main() -> None:
         print(
             f'Probabilities are learnt from {known.num_same} pairs of one person and '
             f'{known.num_different} of two.'
+            + ('' if known.num_tracks is None else f' The former are of {known.num_tracks} tracks.')
         )
     if args.out_dir:
         result.save(args.out_dir, scenes=not args.no_scenes)

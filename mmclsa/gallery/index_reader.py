@@ -272,6 +272,10 @@ class IndexReader:
         """
         return self._records.rows_of(where)
 
+    def count_sightings(self, where: SearchFilter) -> int:
+        """Count whom a filter lets through of those committed, all rows of a track as one."""
+        return self._records.count_sightings(where)
+
     def same_tracks(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Find everybody committed who is of the same tracks as some.
 

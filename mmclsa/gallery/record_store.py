@@ -24,6 +24,7 @@ from mmclsa.gallery.records import (
     span_of,
 )
 from mmclsa.gallery.row_numbers import RowNumbers
+from mmclsa.gallery.tracks import count_sightings, track_stays
 from mmclsa.structures.sightings import Stay
 
 __all__ = ['Contents', 'RecordStore']
@@ -307,23 +308,12 @@ class RecordStore:
 
     def track_stays(self, rows: np.ndarray) -> dict[tuple[str, int], Stay]:
         """See :meth:`IndexReader.track_stays`."""
-        people = self._database.tables['people']
-        wanted = ', '.join(map(str, rows.tolist()))
-        found = self._database.read(
-            'SELECT name, track_id, min(coalesce(first_frame, frame)), '
-            'max(coalesce(last_frame, frame)), min(coalesce(time_from, time)), '
-            f'max(coalesce(time_to, time)), sum(coalesce(num_frames, 1)) FROM {people} '
-            'JOIN names ON id = source WHERE row < ? AND (source, track_id) IN '
-            f'(SELECT source, track_id FROM {people} WHERE track_id >= 0 AND row IN ({wanted})) '
-            'GROUP BY source, track_id HAVING count(num_frames) > 0',
-            (self.numbers.next_row,),
-        )
-        return {
-            (source, track): Stay(
-                first, last, *(math.nan if t is None else t for t in times), count
-            )
-            for source, track, first, last, *times, count in found
-        }
+        return track_stays(self._database, rows, self.numbers.next_row)
+
+    def count_sightings(self, where: SearchFilter) -> int:
+        """See :meth:`IndexReader.count_sightings`."""
+        condition = filter_condition(where, self._name_ids)
+        return count_sightings(self._database, self.numbers.next_row, *condition)
 
     def _rows(
         self, next_row: int, condition: str = 'TRUE', parameters: Sequence[Any] = ()

@@ -89,14 +89,11 @@ def people_of_index(
     """
     if min_probability is not None and min_similarity is not None:
         raise ConfigError('either min_probability or min_similarity may be given, not both')
+    _check_count(index.count_sightings(where or SearchFilter()))
     rows = index.rows() if where is None or where.passes_all else index.find(where)
     records = index.records(rows) if len(rows) else []
     sightings = sightings_of(records)
-    if len(sightings) > MAX_SIGHTINGS:
-        raise ConfigError(
-            f'{len(sightings)} sightings are too many to be grouped, at most {MAX_SIGHTINGS} are: '
-            'choose cameras, or a shorter time'
-        )
+    _check_count(len(sightings))  # with those not yet committed
     if not sightings:
         return []
     vectors = index.embeddings(rows)
@@ -115,6 +112,14 @@ def people_of_index(
         for number in range(groups.max() + 1)
     ]
     return sorted(people, key=lambda person: (-person.num_sightings, person.rows[0]))
+
+
+def _check_count(sightings: int) -> None:
+    if sightings > MAX_SIGHTINGS:
+        raise ConfigError(
+            f'{sightings} sightings are too many to be grouped, at most {MAX_SIGHTINGS} are: '
+            'choose cameras, or a shorter time'
+        )
 
 
 def _as_pairs(

@@ -23,6 +23,7 @@ __all__ = [
     'QueryPerson',
     'choose_first',
     'choose_queries',
+    'describe_people',
     'describe_queries',
     'fuse_embeddings',
     'list_people',
@@ -130,7 +131,7 @@ def _choose(
     if number is None:
         raise UserError(
             f'{name} has {count} people, and one must be chosen, by its number or box: '
-            f'{list_people(people)}'
+            f'{describe_people(people)}'
         )
     if not 1 <= number <= count:
         raise UserError(f'{name} has people 1 to {count}, but person {number} is asked for')
@@ -154,11 +155,30 @@ def queries_of_rows(index: IndexReader, rows: Sequence[int]) -> list[QueryPerson
         DataError: If there is no such row.
     """
     records, vectors, crops = index.records(rows), index.embeddings(rows), index.crops(rows)
-    queries = []
-    for row, record, vector in zip(rows, records, vectors):
-        picture, box = _picture_of(record, crops.get(row))
-        queries.append(QueryPerson(picture, box, record.source, vector, row, record))
-    return queries
+    return [
+        _StoredPerson(row, record, vector, crops.get(row))
+        for row, record, vector in zip(rows, records, vectors)
+    ]
+
+
+class _StoredPerson(QueryPerson):
+    """Somebody of an index, whose picture is loaded when it is looked at: most never are."""
+
+    def __init__(
+        self, row: int, record: GalleryRecord, embedding: np.ndarray, crop: bytes | None
+    ) -> None:
+        known = dict(source=record.source, embedding=embedding, row=row, record=record)
+        vars(self).update(known, _crop=crop)
+
+    def __repr__(self) -> str:
+        return f'QueryPerson(source={self.source!r}, row={self.row}, record={self.record!r})'
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ('picture', 'box') or self.record is None:
+            raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
+        picture, box = _picture_of(self.record, vars(self)['_crop'])
+        vars(self).update(picture=picture, box=box)
+        return vars(self)[name]
 
 
 def _picture_of(record: GalleryRecord, crop: bytes | None) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +194,10 @@ def _picture_of(record: GalleryRecord, crop: bytes | None) -> tuple[np.ndarray, 
 
 
 def fuse_embeddings(embeddings: np.ndarray) -> np.ndarray:
-    """Make one description of several views of one person.
+    """Make one description of several views of one person, each of which counts as much.
+
+    What an index keeps of a track is weighted instead
+    (:func:`~mmclsa.gallery.building.sightings.fuse_weighted`).
 
     Args:
         embeddings: Shape (n, D), unit vectors, n >= 1.
@@ -212,7 +235,7 @@ def describe_queries(embedder: QueryEmbedder, queries: Sequence[QueryPerson]) ->
     return fuse_embeddings(np.stack(known))
 
 
-def list_people(people: FoundPeople) -> str:
+def describe_people(people: FoundPeople) -> str:
     """Write numbers and boxes of the people of a picture.
 
     Args:
@@ -225,6 +248,11 @@ def list_people(people: FoundPeople) -> str:
         f'{number} at {" ".join(f"{value:.0f}" for value in box)} ({score:.2f})'
         for number, (box, score) in enumerate(zip(people.boxes, people.scores), 1)
     )
+
+
+def list_people(people: FoundPeople) -> str:
+    """Do as :func:`describe_people` does: the former name, which tools/list_people.py has too."""
+    return describe_people(people)
 
 
 def _check_count(name: str, count: int, pictures: int) -> None:

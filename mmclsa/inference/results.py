@@ -50,7 +50,7 @@ class GalleryHits:
         A hit has ``probability`` where the index knows it, and ``first_frame``,
         ``last_frame``, ``time_from``, ``time_to`` and ``num_frames`` where it is
         a sighting. ``calibration`` says how many pairs the probabilities were
-        learnt from.
+        learnt from, and of how many tracks those of one person are.
         """
         content: dict[str, Any] = dict(query=[_query_as_dict(one) for one in self.query])
         if self.calibration is not None:
@@ -58,6 +58,8 @@ class GalleryHits:
             content['calibration'] = dict(
                 num_same=known.num_same, num_different=known.num_different
             )
+            if known.num_tracks is not None:
+                content['calibration']['num_tracks'] = known.num_tracks
         content['hits'] = [_as_dict(*entry) for entry in enumerate(self.hits, 1)]
         return content
 

@@ -113,6 +113,31 @@ class TestSearchFromRows:
             hits = rank_people(gallery, vector, 11, left_out=[4], looks=2, min_probability=0.6)
         assert len(table.splitlines()) == 4 + min(len(hits), 10) + 1
 
+    def test_a_mistake_deletes_nobody(self, tool, tmp_path):
+        vectors, _ = people_and_looks()
+        starts = [17_000_000_000 + 20 * n for n in range(20)]  # of the year 2023
+        path = tmp_path / 'old'
+        make_sightings(path, vectors, made_up_pairs(), starts).close()
+        for arguments in (
+            ['--topk', 0],
+            ['--min-probability', 2],
+            ['--from', 'yesterday'],
+            ['--confirm', 2, '--reject', 2],
+            ['--confirm', 77],
+            ['--row', 77],
+        ):
+            options = ['--row', 1, '--keep-days', 30, *arguments]
+            assert tool('search_gallery', path, *options)[0] == 2
+            with opened(path) as gallery:
+                assert len(gallery) == 20, arguments
+        code, _, error = tool('search_gallery', path, '--query', 'none.jpg', '--keep-days', 30)
+        assert code == 2
+        with opened(path) as gallery:
+            assert len(gallery) == 20
+        code, text, error = tool('search_gallery', path, '--row', 1, '--keep-days', 30)
+        assert '20 people last seen before' in text
+        assert (code, 'row 1' in error) == (2, True)
+
     def test_mistakes(self, tool, index):
         for arguments, message in (
             ([], 'either --query or --row must be given'),

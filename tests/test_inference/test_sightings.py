@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import cv2
 import numpy as np
@@ -15,12 +17,14 @@ from mmclsa.evaluation.functional import (
     normalise_scores,
     refine_query,
 )
+from mmclsa.gallery import SearchFilter
 from mmclsa.gallery.fiftyone_export import marks_of_results
 from mmclsa.inference import (
     GalleryHits,
     QueryPerson,
     calibration_of,
     people_of_index,
+    queries,
     rank_people,
     search_from_rows,
 )
@@ -215,6 +219,28 @@ class TestFromRows:
         assert result.query[0].picture.shape == (128, 64, 3)
         assert result.draw().dtype == np.uint8
 
+    @pytest.mark.parametrize('crops', [True, False])
+    def test_picture_of_the_query_is_loaded_when_it_is_drawn(
+        self, tmp_path, vectors, monkeypatch, crops
+    ):
+        loaded = []
+        real = queries._picture_of
+        monkeypatch.setattr(queries, '_picture_of', lambda *a: (loaded.append(a), real(*a))[1])
+        with make_sightings(tmp_path / 'i', vectors, crops=crops) as index:
+            result = search_from_rows(index, [4])
+            assert isinstance(result.query[0], QueryPerson)
+            assert result.to_dict()['query'][0]['row'] == 4
+            assert 'row=4' in repr(result.query)
+            assert result.table()
+            assert not loaded
+        result.draw()
+        result.draw()
+        assert len(loaded) == 1
+        assert result.query[0].box.tolist() == ([0, 0, 30, 60] if crops else [0, 0, 64, 128])
+        assert (
+            copy.copy(result.query[0]).row == pickle.loads(pickle.dumps(result.query[0])).row == 4
+        )
+
     def test_no_rows(self, tmp_path, vectors):
         with (
             make_sightings(tmp_path / 'i', vectors) as index,
@@ -345,6 +371,19 @@ class TestPeople:
         assert len(people) == len(set(expected.tolist()))
         for person in people:
             assert len(set(expected[person.rows].tolist())) == 1
+
+    def test_too_many_are_refused_before_they_are_read(self, tmp_path, monkeypatch):
+        """Tracks of two rows, and one row of none, in two sources."""
+        vectors, _ = people_and_looks()
+        tracks = [n // 2 % 5 for n in range(19)] + [-1]
+        sources = ['a.avi'] * 10 + ['b.avi'] * 10
+        with make_sightings(tmp_path / 'i', vectors, track_id=tracks, source=sources) as index:
+            assert index.count_sightings(SearchFilter()) == 11
+            assert index.count_sightings(SearchFilter(sources=['b.avi'])) == 6
+            monkeypatch.setattr('mmclsa.inference.people.MAX_SIGHTINGS', 10)
+            monkeypatch.setattr(index, 'records', None)
+            with pytest.raises(ConfigError, match='11 sightings are too many'):
+                people_of_index(index, min_similarity=0.5)
 
     def test_limits_and_mistakes(self, tmp_path, monkeypatch):
         vectors, _ = people_and_looks()

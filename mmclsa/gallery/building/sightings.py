@@ -9,7 +9,7 @@ import numpy as np
 
 from mmclsa.structures import PairCounts, TrackFrames
 
-__all__ = ['Detections', 'Rows', 'fuse_embeddings', 'fuse_tracks']
+__all__ = ['Detections', 'Rows', 'fuse_embeddings', 'fuse_tracks', 'fuse_weighted']
 
 _CANCELLED = 1e-6  # of the sum of the weights
 _NOTHING: dict[str, np.ndarray] = {
@@ -77,8 +77,8 @@ class Rows:
     pairs: PairCounts | None = None
 
 
-def fuse_embeddings(embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average the embeddings of one person.
+def fuse_weighted(embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Average the embeddings of one person, by weight.
 
     Args:
         embeddings: Shape (n, D), unit vectors, n > 0.
@@ -89,7 +89,7 @@ def fuse_embeddings(embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
         the others cancel it out.
 
     Example:
-        >>> fuse_embeddings(np.eye(2), np.array([3.0, 4.0])).round(3).tolist()
+        >>> fuse_weighted(np.eye(2), np.array([3.0, 4.0])).round(3).tolist()
         [0.6000000238418579, 0.800000011920929]
     """
     mean = np.asarray(weights, np.float64) @ np.asarray(embeddings, np.float64)
@@ -97,6 +97,10 @@ def fuse_embeddings(embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if length < _CANCELLED * float(np.sum(weights)):
         return np.asarray(embeddings[int(np.argmax(weights))], np.float32)
     return (mean / length).astype(np.float32)
+
+
+#: The former name, which is that of a plain mean in :mod:`mmclsa.inference` too.
+fuse_embeddings = fuse_weighted
 
 
 def fuse_tracks(people: Detections, crops: Sequence[bytes] = ()) -> Rows:
@@ -114,7 +118,7 @@ def fuse_tracks(people: Detections, crops: Sequence[bytes] = ()) -> Rows:
     best, vectors, behind = [], [], []
     for rows in np.split(order, starts[1:]) if len(order) else []:
         best.append(int(rows[np.argmax(people.quality[rows])]))
-        vectors.append(fuse_embeddings(people.embeddings[rows], people.quality[rows]))
+        vectors.append(fuse_weighted(people.embeddings[rows], people.quality[rows]))
         behind.append(_frames_behind(people[rows]) if len(rows) > 1 else None)
     kept = people[np.array(best, np.int64)]
     return Rows(replace(kept, embeddings=np.stack(vectors)) if vectors else kept, crops, behind)
