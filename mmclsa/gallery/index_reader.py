@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -156,15 +157,16 @@ class IndexReader:
         if not limit or not len(vectors):
             return [[] for _ in vectors]
         chosen = None if where is None or where.passes_all else where
-
-        def mask() -> np.ndarray:
-            return self._records.mask(where or SearchFilter(), without)
-
+        asked = (
+            vectors,
+            limit,
+            chosen,
+            partial(self._records.mask, where or SearchFilter(), without),
+        )
         if len(without):
-            found = self._backend.search_without(vectors, limit, chosen, mask, without)
+            similarities, rows = self._backend.search_without(*asked, without)
         else:
-            found = self._backend.search(vectors, limit, chosen, mask)
-        similarities, rows = found
+            similarities, rows = self._backend.search(*asked)
         wanted = rows[rows >= 0]
         records = self._records.get(wanted)
         missing = set(wanted.tolist()) - records.keys()

@@ -41,9 +41,13 @@ def track_stays(database: Database, rows: np.ndarray, next_row: int) -> dict[tup
         (next_row,),
     )
     return {
-        (source, track): Stay(first, last, *(math.nan if t is None else t for t in times), count)
-        for source, track, first, last, *times, count in found
+        (source, track): Stay(first, last, _or_nan(start), _or_nan(end), count)
+        for source, track, first, last, start, end, count in found
     }
+
+
+def _or_nan(time: float | None) -> float:
+    return math.nan if time is None else time
 
 
 def count_sightings(

@@ -209,26 +209,30 @@ def rank_people(
     if len(confirmed) or len(rejected):
         feature = refine_query(feature, _vectors(index, confirmed), _vectors(index, rejected))
         looks += len(confirmed) + len(rejected)
-    left_out = np.array(sorted(_with_sightings(index, [*rejected, *left_out])), np.int64)
+    hidden = np.array(sorted(_with_sightings(index, [*rejected, *left_out])), np.int64)
     depth = max(topk, RERANK_DEPTH if rerank else 0)
     known: list[Hit] = []
     while True:
-        (found,) = index.search(feature[None], depth, where, without=left_out)
+        (found,) = index.search(feature[None], depth, where, without=hidden)
         # A backend that cannot leave out rows gives them again.
-        again = set(left_out.tolist())
+        again = set(hidden.tolist())
         new = [hit for hit in found if hit.row not in again]
         least = with_probabilities(index, new[-1:], looks == 1)
         # Those whom a later search finds are less similar than the first 200.
         known += _rerank(index, feature, new) if rerank and not known else new
+        if not rerank:  # a backend that searches by approximation may find a better one late
+            known.sort(key=lambda hit: -hit.similarity)
         known = _best_of_tracks(known) if by_sighting else known
         kept = with_probabilities(index, known, looks == 1)
         kept = kept if min_probability is None else _probable(index, kept, min_probability)
-        done = min_probability is not None and not _probable(index, least, min_probability)
-        if len(kept) >= topk or len(found) < depth or not new or done:
+        if min_probability is not None and least and not _probable(index, least, min_probability):
+            break  # whoever comes later is less probable still
+        if len(kept) >= topk or len(found) < depth or (not new and depth >= _MAX_DEPTH):
             break
         # Long tracks may fill any number of places: whoever is found is not looked for again.
-        seen = index.same_tracks([hit.row for hit in new]) if by_sighting else []
-        left_out = np.union1d(left_out, [*(hit.row for hit in found), *seen]).astype(np.int64)
+        same = index.same_tracks([hit.row for hit in new]) if by_sighting else hidden[:0]
+        rows = np.array([hit.row for hit in found], np.int64)
+        hidden = np.unique(np.concatenate([hidden, rows, same]))
         depth = min(4 * depth, max(depth, _MAX_DEPTH))
     return _with_stays(index, kept[:topk]) if by_sighting else kept[:topk]
 

@@ -120,7 +120,8 @@ def _kept_of(arrays: Mapping[str, np.ndarray], end: str) -> dict[str, Any]:
         kept['behind'] = [TrackFrames(*p) if n else None for n, *p in zip(sizes, *parts)]
     if f'pairs{end}' in arrays:
         tracks = arrays.get(f'pair_tracks{end}')
-        kept['pairs'] = PairCounts(*arrays[f'pairs{end}'], None if tracks is None else int(tracks))
+        same, different = arrays[f'pairs{end}']
+        kept['pairs'] = PairCounts(same, different, None if tracks is None else int(tracks))
     return kept
 
 
