@@ -112,3 +112,20 @@ def test_a_filter_used_again_sees_new_rows(folder, people):
 def test_filters_without_meaning(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         SearchFilter(**options)
+
+
+@pytest.mark.parametrize('backend', ['flat-fp32', 'milvus'], indirect=True)
+@pytest.mark.parametrize('where', [None, SearchFilter(cameras=ODD[1:6], time_from=-1.0)])
+def test_rows_that_may_not_be_found(folder, backend, people, odd_records, where):
+    """Those committed, those not yet, and one that was deleted, with a filter and without."""
+    with GalleryIndex.create(folder, MODEL, backend) as index:
+        index.add(people.vectors[:40], odd_records[:40])
+        index.delete([7])
+        index.add(people.vectors[40:60], odd_records[40:])
+        (every,) = index.search(people.vectors[:1], 60, where)
+        without = [7, every[0].row, every[3].row, every[-1].row, 41, 59]
+        (found,) = index.search(people.vectors[:1], 60, where, without=without)
+        (few,) = index.search(people.vectors[:1], 4, where, without=without)
+    expected = [hit.row for hit in every if hit.row not in without]
+    assert [hit.row for hit in found] == expected
+    assert [hit.row for hit in few] == expected[:4]
