@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import _load_checkpoint
@@ -18,7 +19,7 @@ from mmclsa.inference.model_names import find_config
 from mmclsa.utils.checkpoint import is_url, read_checkpoint
 from mmclsa.utils.weight_places import is_complete
 
-__all__ = ['as_config', 'check_describes', 'initialise', 'load_weights']
+__all__ = ['as_config', 'check_describes', 'check_device', 'initialise', 'load_weights']
 
 
 def load_weights(weights: str) -> dict[str, Any]:
@@ -34,6 +35,29 @@ def load_weights(weights: str) -> dict[str, Any]:
         UserError: If the file does not exist or is no checkpoint.
     """
     return _load_checkpoint(weights, 'cpu') if is_url(weights) else read_checkpoint(weights)
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device that this machine, or this PyTorch, does not have.
+
+    Args:
+        device: Its name, or None for any.
+
+    Raises:
+        ConfigError: If nothing can be computed there.
+
+    Example:
+        >>> check_device('cpu')
+    """
+    if device is None:
+        return
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter: not compiled for it
+        (reason, *_) = str(error).splitlines() or ['']
+        raise ConfigError(
+            f'device must be one that PyTorch has here, such as cpu, but is {device!r} ({reason})'
+        ) from error
 
 
 def as_config(

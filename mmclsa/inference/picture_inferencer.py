@@ -22,7 +22,13 @@ from torch import nn
 
 from mmclsa.engine.inference_pipeline import configured_flags, inference_pipeline, limit_scores
 from mmclsa.errors import ConfigError
-from mmclsa.inference.config_and_weights import as_config, check_describes, initialise, load_weights
+from mmclsa.inference.config_and_weights import (
+    as_config,
+    check_describes,
+    check_device,
+    initialise,
+    load_weights,
+)
 from mmclsa.inference.digests import config_digest
 from mmclsa.inference.model_names import config_names
 from mmclsa.inference.outputs import (
@@ -82,6 +88,7 @@ class PictureInferencer(BaseInferencer):
         det_thresh: float | None,
         show_progress: bool,
     ) -> None:
+        check_device(device)
         weights = given_checkpoint(weights)
         self._checkpoint = None if weights is None else load_weights(weights)
         cfg = as_config(model, self._checkpoint, str(weights))

@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmclsa.errors import DataError, UserError
+from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
     BuildCommand,
@@ -332,3 +332,23 @@ class TestBuildFile:
         build_file = BuildFile('', '/a.pth', commands=(BuildCommand(('/c',)),))
         open_for_build(tmp_path / 'i', fingerprint, build_file).close()
         assert BuildFile.read(tmp_path / 'i') == build_file
+
+    @pytest.mark.parametrize(
+        ('again', 'told'),
+        [
+            (dict(type='FaissBackend', storage='fp16'), ''),
+            (dict(type='FaissBackend', kind='flat', storage='fp16', structure_from=20_000), ''),
+            (dict(type='FaissBackend', storage='fp16', probes=8), ''),
+            (None, ''),
+            (dict(type='FaissBackend', kind='hnsw'), "whose kind is not 'hnsw'"),
+            (dict(type='FaissBackend', storage='fp32'), "whose storage is not 'fp32'"),
+            (dict(type='FaissBackend', kind='hnws'), 'kind must be one of'),
+        ],
+    )
+    def test_another_backend_is_not_left_out_in_silence(self, tmp_path, again, told):
+        fingerprint = FakeEmbedder().fingerprint
+        build_file = BuildFile('', '/a.pth', commands=(BuildCommand(('/c',)),))
+        first = dict(type='FaissBackend', storage='fp16')
+        open_for_build(tmp_path / 'i', fingerprint, build_file, backend=first).close()
+        with pytest.raises(ConfigError, match=told) if told else nullcontext():
+            open_for_build(tmp_path / 'i', fingerprint, build_file, backend=again).close()

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from mmclsa.errors import ConfigError
 from mmclsa.gallery.building import (
     InProcess,
     Plan,
@@ -188,6 +189,11 @@ class TestInProcess:
         assert sum(result.num_pictures for result in results) == 60
         # A batch, and what 100 kB are (a picture is twice 18 kB), not 16 pictures.
         assert max(ahead[2:]) <= 8 + 4
+
+    @pytest.mark.parametrize('name', ['batch_size', 'threads'])
+    def test_no_pictures_at_once(self, name):
+        with pytest.raises(ConfigError, match=f'{name} must be at least 1, but is 0'):
+            InProcess(FakeEmbedder(), **{name: 0})
 
     def test_nobody(self, tmp_path):
         write(tmp_path / 'a.png', np.zeros((64, 64, 3), np.uint8))

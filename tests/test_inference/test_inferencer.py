@@ -220,3 +220,9 @@ class TestModel:
     def test_not_an_input(self, inferencer):
         with pytest.raises(UserError, match='path or an array, not int'):
             inferencer([3])
+
+
+@pytest.mark.parametrize('device', ['cuda:97', 'gpu'])
+def test_a_device_that_is_not_here(device):
+    with pytest.raises(ConfigError, match=f"device must be one .* but is '{device}'"):
+        PersonSearchInferencer('clsa_tiny_synthetic', device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +11,9 @@ from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex, ModelFingerprint
+from mmclsa.gallery.backends.factory import build_backend
 from mmclsa.gallery.building.units import DETECTION
+from mmclsa.gallery.database import Database
 from mmclsa.gallery.manifest import MANIFEST
 from mmclsa.utils.io import write_json
 
@@ -131,19 +134,20 @@ def open_for_build(
         fingerprint: Of the model.
         build: The model's files, and one command: this one.
         append: Whether an index that other commands have built may grow.
-        backend: Config of a new index's backend.
+        backend: Config of a new index's backend; one that is there must be of it.
 
     Returns:
         The index, opened for writing.
 
     Raises:
-        ConfigError: If the index is of another model, its rows are of another
-            unit, or it is of another command and ``append`` was not said.
+        ConfigError: If the index is of another model or backend, its rows are of
+            another unit, or it is of another command and ``append`` was not said.
         UserError: If another process is writing to it.
     """
     if not (Path(path) / MANIFEST).exists():
         index = GalleryIndex.create(path, fingerprint, backend)
     else:
+        _check_backend(path, backend or {})
         index = GalleryIndex.open(path, fingerprint, writable=True)
     try:
         before = BuildFile.read(path)
@@ -163,6 +167,26 @@ def open_for_build(
         index.close()
         raise
     return index
+
+
+def _check_backend(path: str | Path, wanted: Mapping[str, Any]) -> None:
+    """Refuse a backend that is not the one of the index, which would be left out in silence."""
+    if not wanted:
+        return
+    built = build_backend(wanted)
+    database = Database(Path(path), writable=False)
+    try:
+        has = database.manifest().backend
+    finally:
+        database.close()
+    defaults = {p.name: p.default for p in inspect.signature(type(built)).parameters.values()}
+    for name in sorted(set(wanted) - built.SEARCH_OPTIONS, key=lambda name: name != 'type'):
+        theirs = has.get(name, defaults.get(name))
+        if theirs != wanted[name]:
+            raise ConfigError(
+                f'the index {path} has the backend {dict(has)}, whose {name} is not '
+                f'{wanted[name]!r}: leave --index out, or build a new index'
+            )
 
 
 def _check_unit(path: str | Path, command: BuildCommand, commands: Sequence[BuildCommand]) -> None:

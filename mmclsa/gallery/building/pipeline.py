@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mmclsa.errors import ConfigError
 from mmclsa.gallery.building.embedder import PROBE, Embedder
 from mmclsa.gallery.building.gathering import Gathering
 from mmclsa.gallery.building.prefetch import run_ahead
@@ -53,12 +54,20 @@ class InProcess:
         options: Of the sources.
         batch_size: Pictures that go through the network at once, at most.
         threads: That decode pictures and prepare them.
+
+    Raises:
+        ConfigError: If either number is below 1.
     """
 
     embedder: Embedder
     options: SourceOptions = field(default_factory=SourceOptions)
     batch_size: int = 8
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ('batch_size', 'threads'):
+            if getattr(self, name) < 1:
+                raise ConfigError(f'{name} must be at least 1, but is {getattr(self, name)}')
 
     def results(
         self, plan: Plan, advance: Advance | None = None
