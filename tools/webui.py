@@ -81,7 +81,7 @@ if __name__ == '__main__':
 
 from mmclsa.utils.optional import import_optional
 from mmclsa.webui.access import Access, read_secret, require_access
-from mmclsa.webui.addresses import check_port
+from mmclsa.webui.addresses import check_name, check_port, listen
 
 
 def check(args: argparse.Namespace) -> Access:
@@ -92,6 +92,8 @@ def check(args: argparse.Namespace) -> Access:
         if getattr(args, name) < 1:
             raise ConfigError(f'--{name.replace("_", "-")} must be positive')
     check_port(args.port)
+    for name in args.allow_host:
+        check_name(name)
     access = Access(
         args.auth,
         read_secret(args.auth_file, 'password') if args.auth_file else None,
@@ -116,9 +118,6 @@ def main() -> None:
     from mmclsa.webui.service import GalleryService
     from mmclsa.webui.settings import Limits
 
-    if args.keep_days is not None:
-        with GalleryIndex.open(args.index, writable=True) as index:
-            print(f'{args.index}: {forget_older_than(index, args.keep_days)}')
     # Opened before a model is loaded, so that what is wrong with it is said at once.
     with GalleryIndex.open(args.index) as index:
         model = embedder_of_index(
@@ -130,6 +129,10 @@ def main() -> None:
             onnx=args.onnx,
         )
         index.check_model(model.fingerprint)
+        if args.keep_days is not None:  # for good: only where all else is right
+            listen(args.host, args.port).close()
+            with GalleryIndex.open(args.index, writable=True) as writer:
+                print(f'{args.index}: {forget_older_than(writer, args.keep_days)}')
         service = GalleryService(index, model, Limits(args.max_upload, args.max_pixels))
         launch(build_app(service, access, args.allow_host), args.host, args.port)
 

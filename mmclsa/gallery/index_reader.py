@@ -74,6 +74,11 @@ class IndexReader:
         manifest = self._manifest
         return f'{manifest.generation}-{manifest.next_row}-{manifest.people}'
 
+    @property
+    def next_row(self) -> int:
+        """The number that no row has had yet; each smaller one is there, or was deleted."""
+        return self._manifest.next_row
+
     def changed_on_disk(self) -> bool:
         """Tell whether :meth:`refresh` would give anything new; takes next to no time.
 

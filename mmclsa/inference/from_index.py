@@ -75,6 +75,11 @@ def embedder_of_index(
             'longer there: give the checkpoint'
         )
     if build.runtime == 'onnx' and checkpoint is None:
+        if config is not None or device is not None:
+            raise ConfigError(
+                f'exported graphs have built the index {index_path}: --config and --device are of '
+                'PyTorch, and need --checkpoint'
+            )
         return _exported(build.checkpoint, det_thresh)
     weights = checkpoint or build.checkpoint
     with trusting_checkpoints(trust_checkpoint):

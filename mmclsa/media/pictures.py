@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import os
 import re
+import struct
 import time
 from io import BytesIO
 from pathlib import Path
@@ -30,9 +32,16 @@ __all__ = [
 
 #: Larger pictures are refused before they are decoded; Pillow's own limit is 179 million.
 MAX_PIXELS = 150_000_000
+# OpenCV reads it when it is loaded. A file may tell Pillow one size and OpenCV another: then
+# this bounds what is decoded, at what Pillow opens at most; its own limit is a milliard.
+os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', '357913940')
 _ZONE_CHANGED, _ZONE_TAKEN = 0x9010, 0x9011
 _EXIF_BLOCK, _TAKEN, _CHANGED, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_SIZE_TAGS = 256, 257  # of a TIFF: width and height
+# By version, TIFF and BigTIFF: where the offset of the first directory is, how it and the
+# number of entries are written, and bytes of an entry.
+_TIFFS = {42: (4, 'I', 'H', 12), 43: (8, 'Q', 'Q', 20)}
 _SIGNATURE = 64  # bytes that tell a format
 
 
@@ -97,7 +106,8 @@ def decode_bytes(data: bytes, name: object, max_pixels: int = MAX_PIXELS) -> np.
     except UnidentifiedImageError as error:
         reason = missing_reader(data[:_SIGNATURE]) or _no_picture(len(data))
         raise DataError(f'image {name} {reason}') from error
-    return decode_picture(np.frombuffer(data, np.uint8), name)
+    picture = decode_picture(np.frombuffer(data, np.uint8), name)
+    return _no_larger(picture, name, max_pixels)
 
 
 def _header(source: str | Path | BytesIO, name: object, max_pixels: int) -> Header:
@@ -112,12 +122,22 @@ def _header(source: str | Path | BytesIO, name: object, max_pixels: int) -> Head
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         reason = getattr(error, 'strerror', None) or error
         raise DataError(f'image {name} cannot be read ({reason})') from error
+    _check_size(width, height, name, max_pixels)
+    return Header(width, height, taken)
+
+
+def _check_size(width: int, height: int, name: object, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise DataError(
             f'image {name} is too large: {width} x {height}, but at most {max_pixels} pixels '
             'are decoded'
         )
-    return Header(width, height, taken)
+
+
+def _no_larger(picture: np.ndarray, name: object, max_pixels: int) -> np.ndarray:
+    """Refuse a picture that has become larger than its header says."""
+    _check_size(picture.shape[1], picture.shape[0], name, max_pixels)
+    return picture
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:
@@ -169,7 +189,8 @@ def read_picture(path: str | Path, max_pixels: int | None = MAX_PIXELS) -> np.nd
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise DataError(f'image {path} cannot be read ({error.strerror})') from error
-    return decode_picture(data, path)
+    picture = decode_picture(data, path)
+    return picture if max_pixels is None else _no_larger(picture, path, max_pixels)
 
 
 def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
@@ -190,6 +211,8 @@ def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
         Traceback (most recent call last):
         mmclsa.errors.DataError: image a.jpg (0 bytes) is empty or broken and cannot be decoded
     """
+    if _names_its_size_twice(data):
+        raise DataError(f'image {name} is broken: it names its width or height more than once')
     picture = _decode_by_opencv(data, name) if len(data) and not is_cut_jpeg(data) else None
     if picture is None and len(data):
         picture = _decode_by_pillow(data)
@@ -197,6 +220,30 @@ def decode_picture(data: np.ndarray, name: object) -> np.ndarray:
         broken = f'({len(data)} bytes) is empty or broken and cannot be decoded'
         raise DataError(f'image {name} {missing_reader(data[:_SIGNATURE].tobytes()) or broken}')
     return picture
+
+
+def _names_its_size_twice(data: np.ndarray) -> bool:
+    """Tell whether it is a TIFF of two sizes: Pillow believes the last, libtiff the first."""
+    tags = _tags_of_tiff(data)
+    return any((tags == tag).sum() > 1 for tag in _SIZE_TAGS)
+
+
+def _tags_of_tiff(data: np.ndarray) -> np.ndarray:
+    """List the tags of the first directory; none if it is no TIFF."""
+    start = data[:16].tobytes()
+    order = {b'II': '<', b'MM': '>'}.get(start[:2], '')
+    try:
+        version = struct.unpack_from(f'{order}H', start, 2)[0] if order else 0
+        if version not in _TIFFS:
+            return np.empty(0, np.uint16)
+        place, offset, number, step = _TIFFS[version]
+        (first,) = struct.unpack_from(order + offset, start, place)
+        (count,) = struct.unpack_from(order + number, data, first)
+    except struct.error:  # cut off: nobody can decode it
+        return np.empty(0, np.uint16)
+    entries = data[first + struct.calcsize(order + number) :][: count * step]
+    entries = entries[: len(entries) // step * step].reshape(-1, step)
+    return np.ascontiguousarray(entries[:, :2]).view(f'{order}u2')
 
 
 def _decode_by_opencv(data: np.ndarray, name: object) -> np.ndarray | None:
@@ -208,6 +255,8 @@ def _decode_by_opencv(data: np.ndarray, name: object) -> np.ndarray | None:
     try:
         picture = cv2.imdecode(data, flags)
     except cv2.error as error:
+        if 'CV_IO_MAX_IMAGE' in str(error):
+            raise DataError(f'image {name} is too large to decode') from error
         raise DataError(f'image {name} cannot be decoded by OpenCV ({error})') from error
     if picture is None or not webp:
         return picture

@@ -331,7 +331,7 @@ class VideoReader:
     def _open(self) -> cv2.VideoCapture:
         import cv2
 
-        if not Path(self.path).is_file():
+        if not os.path.isfile(self.path):  # which raises nothing where it may not look
             raise DataError(f'video {self.path} is missing')
         try:
             capture = cv2.VideoCapture(self.path)

@@ -29,6 +29,9 @@ class Access:
         password: Its password.
         token: Bearer token for programs; None if there is none.
 
+    Raises:
+        ConfigError: If there is a name without a password, or a password without a name.
+
     Example:
         >>> access = Access('ann', 'correct horse', 'token-of-programs')
         >>> access.admits('Bearer token-of-programs'), access.admits('Bearer other')
@@ -40,6 +43,10 @@ class Access:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.user is None) != (self.password is None) or self.password == '':
+            raise ConfigError('a name and its password go together')
 
     @property
     def asked(self) -> bool:
@@ -106,7 +113,7 @@ def read_secret(path: str | Path, what: str) -> str:
         UserWarning: If others than its owner can read the file.
     """
     try:
-        text = Path(path).read_text('utf-8')
+        text = Path(path).read_text('utf-8-sig')  # Windows editors write a mark
         mode = os.stat(path).st_mode
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or 'it is no text'

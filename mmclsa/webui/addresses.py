@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import re
 import socket
 
 from mmclsa.errors import ConfigError, UserError
 
-__all__ = ['address_of', 'check_port', 'is_local', 'listen']
+__all__ = ['address_of', 'check_name', 'check_port', 'is_local', 'listen']
 
 _PORTS = range(7860, 7960)
 _LARGEST_PORT = 65535
@@ -39,6 +40,18 @@ def check_port(port: int | None) -> None:
     """
     if port is not None and not 1 <= port <= _LARGEST_PORT:
         raise ConfigError(f'--port must lie in 1..{_LARGEST_PORT}, but is {port}')
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no name of a server alone, such as one with a port.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if not re.fullmatch(r'[\w.-]+|[\da-fA-F:]+', name):
+        raise ConfigError(
+            f'--allow-host takes names such as search.example, without http:// and port, not {name}'
+        )
 
 
 def listen(host: str, port: int | None) -> socket.socket:

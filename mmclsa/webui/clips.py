@@ -15,7 +15,8 @@ __all__ = ['Box', 'box_at', 'clip_frames', 'clip_times']
 Box = tuple[float, float, float, float]
 
 _AROUND = 3.0  # seconds before and after
-_A_SECOND = 10  # frames
+_A_SECOND = 10  # frames at most
+_ROUNDED = 1e-9  # of a number of frames
 _LONGEST = 10.0  # seconds of the sighting on either side of its best frame
 # Between two detections so far apart, in seconds, nobody knows where the person was.
 _KNOWN_BETWEEN = 2.0
@@ -33,13 +34,13 @@ def clip_frames(best: int, first: int, last: int, fps: float, count: int) -> lis
 
     Returns:
         Ascending numbers: from 3 seconds before the sighting to 3 seconds
-        after, of a long one the 10 seconds around the best frame, ten a second.
+        after, of a long one the 10 seconds around the best frame, at most ten a second.
 
     Example:
         >>> clip_frames(30, 28, 30, 1.0, 32)
         [25, 26, 27, 28, 29, 30, 31]
     """
-    step = max(1, round(fps / _A_SECOND))
+    step = max(1, math.ceil(fps / _A_SECOND - _ROUNDED))
     start = max(first, best - _LONGEST * fps) - _AROUND * fps
     stop = min(last, best + _LONGEST * fps) + _AROUND * fps
     end = min(stop, count - 1) if count > best else stop

@@ -12,14 +12,20 @@ from starlette.exceptions import HTTPException
 from mmclsa.errors import UserError
 from mmclsa.webui.problems import GoneError, public_message
 
-__all__ = ['add_error_handlers', 'problem']
+__all__ = ['add_error_handlers', 'busy', 'problem']
 
 _TOLD = 3  # mistakes of one body
+_WAIT = '5'  # seconds
 
 
 def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Make an answer that tells what is wrong."""
     return JSONResponse({'detail': sentence}, status, headers)
+
+
+def busy(sentence: str) -> JSONResponse:
+    """Make an answer that says to come back."""
+    return problem(503, sentence, {'Retry-After': _WAIT})
 
 
 def add_error_handlers(app: FastAPI, *private: str) -> None:

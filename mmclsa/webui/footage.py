@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -24,6 +25,8 @@ __all__ = ['CROP_SIDE', 'FRAME_SIDE', 'SCENE_SIDE', 'Footage', 'Scene']
 SCENE_SIDE, FRAME_SIDE, CROP_SIDE = 1600, 960, 512
 _READERS = 8
 _IDLE = 60.0  # seconds after which a video is closed
+#: When a file was written, its size and its number: another file has another version.
+Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Footage:
 
     def __init__(self, cached_mb: int = 64) -> None:
         self._cache: ByteCache[Scene] = ByteCache(cached_mb * 1_000_000)
-        self._readers: OrderedDict[str, tuple[VideoReader, float]] = OrderedDict()
+        self._readers: OrderedDict[str, tuple[VideoReader, Version, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def scene(self, source: str, frame: int, longest: int = SCENE_SIDE) -> Scene:
@@ -67,7 +70,7 @@ class Footage:
         Raises:
             GoneError: If the file is not there, or cannot be read.
         """
-        key = source, frame, longest
+        key = source, _version(source), frame, longest
         known = self._cache.get(key)
         if known is None:
             picture = self.picture(source, frame)
@@ -90,7 +93,7 @@ class Footage:
         Raises:
             GoneError: If the file is not there, or cannot be read.
         """
-        key = source, frame, tuple(box)
+        key = source, _version(source), frame, tuple(box)
         known = self._cache.get(key)
         if known is None:
             cut = crop_of(self.picture(source, frame), box)
@@ -111,6 +114,7 @@ class Footage:
         Raises:
             GoneError: If the file is not there, or cannot be read.
         """
+        self._sweep()
         with _naming(source):
             if not is_video(source):
                 return read_picture(source)
@@ -135,7 +139,7 @@ class Footage:
     def close(self) -> None:
         """Let go of all videos."""
         with self._lock:
-            readers = [reader for reader, _ in self._readers.values()]
+            readers = [reader for reader, *_ in self._readers.values()]
             self._readers.clear()
         for reader in readers:
             reader.close()
@@ -143,28 +147,63 @@ class Footage:
     @contextmanager
     def _reader(self, source: str) -> Iterator[VideoReader]:
         """Lend the reader of a video, which stays where it is: its next frame is cheap."""
-        with self._lock:
-            reader, _ = self._readers.pop(source, (None, 0.0))
-        reader = reader or VideoReader(source)
+        version = _version(source)
+        reader = self._take(source, version) or VideoReader(source)
         try:
             yield reader
         except BaseException:
             reader.close()
             raise
-        for old in self._put_back(source, reader):
-            old.close()
-
-    def _put_back(self, source: str, reader: VideoReader) -> list[VideoReader]:
-        """Keep a reader; give those that are not kept any more."""
-        now = time.monotonic()
         with self._lock:
-            dropped = [self._readers.pop(source)[0]] if source in self._readers else []
-            self._readers[source] = reader, now
-            for name, (kept, used) in list(self._readers.items()):
-                if len(self._readers) > _READERS or used < now - _IDLE:
-                    dropped.append(kept)
+            replaced = self._readers.pop(source, None)
+            self._readers[source] = reader, version, time.monotonic()
+        if replaced is not None:
+            replaced[0].close()
+        self._sweep()
+
+    def _take(self, source: str, version: Version) -> VideoReader | None:
+        """Take the reader of a video out of those kept; None if there is none of this version."""
+        with self._lock:
+            kept = self._readers.pop(source, None)
+        if kept is None or kept[1] == version:
+            return None if kept is None else kept[0]
+        kept[0].close()
+        return None
+
+    def _sweep(self) -> None:
+        """Close videos that nobody looks at, or that are more than are kept open, or deleted."""
+        earliest = time.monotonic() - _IDLE
+        with self._lock:
+            kept = list(self._readers.items())
+        gone = {name for name, (_, version, _) in kept if not _is_still(name, version)}
+        dropped = []
+        with self._lock:
+            for name, (reader, _, used) in list(self._readers.items()):
+                if len(self._readers) > _READERS or used < earliest or name in gone:
+                    dropped.append(reader)
                     del self._readers[name]
-        return dropped
+        for reader in dropped:
+            reader.close()
+
+
+def _version(source: str) -> Version:
+    """Tell which file is there now.
+
+    Raises:
+        GoneError: If none is, or it may not be read.
+    """
+    try:
+        found = os.stat(source)
+    except OSError as error:
+        raise GoneError(_what_is_wrong(source)) from error
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _is_still(source: str, version: Version) -> bool:
+    try:
+        return _version(source) == version
+    except GoneError:
+        return False
 
 
 @contextmanager
@@ -172,8 +211,18 @@ def _naming(source: str) -> Iterator[None]:
     """Tell that a file cannot be read by its name alone."""
     try:
         yield
-    except DataError as error:
-        name = Path(source).name
-        if not Path(source).is_file():
-            raise GoneError(f'the file {name} is no longer there') from error
-        raise GoneError(f'the file {name} cannot be read, or not to this frame') from error
+    except GoneError:
+        raise
+    except (DataError, OSError) as error:
+        raise GoneError(_what_is_wrong(source)) from error
+
+
+def _what_is_wrong(source: str) -> str:
+    name = Path(source).name
+    try:
+        os.stat(source)
+    except FileNotFoundError:
+        return f'the file {name} is no longer there'
+    except OSError as error:
+        return f'the file {name} cannot be read: {error.strerror}'
+    return f'the file {name} cannot be read, or not to this frame'

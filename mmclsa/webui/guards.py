@@ -12,7 +12,7 @@ from fastapi.exceptions import HTTPException
 from starlette.datastructures import Headers
 
 from mmclsa.webui.access import Access
-from mmclsa.webui.errors import problem
+from mmclsa.webui.errors import busy, problem
 
 __all__ = ['Guard', 'host_of']
 
@@ -26,6 +26,8 @@ _UPLOADS = '/api/pictures'
 _MB = 1_000_000
 #: Of a body that is no upload; a query with all the rows it may have is well below.
 _LARGEST_JSON = _MB
+_NO_HOST = frozenset('@/\\?#')  # end or precede the name of a server in an address
+_AT_ONCE = 128  # requests
 _FORM = 10_000  # bytes of an upload's body that are not the file
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -50,15 +52,13 @@ def host_of(header: str) -> str:
         ('localhost', '::1', '')
     """
     try:
-        parts = urlsplit(f'//{header}')
-        alone = not (parts.username or parts.password or parts.path or parts.query)
-        return (parts.hostname or '') if alone else ''
+        return '' if set(header) & _NO_HOST else urlsplit(f'//{header}').hostname or ''
     except ValueError:
         return ''
 
 
 class Guard:
-    """Middleware: host, password, origin and size of a request, headers of an answer.
+    """Middleware: host, password, origin, size and number of requests, headers of answers.
 
     A page of another site may send requests here through a visitor's browser.
     It is told from ours by what browsers say of it (``Sec-Fetch-Site``,
@@ -78,6 +78,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._access = access
+        self._running = 0
         self._largest_upload = max_upload_mb * _MB + _FORM
         self._given = {name.lower() for name in hosts}
         self._hosts = {'localhost', socket.gethostname().lower(), *self._given}
@@ -97,8 +98,21 @@ class Guard:
         refusal = self._refusal(scope, headers, limit)
         if refusal is not None:
             await refusal(scope, receive, send_more)
-        else:
+        elif scope['path'] == _OPEN:
             await self._app(scope, _limited(receive, limit), send_more)
+        else:
+            await self._answer(scope, _limited(receive, limit), send_more)
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one of those who may enter, if there are not too many."""
+        if self._running >= _AT_ONCE:
+            await busy('the server has too much to do: try again in a moment')(scope, receive, send)
+            return
+        self._running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running -= 1
 
     def _limit(self, path: str) -> int:
         return self._largest_upload if path == _UPLOADS else _LARGEST_JSON
@@ -110,7 +124,9 @@ class Guard:
         if scope['path'] != _OPEN and not self._access.admits(headers.get('authorization')):
             challenge = {'WWW-Authenticate': self._access.challenge}
             return problem(401, 'name and password, or a token, are needed', challenge)
-        if scope['method'] not in ('GET', 'HEAD') and not self._from_here(headers, host):
+        # What an address of the interface gives may take long, so a GET is no less.
+        harmless = scope['method'] in ('GET', 'HEAD') and not _is_of_interface(scope['path'])
+        if not harmless and not self._from_here(headers, host):
             return problem(403, 'another site has sent this request')
         if _length(headers) > limit:
             return problem(413, _too_large(limit))
@@ -133,6 +149,10 @@ class Guard:
         netloc = origin.partition('://')[2].lower()
         # A proxy may put an address of its own into "Host".
         return netloc == host.lower() or host_of(netloc) in self._given
+
+
+def _is_of_interface(path: str) -> bool:
+    return path.startswith('/api/') and path != _OPEN
 
 
 def _length(headers: Headers) -> int:

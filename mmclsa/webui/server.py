@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from mmclsa.webui.addresses import address_of, listen
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 __all__ = ['launch', 'serving']
+
+_SILENT = 15.0  # seconds until who has connected must have asked for something
 
 
 def launch(app: FastAPI, host: str = '127.0.0.1', port: int | None = None) -> None:
@@ -60,6 +64,18 @@ def serving(app: FastAPI, host: str = '127.0.0.1', port: int | None = None) -> I
             thread.join(timeout=30)
 
 
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """HTTP; closes connections over which no request comes, which uvicorn keeps for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        asyncio.get_running_loop().call_later(_SILENT, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 def _server(app: FastAPI) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
@@ -67,7 +83,7 @@ def _server(app: FastAPI) -> uvicorn.Server:
         access_log=False,  # it would keep who has looked for whom
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=128,
+        http=_Protocol,
         ws='none',
         timeout_graceful_shutdown=5,
     )

@@ -32,6 +32,7 @@ from mmclsa.webui.uploads import PictureStore, StoredPicture
 __all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']
 
 _ATTEMPTS = 5
+_TOLD = 3  # deleted rows by their numbers
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class GalleryService:
         """Sum up the index, as it is by now."""
         with self._index_lock:
             self._follow()
-            if self._summary is None:
+            # A search takes over by itself that somebody was deleted meanwhile.
+            if self._summary is None or self._summary.state != self._index.generation:
                 self._summary = _summary_of(self._index)
             return self._summary
 
@@ -205,21 +207,22 @@ class GalleryService:
             topk: How many to find at most.
             unit: ``sighting`` or ``frame``.
             min_probability: Leave out hits that are less likely the person.
-            confirmed: Rows that the visitor has confirmed.
-            rejected: Rows that the visitor has rejected.
+            confirmed: Rows that the visitor has confirmed; those deleted since are left out.
+            rejected: Rows that the visitor has rejected; likewise.
 
         Returns:
             What was found.
 
         Raises:
-            GoneError: If there is no such row.
+            GoneError: If ``rows`` has one that is not there, or another was never there.
             UserError: If nobody is given, or a limit has no meaning.
         """
         if not looks and not rows:
             raise UserError('the query must have a person of a picture, a box or a row')
         with self._index_lock:
             self._follow()
-            self._check_rows([*rows, *confirmed, *rejected])
+            self._check_rows(rows)
+            confirmed, rejected, deleted = self._still_there(confirmed, rejected)
             known = [*looks, *(self._index.embeddings(list(rows)) if rows else ())]
             hits = rank_people(
                 self._index,
@@ -236,7 +239,8 @@ class GalleryService:
             )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
             searched = len(self._index)
-        return Answer(hits, with_crop, _warnings(hits, where, min_probability), searched)
+        told = [*deleted, *_warnings(hits, where, min_probability)]
+        return Answer(hits, with_crop, told, searched)
 
     def sighting(self, row: int) -> Sighting:
         """Give a row of the index.
@@ -291,6 +295,24 @@ class GalleryService:
         if rows and not self._has(rows):
             absent = next((row for row in rows if not self._has([row])), rows[0])
             raise GoneError(f'there is no row {absent} in the index')
+
+    def _still_there(
+        self, *verdicts: Sequence[int]
+    ) -> tuple[Sequence[int], Sequence[int], Sequence[str]]:
+        """Leave out confirmed and rejected rows that were deleted since, and say so.
+
+        Raises:
+            GoneError: If one was never there.
+        """
+        if self._has([row for rows in verdicts for row in rows]):
+            confirmed, rejected = verdicts
+            return confirmed, rejected, ()
+        self._check_rows([row for rows in verdicts for row in rows if row >= self._index.next_row])
+        confirmed, rejected = ([row for row in rows if self._has([row])] for rows in verdicts)
+        gone = sorted({row for rows in verdicts for row in rows} - {*confirmed, *rejected})
+        told = [f'what was said of row {row} is left out: it has been deleted' for row in gone]
+        more = [f'so are {len(told) - _TOLD} rows more'] if len(told) > _TOLD else []
+        return confirmed, rejected, [*told[:_TOLD], *more]
 
     def _has(self, rows: Sequence[int]) -> bool:
         try:

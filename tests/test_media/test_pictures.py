@@ -5,6 +5,9 @@ from __future__ import annotations
 import calendar
 import io
 import os
+import struct
+import subprocess
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -16,6 +19,7 @@ from PIL import Image, ImageFile, features
 from mmclsa.errors import DataError, UserError
 from mmclsa.media import (
     as_bgr,
+    decode_bytes,
     decode_picture,
     iterate_pictures,
     load_picture,
@@ -220,3 +224,64 @@ class TestInputs:
     def test_what_is_none(self, wrong):
         with pytest.raises(UserError, match='a picture must be a path or an array, not'):
             list(iterate_pictures(wrong))
+
+
+def tiff_of_two_sizes(side: int, big: bool = False) -> bytes:
+    """A TIFF whose directory says first how large it is, and then that it is 10 x 10."""
+    stream = io.BytesIO()
+    picture = Image.fromarray(np.zeros((side, side), np.uint8))
+    picture.save(stream, 'TIFF', compression=None if big else 'tiff_adobe_deflate', big_tiff=big)
+    data = bytearray(stream.getvalue())
+    place, offset, number, step = (8, '<Q', '<Q', 20) if big else (4, '<I', '<H', 12)
+    (first,) = struct.unpack_from(offset, data, place)
+    (count,) = struct.unpack_from(number, data, first)
+    entries = []
+    for start in range(first + struct.calcsize(number), len(data), step)[:count]:
+        entry = bytes(data[start : start + step])
+        (tag,) = struct.unpack_from('<H', entry)
+        entries.append(entry)
+        if tag in (256, 257):
+            entries.append(struct.pack('<HHQQ' if big else '<HHII', tag, 4, 1, 10))
+    data += bytes(len(data) % 2)
+    struct.pack_into(offset, data, place, len(data))
+    return bytes(data + struct.pack(number, len(entries)) + b''.join(entries) + bytes(8))
+
+
+@pytest.mark.parametrize('big', [False, True], ids=['TIFF', 'BigTIFF'])
+def test_a_tiff_of_two_sizes_is_not_decoded(monkeypatch, tmp_path, big):
+    """Pillow believes the small one, and OpenCV would decode the large one."""
+    data = tiff_of_two_sizes(600, big)
+    (tmp_path / 'a.tif').write_bytes(data)
+    assert Image.open(io.BytesIO(data)).size == (10, 10)
+    monkeypatch.setattr('cv2.imdecode', lambda *_: pytest.fail('it was decoded'))
+    for decode in (lambda: decode_bytes(data, 'a.tif'), lambda: read_picture(tmp_path / 'a.tif')):
+        with pytest.raises(DataError, match='names its width or height more than once'):
+            decode()
+
+
+def test_what_decodes_to_more_than_its_header_says_is_refused(monkeypatch, tmp_path):
+    data = cv2.imencode('.png', np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    (tmp_path / 'a.png').write_bytes(data)
+    monkeypatch.setattr('cv2.imdecode', lambda *_: np.zeros((80, 80, 3), np.uint8))
+    for decode in (
+        lambda: decode_bytes(data, 'a.png', 100),
+        lambda: read_picture(tmp_path / 'a.png', 100),
+    ):
+        with pytest.raises(DataError, match='too large: 80 x 80'):
+            decode()
+
+
+def test_the_limit_of_opencv_is_a_sentence(tmp_path):
+    """It is read when OpenCV is loaded, so a process of its own."""
+    code = (
+        'import numpy as np; from mmclsa.media import decode_picture; import os, sys;'
+        'assert int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]) <= 1000, "not kept";'
+        'decode_picture(np.fromfile(sys.argv[1], np.uint8), "a.png")'
+    )
+    path = tmp_path / 'a.png'
+    path.write_bytes(cv2.imencode('.png', np.zeros((80, 80), np.uint8))[1].tobytes())
+    ended = subprocess.run(
+        [sys.executable, '-c', code, str(path)], capture_output=True, text=True, check=False,
+        env={**os.environ, 'OPENCV_IO_MAX_IMAGE_PIXELS': '1000'}, timeout=120,
+    )  # fmt: skip
+    assert ended.stderr.splitlines()[-1].endswith('image a.png is too large to decode')

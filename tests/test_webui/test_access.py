@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +17,7 @@ from fastapi.testclient import TestClient
 from mmclsa.errors import ConfigError
 from mmclsa.webui.access import Access, read_secret, require_access
 from mmclsa.webui.app import build_app
+from mmclsa.webui.server import serving
 
 PASSWORD, TOKEN = 'Pferd: Batterie, Heftklammer ü', 'a-token-of-programs'
 BOTH = Access('ann', PASSWORD, TOKEN)
@@ -77,6 +84,7 @@ def test_health_needs_no_password(answer):
         *[('10.0.0.8', True), ('LOCALHOST', True), ('search.example', True)],
         *[('evil.example', False), ('localhost.evil.example', False), ('127.0.0.1.nip.io', False)],
         *[('a@localhost', False), ('', False), ('localhost:x', True)],
+        *[('localhost#a', False), ('localhost#', False), ('localhost?', False)],
     ],
 )
 def test_a_page_that_names_its_host_this_machine_is_refused(answer, host, known):
@@ -104,6 +112,21 @@ def test_a_page_that_names_its_host_this_machine_is_refused(answer, host, known)
 @pytest.mark.parametrize('path', ['/api/search', '/api/pictures', '/api/export'])
 def test_another_site_cannot_send_requests_through_a_browser(answer, path, headers, status):
     assert answer(Access(), path, method='POST', **headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ('path', 'site', 'status'),
+    [
+        ('/api/index', 'cross-site', 403),
+        ('/api/people?min_similarity=0.1', 'cross-site', 403),
+        ('/api/index', 'same-site', 403),
+        *[('/api/index', 'same-origin', 200), ('/api/index', 'none', 200)],
+        *[('/', 'cross-site', 200), ('/api/health', 'cross-site', 200)],
+    ],
+)
+def test_another_site_cannot_start_work_by_a_picture_address(answer, path, site, status):
+    """An <img> of another site whose address is one of ours could start groupings."""
+    assert answer(Access(), path, **{'Sec-Fetch-Site': site}).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -172,9 +195,56 @@ class TestSecrets:
         with pytest.raises(ConfigError, match='no text'):
             read_secret(file, 'password')
 
+    def test_mark_that_windows_writes(self, file):
+        file.write_bytes(f'{PASSWORD}\r\n'.encode('utf-8-sig'))
+        assert read_secret(file, 'password') == PASSWORD
+
+    @pytest.mark.parametrize('given', [('ann',), ('ann', ''), (None, PASSWORD)])
+    def test_name_without_password(self, given):
+        """Whoever knew the name could enter."""
+        with pytest.raises(ConfigError, match='go together'):
+            Access(*given)
+
     def test_are_not_printed(self):
         assert PASSWORD not in repr(BOTH)
         assert TOKEN not in repr(BOTH)
+
+
+def test_only_so_many_at_once(service, monkeypatch):
+    """And who may not enter takes nobody's place."""
+    monkeypatch.setattr('mmclsa.webui.guards._AT_ONCE', 2)
+    app, go_on, inside = build_app(service, BOTH), threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(service, 'summary', lambda: inside.release() or go_on.wait(30) or 1 / 0)
+    entering = {'Authorization': f'Bearer {TOKEN}'}
+    client = TestClient(app, 'http://localhost', raise_server_exceptions=False)
+    with client, ThreadPoolExecutor(2) as pool:
+        first = [pool.submit(client.get, '/api/index', headers=entering) for _ in range(2)]
+        try:
+            for _ in first:
+                assert inside.acquire(timeout=30)
+            found = client.get('/api/index', headers=entering)
+            assert (found.status_code, found.headers['retry-after']) == (503, '5')
+            assert found.json()['detail'].startswith('the server has too much to do')
+            assert client.get('/api/health').status_code == 200
+            assert client.get('/api/index').status_code == 401
+        finally:
+            go_on.set()
+        assert [one.result().status_code for one in first] == [500, 500]
+        assert client.get('/api/rows/0', headers=entering).status_code == 200
+
+
+def test_silent_connections_keep_nobody_out(service, monkeypatch):
+    """128 of them kept everybody out, for as long as they liked."""
+    monkeypatch.setattr('mmclsa.webui.server._SILENT', 1.0)
+    with serving(build_app(service, BOTH)) as address, ExitStack() as stack:
+        place = urlsplit(address)
+        silent = [
+            stack.enter_context(socket.create_connection((place.hostname, place.port), 20))
+            for _ in range(130)
+        ]
+        with urllib.request.urlopen(f'{address}/api/health', timeout=20) as answer:
+            assert answer.status == 200
+        assert [one.recv(1) for one in silent] == [b''] * 130  # closed
 
 
 @pytest.mark.parametrize('host', ['0.0.0.0', '', '::', '10.1.2.3', 'no-such-name.invalid'])

@@ -101,6 +101,50 @@ class TestFolder:
             assert 'hit_001/crop.jpg' in archive.namelist()  # which the index keeps
             assert 'hit_001/scene.jpg' not in archive.namelist()
 
+    def test_row_that_is_deleted_meanwhile(self, export, service, monkeypatch, hits):
+        """The whole file was an error."""
+        from mmclsa.webui.problems import GoneError
+
+        sighting, gone = service.sighting, hits[1]['row']
+
+        def look(row):
+            if row == gone:
+                raise GoneError(f'there is no row {row} in the index')
+            return sighting(row)
+
+        monkeypatch.setattr(service, 'sighting', look)
+        with zipfile.ZipFile(io.BytesIO(export('zip'))) as archive:
+            told = json.loads(archive.read('results.json'))['warnings']
+            assert told == [f'hit 2 has no pictures: there is no row {gone} in the index']
+            assert 'hit_001/scene.jpg' in archive.namelist()
+
+    @pytest.mark.parametrize('writes', [True, False])
+    def test_clip_that_is_cut_is_said(self, export, service, monkeypatch, hits, writes):
+        """It was shorter in silence; where no video can be written, the file was an error."""
+        from mmclsa.webui.problems import GoneError
+
+        picture = service.footage.picture
+
+        def look(source, frame):
+            if frame == 27:
+                raise GoneError('the file a.avi cannot be read, or not to this frame')
+            return picture(source, frame)
+
+        monkeypatch.setattr(service.footage, 'picture', look)
+        if not writes:
+            monkeypatch.setattr('cv2.VideoWriter.isOpened', lambda _: False)
+        videos = [hit for hit in hits if hit['source'].endswith('avi')]
+        with zipfile.ZipFile(io.BytesIO(export('zip'))) as archive:
+            told = json.loads(archive.read('results.json'))['warnings']
+            assert len(told) == len(videos) > 0
+            words = (
+                'has a clip that ends before frame 27, not at 29: ' if writes else 'has no clip: '
+            )
+            assert told[0].startswith(f'hit {videos[0]["rank"]} {words}')
+            folder = f'hit_{videos[0]["rank"]:03d}'
+            assert f'{folder}/scene.jpg' in archive.namelist()
+            assert (f'{folder}/clip.mp4' in archive.namelist()) is writes
+
     def test_leaves_nothing_behind(self, export):
         before = set(os.listdir(tempfile.gettempdir()))
         export('zip')

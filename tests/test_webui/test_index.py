@@ -97,6 +97,39 @@ class TestGrowth:
         assert rows_found(client) == 0
         assert client.get('/api/index').json()['rows'] == 1
 
+    def test_verdicts_on_who_is_deleted_are_left_out(self, growing):
+        """Every further search was a mistake, until the visitor forgot all verdicts."""
+        writer, client = growing
+        grow(writer, 3)
+        writer.delete([1, 2])
+        writer.commit()
+        body = dict(query=[dict(row=0)], topk=100, unit='frame')
+        answer = client.post('/api/search', json=body | dict(confirmed=[1, 3], rejected=[2]))
+        assert answer.status_code == 200, answer.text
+        assert answer.json()['warnings'] == [
+            f'what was said of row {row} is left out: it has been deleted' for row in (1, 2)
+        ]
+        assert [hit['row'] for hit in answer.json()['hits']] == [3]
+        gone = client.post('/api/search', json=body | dict(query=[dict(row=1)]))
+        assert (gone.status_code, gone.json()['detail']) == (404, 'there is no row 1 in the index')
+
+    def test_summary_after_a_search_that_has_seen_a_deletion(self, growing, monkeypatch):
+        writer, client = growing
+        grow(writer, 3)
+        assert client.get('/api/index').json()['rows'] == 4
+        service = client.app.state.service
+        follow = service._follow
+
+        def follow_and_delete():
+            follow()
+            monkeypatch.undo()
+            writer.delete([2, 3])
+            writer.commit()
+
+        monkeypatch.setattr(service, '_follow', follow_and_delete)
+        rows_found(client)
+        assert client.get('/api/index').json()['rows'] == 2
+
     def test_nothing_is_read_again_without_a_change(self, growing, monkeypatch):
         _, client = growing
         client.get('/api/index')

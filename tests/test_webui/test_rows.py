@@ -16,6 +16,7 @@ from mmclsa.gallery.building import Sampling, SourceOptions, build_gallery, plan
 from mmclsa.structures.sightings import Stay, TrackFrames
 from mmclsa.webui import GalleryService
 from mmclsa.webui.app import build_app
+from mmclsa.webui.clips import clip_frames
 from tests.fakes.footage import scene, write_scenes, write_video
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
@@ -219,3 +220,18 @@ class TestSlowFiles:
         for thread in threads:
             thread.join(60)
         assert [answer.status_code for answer in answers] == [200] * 20
+
+
+@pytest.mark.parametrize('fps', [12, 14.9, 15, 24, 25, 29.97, 30, 30.0000000001])
+def test_no_more_than_ten_frames_a_second(fps):
+    frames = clip_frames(500, 500, 500, fps, 0)
+    assert fps / (frames[1] - frames[0]) <= 10 + 1e-6
+    assert clip_frames(500, 500, 500, 30.0000000001, 0) == clip_frames(500, 500, 500, 30, 0)
+
+
+def test_frames_are_described_as_frames(client):
+    paths = client.get('/api/openapi.json').json()['paths']
+    told = paths['/api/rows/{row}/frames/{frame}']['get']['parameters']
+    assert {one['name']: one['description'] for one in told} == {
+        'row': 'Number of a row of the index.', 'frame': 'Number of a frame, from 0.'
+    }  # fmt: skip

@@ -88,6 +88,26 @@ class TestMistakes:
         assert '--max-pixels must be positive' in fail(index_dir, '--max-pixels', '0')
         assert '--max-upload must be positive' in fail(index_dir, '--max-upload', '-3')
 
+    @pytest.mark.parametrize('name', ['search.example:8443', 'https://search.example', 'a/b', ''])
+    def test_name_of_a_host_that_is_none(self, fail, index_dir, name):
+        """Nothing was served by it, and nobody told why."""
+        assert '--allow-host takes names' in fail(index_dir, '--allow-host', name)
+
+    def test_nobody_is_deleted_if_the_port_is_taken(self, fail, exported, tmp_path):
+        searcher, folder = exported('crop')[1:]
+        with GalleryIndex.create(tmp_path / 'index', searcher.fingerprint) as index:
+            record = GalleryRecord('a', 0, 1.0, (0, 0, 9, 9), 0.9)
+            index.add(np.eye(index.model.dims)[:1], [record])
+            index.commit()
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            options = ('--onnx', folder, '--keep-days', 2, '--port', port)
+            assert 'already in use' in fail(tmp_path / 'index', *options)
+        with GalleryIndex.open(tmp_path / 'index') as index:
+            assert len(index) == 1
+
     def test_model_of_another_index_is_refused(self, fail, index_dir, exported):
         assert 'another model' in fail(index_dir, '--onnx', exported('crop')[2])
 

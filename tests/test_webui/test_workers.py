@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -142,7 +143,63 @@ class TestFootage:
         (path,) = write_scenes(tmp_path, 1)
         footage = Footage()
         first = footage.scene(str(path), 0)
+        monkeypatch.setattr(
+            'mmclsa.webui.footage.read_picture', lambda *_: pytest.fail('it is decoded again')
+        )
+        assert footage.scene(str(path), 0) is first
+
+    def test_what_is_deleted_is_not_shown_from_memory(self, tmp_path):
+        (path,) = write_scenes(tmp_path, 1)
+        footage = Footage()
+        footage.scene(str(path), 0)
+        footage.crop(str(path), 0, (0, 0, 9, 9))
         path.unlink()
-        assert footage.scene(str(path), 0) == first
-        with pytest.raises(GoneError, match=r'^the file 0000\.png is no longer there$'):
-            footage.scene(str(path), 0, longest=50)
+        for show in (footage.scene, lambda *place: footage.crop(*place, (0, 0, 9, 9))):
+            with pytest.raises(GoneError, match=r'^the file 0000\.png is no longer there$'):
+                show(str(path), 0)
+
+    def test_a_file_in_the_place_of_another_is_shown(self, opened, tmp_path):
+        one, two = write_scenes(tmp_path, 2)
+        videos = [
+            write_video(tmp_path / name, length) for name, length in (('a.avi', 5), ('b.avi', 10))
+        ]
+        footage = Footage()
+        before = footage.scene(str(one), 0), footage.crop(str(one), 0, (0, 0, 40, 40))
+        footage.fps(str(videos[0]))
+        os.replace(two, one)
+        os.replace(videos[1], videos[0])
+        after = footage.scene(str(one), 0), footage.crop(str(one), 0, (0, 0, 40, 40))
+        assert before[0].data != after[0].data
+        assert before[1] != after[1]
+        assert footage.fps(str(videos[0]))[1] == 10
+        assert opened[1] == [str(videos[0])]
+
+    def test_a_deleted_video_is_closed_at_the_next_look_at_anything(self, opened, tmp_path):
+        """It held the space on the disk as long as nobody looked at another video."""
+        video = write_video(tmp_path / 'a.avi', 5)
+        (picture,) = write_scenes(tmp_path / 'yard', 1)
+        footage = Footage()
+        footage.picture(str(video), 0)
+        video.unlink()
+        footage.scene(str(picture), 0)
+        assert opened[1] == [str(video)]
+        with pytest.raises(GoneError, match=r'a\.avi is no longer there'):
+            footage.picture(str(video), 1)
+
+    @pytest.mark.parametrize('name', ['a.png', 'a.avi'])
+    def test_a_file_that_may_not_be_read(self, tmp_path, monkeypatch, name):
+        """It was a fault of the server."""
+        path = tmp_path / name
+        path.write_bytes(b'0')
+
+        def refuse(*_):
+            raise PermissionError(13, 'Permission denied')
+
+        for what in ('VideoReader', 'read_picture'):
+            with monkeypatch.context() as patch:
+                patch.setattr(f'mmclsa.webui.footage.{what}', refuse)
+                with pytest.raises(GoneError, match=f'the file {name} cannot be read'):
+                    Footage().picture(str(path), 0)
+        monkeypatch.setattr('mmclsa.webui.footage.os.stat', refuse)
+        with pytest.raises(GoneError, match=f'the file {name} cannot be read: Permission denied'):
+            Footage().scene(str(path), 0)

@@ -24,6 +24,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     403: {'model': Problem, 'description': 'Another site has sent it.'},
     413: {'model': Problem, 'description': 'The request is too large.'},
     422: {'model': Problem, 'description': 'It asks for what makes no sense.'},
+    503: {'model': Problem, 'description': 'The server has too much to do: Retry-After says when.'},
 }
 
 

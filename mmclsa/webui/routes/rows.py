@@ -26,6 +26,7 @@ from mmclsa.webui.workers import Workers
 
 router = make_router('rows')
 RowPath = Annotated[int, Path(ge=0, le=MAX_NUMBER, description='Number of a row of the index.')]
+FramePath = Annotated[int, Path(ge=0, le=MAX_NUMBER, description='Number of a frame, from 0.')]
 
 
 @router.get('/rows/{row}', responses=GONE)
@@ -89,7 +90,7 @@ async def clip(row: RowPath, service: Service, threads: Threads) -> Clip:
 
 
 @router.get('/rows/{row}/frames/{frame}', response_class=Response, responses=PICTURE)
-async def frame(row: RowPath, frame: RowPath, service: Service, threads: Threads) -> Response:
+async def frame(row: RowPath, frame: FramePath, service: Service, threads: Threads) -> Response:
     """Give a frame of a clip, its longer side at most 960 pixels."""
     sighting = await threads.run('index', service.sighting, row)
     frames, *_ = await _clip(sighting, service, threads)
