@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.test_webui.browsing import (
     address,
     browser,
     gallery,
+    give,
     needs_chromium,
     search,
     visit,
@@ -43,3 +46,38 @@ def test_judging_by_keys(visit, query):
     page.locator('#tab-search').click()
     assert page.locator('#verdict-count').inner_text() == '1 confirmed, 1 rejected'
     assert page.locator('.is-rejected').count() == page.locator('.is-confirmed').count() == 1
+
+
+def test_own_box_that_was_taken(visit, query):
+    """Seen: arrows moved it, and the search was of another place than the page showed."""
+    page = visit()
+    give(page, query)
+    own = page.locator('#own-box')
+
+    def pressed() -> tuple:
+        return tuple(
+            page.locator(i).get_attribute('aria-pressed') for i in ('#own-box', '#draw-box')
+        )
+
+    page.locator('#draw-box').press('Enter')
+    page.keyboard.press('Enter')
+    taken = own.get_attribute('style')
+    assert pressed() == ('true', 'false')
+    page.keyboard.press('ArrowLeft')
+    assert own.get_attribute('style') != taken
+    assert pressed() == ('false', 'true')
+    page.keyboard.press('Escape')
+    # It is again the box that is searched for, and the keys are still there.
+    assert own.get_attribute('style') == taken
+    assert pressed() == ('true', 'false')
+    for key in ('ArrowLeft', 'Enter'):
+        page.keyboard.press(key)
+    with page.expect_request('**/api/search') as request:
+        page.locator('#search').click()
+    (look,) = json.loads(request.value.post_data)['query']
+    assert look['box'][0] == pytest.approx(0.38 * 96, abs=0.1)
+    page.get_by_role('button', name='Take out: Own box').click()
+    page.locator('#draw-box').press('Enter')
+    page.keyboard.press('Escape')
+    assert own.is_hidden()
+    assert page.evaluate('document.activeElement.id') == 'draw-box'
