@@ -13,6 +13,7 @@ from tests.test_webui.browsing import (
     give,
     needs_chromium,
     search,
+    slow,
     visit,
 )
 
@@ -81,3 +82,40 @@ def test_own_box_that_was_taken(visit, query):
     page.keyboard.press('Escape')
     assert own.is_hidden()
     assert page.evaluate('document.activeElement.id') == 'draw-box'
+
+
+def test_clip_with_a_frame_that_fails(visit, query):
+    """Seen: it was cut there without a word; and an arrow before the clip was there failed."""
+    page = visit()
+    search(page, query)
+    hit = page.locator('.hit', has_text='Tür.avi').first
+    with slow(page, '**/clip'):
+        hit.locator('.open').click()
+        page.locator('#scene-box').wait_for()
+        page.keyboard.press('ArrowRight')
+        page.keyboard.press('Escape')
+    with page.expect_response('**/clip') as clip:
+        hit.locator('.open').click()
+    urls = [frame['url'] for frame in clip.value.json()['frames']]
+    page.keyboard.press('Escape')
+    seek, problem = page.locator('#seek'), page.locator('#viewer-problem')
+
+    def open_without(place: int, status: int) -> None:
+        answer = {'status': status, 'json': {'detail': 'it has failed'}}
+        page.route(f'**{urls[place]}', lambda route: route.fulfill(**answer))
+        hit.locator('.open').click()
+        page.locator('#player').wait_for()
+        page.locator('#clip-status:empty').wait_for(state='attached')
+        page.unroute(f'**{urls[place]}')
+
+    open_without(2, 500)
+    assert 'it has failed' in problem.inner_text()
+    assert int(seek.get_attribute('max')) == len(urls) - 1
+    seek.fill('2')
+    assert 'is missing' in page.locator('#scene').inner_text()
+    seek.fill('3')
+    assert page.locator('#scene img').count() == 1
+    page.keyboard.press('Escape')
+    open_without(len(urls) - 1, 404)  # the container counts one more than there are
+    assert problem.inner_text() == ''
+    assert int(seek.get_attribute('max')) == len(urls) - 2
