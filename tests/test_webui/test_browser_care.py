@@ -119,3 +119,21 @@ def test_clip_with_a_frame_that_fails(visit, query):
     open_without(len(urls) - 1, 404)  # the container counts one more than there are
     assert problem.inner_text() == ''
     assert int(seek.get_attribute('max')) == len(urls) - 2
+
+
+def test_person_with_a_sighting_that_has_gone(visit):
+    """Seen: one that had been pruned hid all others."""
+    page = visit(view='#people')
+    people = page.request.get(page.url.split('#')[0] + 'api/people').json()['people']
+    place, person = next(item for item in enumerate(people) if item[1]['num_sightings'] > 1)
+    said = {'detail': 'the index has no such row'}
+    page.route(
+        f'**/api/rows/{person["rows"][0]}', lambda route: route.fulfill(status=404, json=said)
+    )
+    page.locator('.person-open').nth(place).click()
+    page.locator('.sighting').first.wait_for()
+    assert page.locator('.sighting').count() == min(person['num_sightings'], 24) - 1
+    assert (
+        '1 sighting could not be loaded: the index'
+        in page.locator('.sightings').nth(place).inner_text()
+    )
