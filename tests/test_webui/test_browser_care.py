@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from pathlib import Path
 
 import pytest
 
+from mmclsa.webui.exporting import results_csv
 from tests.test_webui.browsing import (
     address,
     browser,
@@ -137,3 +141,54 @@ def test_person_with_a_sighting_that_has_gone(visit):
         '1 sighting could not be loaded: the index'
         in page.locator('.sightings').nth(place).inner_text()
     )
+
+
+def test_what_is_saved_is_what_is_seen(visit, query, tmp_path):
+    """Seen: another search was made for the file, which in a growing index had other hits."""
+    page = visit()
+
+    def odd(route):
+        answer = route.fetch().json()
+        answer['hits'][0].update(camera='=1+1', source='a "b",\nc.png', probability=0.5)
+        route.fulfill(json=answer)
+
+    page.route('**/api/search', odd)
+    with page.expect_response('**/api/search') as response:
+        search(page, query)
+    seen = response.value.json()
+
+    def save(kind: str) -> Path:
+        with page.expect_download() as saving:
+            page.locator(f'#export-{kind}').click()
+        saving.value.save_as(tmp_path / kind)
+        return tmp_path / kind
+
+    page.route('**/api/export', lambda route: route.abort())
+    assert json.loads(save('json').read_text('utf-8')) == seen
+    table, server = read_table(save('csv').read_bytes()), read_table(results_csv(seen['hits']))
+    assert table[0]['camera'] == "'=1+1"
+    assert [list(row) for row in table] == [list(row) for row in server]
+    assert [[number(cell) for cell in row.values()] for row in table] == [
+        [number(cell) for cell in row.values()] for row in server
+    ]
+    page.unroute('**/api/export')
+    save('zip')
+    assert page.locator('#export-status').inner_text() == ''
+    grown = page.request.get(page.url.split('#')[0] + 'api/index').json()
+    page.route('**/api/index', lambda route: route.fulfill(json={**grown, 'growing': 'other'}))
+    save('zip')
+    page.locator('#export-status').get_by_text('The index has changed since').wait_for()
+
+
+def read_table(data: bytes) -> list:
+    text = data.decode('utf-8')
+    assert text[0] == '\ufeff'
+    return list(csv.DictReader(io.StringIO(text[1:], newline='')))
+
+
+def number(cell: str):
+    """Python writes 1.0 where a browser writes 1."""
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
