@@ -18,21 +18,16 @@ export const isDrawing = () => drawing;
  */
 export function initDrawing(take, hint) {
   byId('draw-box').addEventListener('click', () => {
-    if (drawing) return stopDrawing();
-    setDrawing(true);
-    box ??= middle(get('picture'));
-    redraw();
-    byId('own-box').focus();
-    return hint(
-      'Drag a box around the person. By keyboard: arrows move it, Shift and arrows size it, Enter takes it.',
-    );
+    if (drawing) return backToTaken();
+    startDrawing(hint);
+    return byId('own-box').focus();
   });
   const finish = () => {
     setDrawing(false);
     take(box.map((value) => Math.round(value * 10) / 10));
   };
   byId('own-box').addEventListener('click', finish);
-  byId('own-box').addEventListener('keydown', moveByKey);
+  byId('own-box').addEventListener('keydown', (event) => moveByKey(event, hint));
   byId('stage').addEventListener('pointerdown', (event) => startDrag(event, finish));
 }
 
@@ -43,8 +38,32 @@ export function stopDrawing() {
   show(byId('own-box'), false);
 }
 
+function startDrawing(hint) {
+  setDrawing(true);
+  box ??= middle(get('picture'));
+  redraw();
+  hint(
+    'Drag a box around the person. By keyboard: arrows move it, Shift and arrows size it, Enter takes it.',
+  );
+}
+
+/** End without a new box: what is seen is again the box that is searched for, if there is one. */
+function backToTaken() {
+  const name = get('picture').picture;
+  const taken = get('looks').find((look) => look.kind === 'box' && look.picture === name)?.box;
+  if (!taken) {
+    if (document.activeElement === byId('own-box')) byId('draw-box').focus(); // the box is hidden
+    return stopDrawing();
+  }
+  setDrawing(false);
+  box = taken;
+  byId('own-box').setAttribute('aria-pressed', 'true');
+  return redraw();
+}
+
 function setDrawing(wanted) {
   drawing = wanted;
+  if (wanted) byId('own-box').setAttribute('aria-pressed', 'false'); // until it is taken
   byId('stage').classList.toggle('drawing', wanted);
   byId('draw-box').setAttribute('aria-pressed', String(wanted));
 }
@@ -56,11 +75,12 @@ function redraw() {
   show(byId('own-box'));
 }
 
-function moveByKey(event) {
+function moveByKey(event, hint) {
   const along = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  if (event.key === 'Escape' && drawing) stopDrawing();
+  if (event.key === 'Escape' && drawing) backToTaken();
   if (!along[event.key]) return;
   event.preventDefault();
+  if (!drawing) startDrawing(hint); // it is no longer the box that was taken
   const { width, height } = get('picture');
   const [dx, dy] = [along[event.key][0] * STEP * width, along[event.key][1] * STEP * height];
   let [x1, y1, x2, y2] = box;
@@ -95,9 +115,10 @@ function startDrag(event, finish) {
     stage.removeEventListener('pointermove', follow);
     removeEventListener('pointerup', end);
     removeEventListener('pointercancel', end);
-    if (!moved || up.type === 'pointercancel') return;
-    swallowClick();
-    if (box[2] > box[0] && box[3] > box[1]) finish();
+    if (!moved) return;
+    if (up.type !== 'pointercancel') swallowClick();
+    if (up.type !== 'pointercancel' && box[2] > box[0] && box[3] > box[1]) finish();
+    else if (!drawing) backToTaken();
   };
   stage.addEventListener('pointermove', follow);
   addEventListener('pointerup', end);

@@ -5,7 +5,7 @@ import { byId, el, show } from './dom.js';
 import { arrowsMove } from './focus.js';
 import { cameraName, cosine, count, counted, duration, percent, rowName, when } from './format.js';
 import { get, watch } from './state.js';
-import { forgetVerdicts, judge, markButtons, verdictButtons } from './verdicts.js';
+import { forgetVerdicts, judge, markButtons, verdictButtons, verdictOf } from './verdicts.js';
 import { openViewer } from './viewer.js';
 
 let drawn = null;
@@ -85,7 +85,7 @@ function facts(hit) {
 }
 
 function judgeByKey(event) {
-  const verdict = { y: 'confirmed', n: 'rejected' }[event.key];
+  const verdict = verdictOf(event.key);
   const row = Number(event.target.closest('.hit')?.dataset.row);
   const hit = get('answer')?.hits.find((one) => one.row === row);
   if (verdict && hit && !event.ctrlKey && !event.metaKey && !event.altKey) judge(hit, verdict);

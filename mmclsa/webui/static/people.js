@@ -122,16 +122,23 @@ function toggle(open, detail, person) {
 
 async function fill(detail, person, most) {
   const progress = new Progress(detail, 'Loading the sightings');
-  try {
-    const rows = person.rows.slice(0, most);
-    const sightings = await Promise.all(rows.map((row) => getRow(row, progress.signal)));
-    progress.end();
-    drawSightings(detail, person, sightings, most);
-  } catch (error) {
-    progress.end();
-    if (isCancelled(error)) clear(detail);
-    else showProblem(detail, error.message);
-  }
+  const rows = person.rows.slice(0, most);
+  const asked = await Promise.allSettled(rows.map((row) => getRow(row, progress.signal)));
+  progress.end();
+  const sightings = asked.filter(({ value }) => value).map(({ value }) => value);
+  const errors = asked.filter(({ reason }) => reason).map(({ reason }) => reason);
+  if (errors.some(isCancelled)) return clear(detail);
+  if (!sightings.length) return showProblem(detail, errors[0].message);
+  drawSightings(detail, person, sightings, most);
+  return tellMissing(detail, errors);
+}
+
+/** Sightings that cannot be loaded, such as those taken out of the index since, hide no others. */
+function tellMissing(detail, errors) {
+  if (!errors.length) return;
+  const place = el('div', { 'aria-live': 'polite' });
+  detail.prepend(place);
+  showWarnings(place, [`${counted(errors.length, 'sighting')} could not be loaded: ${errors[0].message}`]);
 }
 
 function drawSightings(detail, person, sightings, most) {
@@ -155,7 +162,7 @@ function drawSightings(detail, person, sightings, most) {
       el('p', { class: 'when' }, when(sighting)),
     ),
   );
-  const rest = person.rows.length - sightings.length;
+  const rest = person.rows.length - most;
   const more = el(
     'button',
     { type: 'button', onclick: () => fill(detail, person, most * 4) },

@@ -124,7 +124,7 @@ function mark(picture) {
   for (const box of byId('people-boxes').children) {
     box.setAttribute('aria-pressed', String(look?.person === Number(box.dataset.number)));
   }
-  byId('own-box').setAttribute('aria-pressed', String(look?.kind === 'box'));
+  byId('own-box').setAttribute('aria-pressed', String(look?.kind === 'box' && !isDrawing()));
   show(byId('own-box'), isDrawing() || look?.kind === 'box');
 }
 

@@ -3,6 +3,7 @@
 import { frameUrl, getClip, getPicture, isCancelled } from './api.js';
 import { byId, el, placeBox, show } from './dom.js';
 import { moment } from './format.js';
+import { showProblem } from './messages.js';
 
 const AT_ONCE = 2; // frames that are asked for side by side
 
@@ -19,6 +20,7 @@ export class Player {
     this._images = [];
     this._place = 0;
     this._drawn = false;
+    this._told = false;
     this._timer = null;
     this._ending = new AbortController();
     this._urls = [];
@@ -27,9 +29,9 @@ export class Player {
   /** Load the clip, and play it if that is wanted. */
   async start(play) {
     const clip = await getClip(this._row, this._ending.signal);
+    if (clip.frames.length < 2) return;
     this._frames = clip.frames;
     this._fps = clip.fps;
-    if (this._frames.length < 2) return;
     byId('seek').max = this._frames.length - 1;
     this._say('Loading the clip');
     show(byId('player'));
@@ -73,6 +75,7 @@ export class Player {
 
   /** Go to a frame; its picture comes when it is loaded. */
   seek(place) {
+    if (!this._frames.length) return; // of a picture, or not known yet
     this._place = Math.min(Math.max(place, 0), this._frames.length - 1);
     this._draw();
   }
@@ -102,13 +105,28 @@ export class Player {
       const image = el('img', { src: url, alt: `Frame ${frame}`, class: 'frame' });
       await image.decode();
       this._images[place] = image;
-      if (place === this._place && this._drawn) this._draw();
     } catch (error) {
       if (isCancelled(error) || this._ending.signal.aborted) throw error;
-      // A container may count frames that it does not have: the clip ends before.
-      this._frames.length = Math.min(this._frames.length, place);
-      byId('seek').max = Math.max(this._frames.length - 1, 0);
+      if (error.status === 404 && place > 0) this._endBefore(place);
+      else if (place < this._frames.length) this._leaveOut(place, error);
     }
+    if (place === this._place && this._drawn) this._draw();
+  }
+
+  /** A container may count frames that it does not have: the clip ends before. */
+  _endBefore(place) {
+    this._frames.length = Math.min(this._frames.length, place);
+    byId('seek').max = this._frames.length - 1;
+    if (this._place >= this._frames.length) this.seek(this._place);
+  }
+
+  /** The clip goes on after a frame that could not be loaded, and the visitor is told. */
+  _leaveOut(place, error) {
+    const text = `Frame ${this._frames[place].frame} is missing`;
+    this._images[place] = el('p', { class: 'gone' }, text);
+    if (this._told) return; // of the first; the others mostly have the same cause
+    this._told = true;
+    showProblem(byId('viewer-problem'), `${text}: ${error.message || 'it is no picture.'}`);
   }
 
   _tick() {
@@ -126,7 +144,7 @@ export class Player {
     const { box, time_text: time, frame } = this._frames[this._place];
     const [image, marker] = [this._images[this._place], byId('scene-box')];
     if (image) byId('scene').replaceChildren(image);
-    show(marker, Boolean(image && box));
+    show(marker, Boolean(image?.matches('img') && box));
     if (box) placeBox(marker, box, this._scene);
     byId('seek').value = this._place;
     const text = moment(time) || `frame ${frame}`;

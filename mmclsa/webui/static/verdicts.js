@@ -24,6 +24,9 @@ export function verdictButtons(hit) {
   return el('div', { class: 'verdict' }, yes, no, from);
 }
 
+/** The judgement that a key stands for, with Caps Lock as well; undefined for other keys. */
+export const verdictOf = (key) => ({ y: 'confirmed', n: 'rejected' })[key.toLowerCase()];
+
 /** Judge a hit, or take the judgement back. */
 export function judge(hit, verdict) {
   const other = verdict === 'confirmed' ? 'rejected' : 'confirmed';

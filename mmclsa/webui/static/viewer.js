@@ -6,7 +6,7 @@ import { cameraName, cosine, counted, percent, when } from './format.js';
 import { clear, showProblem } from './messages.js';
 import { Player } from './player.js';
 import { get, watch } from './state.js';
-import { judge, markButtons, verdictButtons } from './verdicts.js';
+import { judge, markButtons, verdictButtons, verdictOf } from './verdicts.js';
 
 let list = [];
 let place = 0;
@@ -62,9 +62,10 @@ function byKey(event) {
     ArrowRight: () => player?.step(1),
     PageUp: () => go(-1),
     PageDown: () => go(1),
-    y: () => judge(list[place], 'confirmed'),
-    n: () => judge(list[place], 'rejected'),
   };
+  const verdict = verdictOf(event.key);
+  // A sighting that no search has found says nothing of the person who is searched for.
+  if (verdict && list[place].rank) actions[event.key] = () => judge(list[place], verdict);
   if (!actions[event.key] || button || (slider && event.key.startsWith('Arrow'))) return;
   event.preventDefault();
   actions[event.key]();
