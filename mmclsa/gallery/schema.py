@@ -63,8 +63,11 @@ CREATE TABLE behind (
 )""".strip()
 _PAIRS = 'CREATE TABLE pairs (unit TEXT PRIMARY KEY, counts BLOB NOT NULL) WITHOUT ROWID'
 
+# Every search asks for the tracks of its hits; without it that goes through all rows.
+_TRACKS = 'CREATE INDEX tracks ON people (source, track_id)'
+
 #: What makes the tables of a new index.
-SCHEMA = (_MANIFEST, _NAMES, _PEOPLE, _UNITS, _DOOMED, _RECORDS, _CROPS, _BEHIND, _PAIRS)
+SCHEMA = (_MANIFEST, _NAMES, _PEOPLE, _UNITS, _DOOMED, _RECORDS, _CROPS, _BEHIND, _PAIRS, _TRACKS)
 
 _OLD_COLUMNS = (
     'row, source, frame, time, x1, y1, x2, y2, score, camera, track_id, '
@@ -82,6 +85,7 @@ UPGRADE = (
     _CROPS,
     _BEHIND,
     _PAIRS,
+    _TRACKS,
 )
 
 _TODAY = {name: name for name in ('people', 'records', 'crops', 'behind', 'pairs')}

@@ -37,10 +37,11 @@ def test_tables_are_those_of_the_files_out_there(folder):
             ('num_frames', 'INTEGER', 0),
             ('checksum', 'INTEGER', 1),
         ]
+        # And an index of its own, so that a search finds the tracks of its hits at once.
         tables = connection.execute('SELECT name FROM sqlite_master WHERE sql IS NOT NULL')
         assert [name for (name,) in tables] == [
             'manifest', 'names', 'people', 'units', 'doomed', 'records', 'crops', 'behind',
-            'pairs',
+            'pairs', 'tracks',
         ]  # fmt: skip
 
 
