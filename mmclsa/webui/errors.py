@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from mmclsa.errors import UserError
 from mmclsa.gallery.database import LockedError
-from mmclsa.webui.problems import GoneError, public_message
+from mmclsa.webui.problems import BusyError, GoneError, public_message
 
 __all__ = ['add_error_handlers', 'busy', 'problem']
 
@@ -44,6 +44,9 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
     async def locked(_: Request, error: Exception) -> JSONResponse:
         return busy('another process is writing the index: try again in a moment')
 
+    async def crowded(_: Request, error: Exception) -> JSONResponse:
+        return busy(public_message(error))
+
     async def refused(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         sentence = error.detail or HTTPStatus(error.status_code).phrase
@@ -58,6 +61,7 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
 
     app.add_exception_handler(UserError, mistake)
     app.add_exception_handler(LockedError, locked)
+    app.add_exception_handler(BusyError, crowded)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, fault)
