@@ -14,7 +14,7 @@ from mmclsa.gallery.manifest import MANIFEST, VERSION, Manifest, read_manifest
 from mmclsa.gallery.schema import SCHEMA, UPGRADE, find_version, tables_of
 from mmclsa.utils.io import atomic_write
 
-__all__ = ['Database']
+__all__ = ['Database', 'LockedError']
 
 # Seconds to wait for another process, which holds its lock while it commits.
 _PATIENCE = 60.0
@@ -22,6 +22,10 @@ _PATIENCE = 60.0
 # the file is small: the whole of it is written anew.
 _WORTH_SHRINKING = 1 / 16
 _SMALL = 1 << 26
+
+
+class LockedError(UserError):
+    """Another process has kept the database locked for as long as was waited."""
 
 
 class Database:
@@ -81,6 +85,11 @@ class Database:
             raise DataError(
                 f'{self.path} is broken: it has {length} bytes instead of {pages * size}'
             )
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Say how long to wait for another process that keeps the file locked."""
+        with self.reading():
+            self._connection.execute(f'PRAGMA busy_timeout = {round(1000 * seconds)}')
 
     def look_at_tables(self) -> None:
         """Find out of which version the file is; a writer may have raised it since.
@@ -161,7 +170,7 @@ class Database:
 
         Raises:
             DataError: If the file is broken.
-            UserError: If another process keeps it locked.
+            LockedError: If another process keeps it locked.
         """
         with self.lock, self.reading():
             return self._connection.execute(sql, parameters).fetchall()
@@ -172,13 +181,13 @@ class Database:
 
         Raises:
             DataError: If it is broken.
-            UserError: If another process keeps it locked.
+            LockedError: If another process keeps it locked.
         """
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if 'locked' in str(error):
-                raise UserError(f'{self.path} is locked by another process') from error
+                raise LockedError(f'{self.path} is locked by another process') from error
             raise DataError(f'{self.path} is broken or cannot be read: {error}') from error
 
     @contextmanager

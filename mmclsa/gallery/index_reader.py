@@ -87,6 +87,13 @@ class IndexReader:
         """
         return self._lock is None and self._database.manifest() != self._manifest
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Say how long a question waits for a writer that keeps the database locked.
+
+        Then it raises a :class:`~mmclsa.gallery.database.LockedError`; at first after a minute.
+        """
+        self._database.wait_at_most(seconds)
+
     def __len__(self) -> int:
         return len(self._records)
 

@@ -238,8 +238,8 @@ def _tags_of_tiff(data: np.ndarray) -> np.ndarray:
             return np.empty(0, np.uint16)
         place, offset, number, step = _TIFFS[version]
         (first,) = struct.unpack_from(order + offset, start, place)
-        (count,) = struct.unpack_from(order + number, data, first)
-    except struct.error:  # cut off: nobody can decode it
+        (count,) = struct.unpack_from(order + number, data.data, first)
+    except (struct.error, OverflowError):  # cut off: nobody can decode it
         return np.empty(0, np.uint16)
     entries = data[first + struct.calcsize(order + number) :][: count * step]
     entries = entries[: len(entries) // step * step].reshape(-1, step)

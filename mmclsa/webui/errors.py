@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mmclsa.errors import UserError
-from mmclsa.webui.problems import GoneError, public_message
+from mmclsa.gallery.database import LockedError
+from mmclsa.webui.problems import BusyError, GoneError, public_message
 
 __all__ = ['add_error_handlers', 'busy', 'problem']
 
@@ -40,6 +41,12 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
         status = 404 if isinstance(error, GoneError) else 422
         return problem(status, public_message(error, *private))
 
+    async def locked(_: Request, error: Exception) -> JSONResponse:
+        return busy('another process is writing the index: try again in a moment')
+
+    async def crowded(_: Request, error: Exception) -> JSONResponse:
+        return busy(public_message(error))
+
     async def refused(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         sentence = error.detail or HTTPStatus(error.status_code).phrase
@@ -53,6 +60,8 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
         return problem(500, 'the server has failed at this; its log tells why')
 
     app.add_exception_handler(UserError, mistake)
+    app.add_exception_handler(LockedError, locked)
+    app.add_exception_handler(BusyError, crowded)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Exception, fault)

@@ -7,13 +7,17 @@ import re
 from mmclsa.errors import UserError
 from mmclsa.utils.cli import user_message
 
-__all__ = ['GoneError', 'public_message']
+__all__ = ['BusyError', 'GoneError', 'public_message']
 
 _FOLDERS = re.compile(r'(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,\'"()]+)*[\\/](?=[^\\/\s])')
 
 
 class GoneError(UserError):
     """What is asked for is not there, or no longer."""
+
+
+class BusyError(UserError):
+    """Too many ask for the same kind of work."""
 
 
 def public_message(error: BaseException, *private: str) -> str:

@@ -13,6 +13,7 @@ from mmclsa.errors import DataError, UserError
 from mmclsa.evaluation.functional import Calibration
 from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
+from mmclsa.gallery.database import LockedError
 from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.inference.limits import search_filter
@@ -32,6 +33,7 @@ from mmclsa.webui.uploads import PictureStore, StoredPicture
 __all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']
 
 _ATTEMPTS = 5
+_PATIENCE = 3.0  # seconds that a visitor waits for a writer
 _TOLD = 3  # deleted rows by their numbers
 
 
@@ -111,6 +113,7 @@ class GalleryService:
         self.pictures = PictureStore(self.limits.kept_mb, self.limits.kept_seconds)
         self.footage = Footage(self.limits.cached_mb)
         self._index = index
+        index.wait_at_most(_PATIENCE)
         self._embedder = embedder
         self._index_lock = threading.RLock()
         self._model_lock = threading.Lock()
@@ -280,9 +283,15 @@ class GalleryService:
         self.footage.close()
 
     def _follow(self) -> None:
-        """Take over what others have added to the index, or deleted from it."""
+        """Take over what others have added to the index, or deleted from it.
+
+        While a writer keeps it locked, what was known last is gone on with.
+        """
         for attempt in range(_ATTEMPTS):
-            if not self._index.changed_on_disk():
+            try:
+                if not self._index.changed_on_disk():
+                    return
+            except LockedError:
                 return
             try:
                 self._index.refresh()

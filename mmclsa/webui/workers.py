@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from mmclsa.webui.problems import BusyError
+
 __all__ = ['KeyedExecutor', 'Workers']
 
+#: Of work that takes long: so much of a kind may run or wait.
+_MOST = {'export': 8}
 R = TypeVar('R')
 Job = tuple['Future[Any]', Callable[..., Any], tuple[Any, ...]]
 
@@ -75,10 +80,21 @@ class Workers:
             'export': ThreadPoolExecutor(2, 'export'),
         }
         self._files = KeyedExecutor(8, 'files')
+        self._asked = dict.fromkeys(self._pools, 0)
 
     async def run(self, kind: str, function: Callable[..., R], *args: Any) -> R:
-        """Run a function in a thread of its kind: index, model, people or export."""
-        return await asyncio.wrap_future(self._pools[kind].submit(function, *args))
+        """Run a function in a thread of its kind: index, model, people or export.
+
+        Raises:
+            BusyError: If too much of this kind runs or waits.
+        """
+        if self._asked[kind] >= _MOST.get(kind, math.inf):
+            raise BusyError(f'too many wait for an {kind}: try again in a moment')
+        self._asked[kind] += 1
+        try:
+            return await asyncio.wrap_future(self._pools[kind].submit(function, *args))
+        finally:
+            self._asked[kind] -= 1
 
     async def read(self, source: str, function: Callable[..., R], *args: Any) -> R:
         """Run a function that decodes a file; one at a time for each file."""

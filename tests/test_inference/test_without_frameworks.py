@@ -91,6 +91,9 @@ def test_a_gallery_without_any_framework(exported, footage, tmp_path):
     assert '--onnx' in ran[3][1]
     with pytest.raises(ConfigError, match='exported graphs alone have built the index'):
         embedder_of_index(tmp_path / 'made', checkpoint='a.pth')
+    for given in (dict(config='a.py'), dict(device='cuda:0')):  # either was ignored
+        with pytest.raises(ConfigError, match='--config and --device are of PyTorch'):
+            embedder_of_index(tmp_path / 'made', **given)
 
 
 @pytest.mark.parametrize('other', ['config', 'checkpoint', 'device'])

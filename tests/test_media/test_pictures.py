@@ -285,3 +285,12 @@ def test_the_limit_of_opencv_is_a_sentence(tmp_path):
         env={**os.environ, 'OPENCV_IO_MAX_IMAGE_PIXELS': '1000'}, timeout=120,
     )  # fmt: skip
     assert ended.stderr.splitlines()[-1].endswith('image a.png is too large to decode')
+
+
+@pytest.mark.parametrize(
+    'start', [b'II*\0', b'II+\0\x08\0\0\0', b'MM\0+', b'II', b'II*\0\x08\0\0\0']
+)
+@pytest.mark.parametrize('rest', [b'', b'\xff' * 100])
+def test_a_tiff_whose_directory_is_nowhere(start, rest):
+    with pytest.raises(DataError, match='broken'):
+        decode_picture(np.frombuffer(start + rest, np.uint8), 'a.tif')

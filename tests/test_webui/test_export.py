@@ -6,14 +6,20 @@ import csv
 import io
 import json
 import os
+import socket
 import tempfile
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 
+from mmclsa.webui.app import build_app
 from mmclsa.webui.exporting import results_csv
+from mmclsa.webui.server import serving
 from tests.fakes.footage import scene
 
 BODY = dict(query=[dict(row=0)], topk=6, unit='frame')
@@ -149,3 +155,50 @@ class TestFolder:
         before = set(os.listdir(tempfile.gettempdir()))
         export('zip')
         assert set(os.listdir(tempfile.gettempdir())) <= before
+
+
+class TestWaiting:
+    @pytest.fixture
+    def slow(self, service, monkeypatch):
+        """The hits whose crops were looked for, each after a while."""
+        looked, kept_crop = [], service.kept_crop
+
+        def look(row):
+            looked.append(row)
+            time.sleep(0.2)
+            return kept_crop(row)
+
+        monkeypatch.setattr(service, 'kept_crop', look)
+        monkeypatch.setattr('mmclsa.webui.routes.export._LOOK', 0.05)
+        return looked
+
+    def test_export_that_nobody_waits_for_is_stopped(self, service, slow):
+        """All hits were read, and others waited for it."""
+        body = json.dumps(BODY | dict(format='zip', topk=19)).encode()
+        head = (
+            'POST /api/export HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
+            f'Content-Length: {len(body)}\r\n\r\n'
+        )
+        with serving(build_app(service)) as address:
+            place = urlsplit(address)
+            with socket.create_connection((place.hostname, place.port), 20) as visitor:
+                visitor.sendall(head.encode() + body)
+                while not slow:
+                    time.sleep(0.01)
+            time.sleep(1)
+            count = len(slow)
+            time.sleep(0.5)
+            assert len(slow) == count < 19
+
+    def test_only_so_many_wait(self, client, slow, monkeypatch):
+        monkeypatch.setattr('mmclsa.webui.workers._MOST', {'export': 1})
+        body = BODY | dict(format='zip', topk=2)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(client.post, '/api/export', json=body)
+            while not slow:
+                time.sleep(0.01)
+            second = client.post('/api/export', json=body)
+            assert (second.status_code, second.headers['retry-after']) == (503, '5')
+            assert second.json()['detail'].startswith('too many wait for an export')
+            assert first.result().status_code == 200
+        assert client.post('/api/export', json=body).status_code == 200

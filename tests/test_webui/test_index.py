@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -129,6 +131,25 @@ class TestGrowth:
         monkeypatch.setattr(service, '_follow', follow_and_delete)
         rows_found(client)
         assert client.get('/api/index').json()['rows'] == 2
+
+    def test_while_another_process_keeps_it_locked(self, growing):
+        """Everybody waited for a minute, and was told that the request made no sense."""
+        writer, client = growing
+        before = client.get('/api/index').json()
+        client.app.state.service._index.wait_at_most(0.1)
+        file = next(writer.path.glob('*.sqlite'))
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute('BEGIN EXCLUSIVE')
+            assert client.get('/api/index').json() == before
+            for answer in (
+                client.get('/api/rows/0'),
+                client.post('/api/search', json=dict(query=[dict(row=0)])),
+            ):
+                assert (answer.status_code, answer.headers['retry-after']) == (503, '5')
+                sentence = 'another process is writing the index: try again in a moment'
+                assert answer.json()['detail'] == sentence
+            other.execute('ROLLBACK')
+        assert client.get('/api/rows/0').status_code == 200
 
     def test_nothing_is_read_again_without_a_change(self, growing, monkeypatch):
         _, client = growing
