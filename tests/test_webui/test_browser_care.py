@@ -180,6 +180,61 @@ def test_what_is_saved_is_what_is_seen(visit, query, tmp_path):
     page.locator('#export-status').get_by_text('The index has changed since').wait_for()
 
 
+def focused(page) -> str:
+    """Id or name of the element with the focus."""
+    return page.evaluate(
+        'document.activeElement.id || document.activeElement.getAttribute("aria-label")'
+    )
+
+
+def test_focus_is_not_lost(visit, query):
+    """Seen: it went to the body after what had it was taken away."""
+    page = visit()
+    search(page, query)
+    page.locator('.hit .open').first.press('y')
+    page.locator('.hit .open').nth(1).press('y')
+    page.get_by_role('button', name='Take out: Confirmed').first.press('Enter')
+    assert focused(page).startswith('Take out: Confirmed')
+    page.locator('#verdict-clear').press('Enter')
+    assert focused(page) == 'results-title'
+    page.get_by_role('button', name='Take out: Person 1').press('Enter')
+    assert focused(page) == 'file'
+
+    def many(route):
+        answer = route.fetch().json()
+        answer['people'][0].update(rows=list(range(26)), num_sightings=26)
+        route.fulfill(json=answer)
+
+    page.route('**/api/people*', many)
+    page.locator('#tab-people').click()
+    page.locator('.person-open').first.click()
+    page.get_by_role('button', name='Show 2 more').press('Enter')
+    page.locator('.sighting').nth(25).wait_for()
+    assert focused(page).startswith('Sighting 25,')
+
+
+def test_server_that_is_gone_is_told_once(visit):
+    """Seen: the alert was made anew, and so read out, every ten seconds."""
+    page = visit()
+    page.route('**/api/index', lambda route: route.abort())
+
+    def ask() -> None:
+        with page.expect_event('requestfailed'):
+            page.evaluate('void document.dispatchEvent(new Event("visibilitychange"))')
+
+    ask()
+    alert = page.locator('#server-status [role=alert]')
+    alert.wait_for()
+    alert.evaluate('one => one.classList.add("first")')
+    ask()
+    page.wait_for_timeout(50)
+    assert page.locator('#server-status .first').count() == 1
+    page.unroute('**/api/index')
+    with page.expect_response('**/api/index'):
+        page.evaluate('void document.dispatchEvent(new Event("visibilitychange"))')
+    alert.wait_for(state='detached')
+
+
 def read_table(data: bytes) -> list:
     text = data.decode('utf-8')
     assert text[0] == '\ufeff'
