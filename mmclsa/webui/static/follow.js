@@ -8,6 +8,8 @@ import { get, set, watch } from './state.js';
 
 const EVERY = 10_000; // milliseconds
 
+let told = ''; // of the server; a mistake is read out once, and not each time that it is asked
+
 /** Ask what is in the index now and from time to time, while somebody looks. */
 export async function initFollow() {
   watch(['index', 'answer'], draw);
@@ -19,11 +21,18 @@ export async function initFollow() {
 async function ask() {
   try {
     const index = await getIndex();
-    clear(byId('server-status'));
+    tell('');
     if (index.growing !== get('index')?.growing) set({ index });
   } catch (error) {
-    showProblem(byId('server-status'), error.message);
+    tell(error.message);
   }
+}
+
+function tell(text) {
+  if (text === told) return;
+  told = text;
+  if (text) showProblem(byId('server-status'), text);
+  else clear(byId('server-status'));
 }
 
 function draw() {

@@ -14,7 +14,10 @@ export function initHits() {
   const list = byId('hits');
   arrowsMove(list, '.open');
   list.addEventListener('keydown', judgeByKey);
-  byId('verdict-clear').addEventListener('click', forgetVerdicts);
+  byId('verdict-clear').addEventListener('click', () => {
+    forgetVerdicts();
+    byId('results-title').focus({ preventScroll: true }); // the button is hidden now
+  });
   watch(['answer', 'confirmed', 'rejected'], draw);
 }
 

@@ -53,11 +53,19 @@ function draw() {
     look.label = `Confirmed. ${look.label}`;
     items.push(item(look, () => unconfirm(sighting.row), 'confirmed'));
   }
+  const focused = [...byId('looks').children].findIndex((one) => one.contains(document.activeElement));
   byId('looks').replaceChildren(...items);
   show(byId('looks-panel'), items.length > 0);
+  if (focused >= 0) focusNear(items, focused);
   const adding = get('adding');
   byId('add-look').setAttribute('aria-pressed', String(adding));
   show(byId('adding-hint'), adding);
+}
+
+/** Whoever takes looks out by keyboard goes on from the next one, or gives another picture. */
+function focusNear(items, place) {
+  const near = items[Math.min(place, items.length - 1)];
+  (near?.querySelector('button') ?? byId('file')).focus();
 }
 
 function unconfirm(row) {

@@ -133,6 +133,14 @@ async function fill(detail, person, most) {
   return tellMissing(detail, errors);
 }
 
+/** The button goes away: the focus comes to the first of those that are new, if it is nowhere else. */
+async function showMore(detail, person, most) {
+  const before = detail.querySelectorAll('.sighting').length;
+  await fill(detail, person, most * 4);
+  const added = detail.querySelectorAll('.sighting .open')[before];
+  if (document.activeElement === document.body) added?.focus();
+}
+
 /** Sightings that cannot be loaded, such as those taken out of the index since, hide no others. */
 function tellMissing(detail, errors) {
   if (!errors.length) return;
@@ -165,7 +173,7 @@ function drawSightings(detail, person, sightings, most) {
   const rest = person.rows.length - most;
   const more = el(
     'button',
-    { type: 'button', onclick: () => fill(detail, person, most * 4) },
+    { type: 'button', onclick: () => showMore(detail, person, most) },
     `Show ${Math.min(rest, most * 3)} more`,
   );
   const list = el('ul', { class: 'sighting-list' }, ...items);
