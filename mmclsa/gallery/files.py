@@ -17,6 +17,7 @@ __all__ = [
     'MissingFileError',
     'check_file',
     'describe_file',
+    'is_whole',
     'new_file',
     'reporting_write_errors',
     'sync_folder',
@@ -95,6 +96,24 @@ def check_file(folder: Path, entry: FileEntry, whole: bool = False) -> Path:
     if (_digest(path) != entry.digest) if whole else (_probe(path) != entry.probe):
         raise DataError(f'{path} is broken: its content is not what was written')
     return path
+
+
+def is_whole(folder: Path, entry: FileEntry | None) -> bool:
+    """Tell whether a file is the one that was written.
+
+    Args:
+        folder: Folder of the index.
+        entry: What the manifest says; None if it names no file.
+
+    Returns:
+        Whether it is, or there is none to be.
+    """
+    try:
+        if entry is not None:
+            check_file(folder, entry)
+    except DataError:
+        return False
+    return True
 
 
 def _digest(path: Path) -> str:

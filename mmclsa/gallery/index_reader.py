@@ -13,7 +13,7 @@ import numpy as np
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.database import Database
-from mmclsa.gallery.files import check_file
+from mmclsa.gallery.files import check_file, is_whole
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
@@ -120,7 +120,8 @@ class IndexReader:
             with self._database.snapshot():
                 self._database.look_at_tables()
                 manifest = self._database.manifest()
-                if self._lock is not None and not self._usable_structure(manifest):
+                # What only makes searching fast is built anew by a writer.
+                if self._lock is not None and not is_whole(self._folder, manifest.structure):
                     manifest = replace(manifest, structure=None, structured=0)
                 self._records.load(manifest)
             self._take_over(manifest)
@@ -387,15 +388,6 @@ class IndexReader:
         except DataError as error:
             files = ' or '.join(filter(None, (self._database.path.name, self._manifest.vectors)))
             raise DataError(f'the index {self._folder} is broken: {error} in {files}') from error
-
-    def _usable_structure(self, manifest: Manifest) -> bool:
-        """Whether what only makes searching fast is there and whole; else it is built anew."""
-        try:
-            if manifest.structure is not None:
-                check_file(self._folder, manifest.structure)
-        except DataError:
-            return False
-        return True
 
     def _take_over(self, manifest: Manifest) -> None:
         """Hold what is committed, and nothing else."""
