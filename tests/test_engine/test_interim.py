@@ -15,11 +15,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from mmclsa.engine.buffers import average_buffers, gather_rank_buffers
 from mmclsa.engine.failures import explain, explain_failures
 from mmclsa.engine.hooks import InterimCheckpointHook
 from mmclsa.engine.stopping import ShieldedWorker, StopRequest, stop_request
 from mmclsa.errors import ConfigError
-from tests.helpers import REPO, run_python
+from tests.helpers import REPO
+from tests.ranks import run_ranks
 from tests.test_engine.toy import toy_config
 from tests.test_tools.runs import alive, wait_for
 
@@ -203,33 +205,24 @@ class TestExplain:
             raise RuntimeError('mat1 and mat2')
 
 
-BUFFERS = """
-import os, torch
-from mmclsa.engine.buffers import average_buffers, gather_rank_buffers
-rank = int(os.environ['RANK'])
-torch.distributed.init_process_group('gloo')
-torch.manual_seed(0)
-memory, own = torch.rand(1000), torch.full((2, 2), float(rank))
-buffers = {'memory': memory, 'own': own, 'pointer': torch.tensor(7), 'empty': torch.zeros(0)}
-seen = gather_rank_buffers(buffers)
-assert [list(each) for each in seen] == [['own']] * 3, seen
-assert [each['own'].unique().item() for each in seen] == [0.0, 1.0, 2.0]
-before = memory.clone()
-average_buffers(buffers.values())
-assert torch.equal(memory, before), 'what is the same everywhere keeps every bit'
-assert own.unique().item() == 1.0 and buffers['pointer'] == 7
-assert gather_rank_buffers(buffers) == [{}, {}, {}]
-torch.distributed.destroy_process_group()
-"""
+def check_buffers(rank, ranks):
+    torch.manual_seed(0)
+    memory, own = torch.rand(1000), torch.full((2, 2), float(rank))
+    buffers = {'memory': memory, 'own': own, 'pointer': torch.tensor(7), 'empty': torch.zeros(0)}
+    seen = gather_rank_buffers(buffers)
+    assert [list(each) for each in seen] == [['own']] * ranks, seen
+    assert [each['own'].unique().item() for each in seen] == [0.0, 1.0, 2.0]
+    before = memory.clone()
+    average_buffers(buffers.values())
+    assert torch.equal(memory, before), 'what is the same everywhere keeps every bit'
+    assert own.unique().item() == 1.0
+    assert buffers['pointer'] == 7
+    assert gather_rank_buffers(buffers) == [{}] * ranks
 
 
-def test_buffers_of_three_ranks(tmp_path):
+@pytest.mark.timeout(120)
+def test_buffers_of_three_ranks():
     """A third of three times a number is not that number in float32."""
     value = torch.rand(1000)
     assert not torch.equal((value + value + value) / 3, value)
-    (tmp_path / 'buffers.py').write_text(BUFFERS)
-    done = run_python(
-        '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', 3,
-        tmp_path / 'buffers.py', PYTHONPATH=str(REPO),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(check_buffers, 3)

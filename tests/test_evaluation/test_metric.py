@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.evaluation.functional import SearchFlags, evaluate_detection, evaluate_search
 from mmclsa.evaluation.metrics import PersonSearchMetric
 from mmclsa.registry import METRICS
 from mmclsa.structures import Predictions, Query, SearchProtocol
+from tests.ranks import run_ranks
 from tests.test_evaluation.cases import make_predictions, make_task
 from tests.test_evaluation.test_detection import found_in
 
@@ -176,28 +175,18 @@ def test_a_missing_scene_or_query_is_named(case):
         run(dict(protocols=[], scenes=meta['scenes']), samples)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
-def work(rank, port, folder):
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
-    )
+def work(rank, ranks, folder):
     meta, _, samples = make_metric_case()
     # As DefaultSampler does: every second scene, padded to the same number.
     padded = [*samples, *samples[: len(samples) % 2]]
-    figures = run(meta, padded[rank::2], size=len(samples), cbgm=True)
+    figures = run(meta, padded[rank::ranks], size=len(samples), cbgm=True)
     with open(f'{folder}/{rank}.json', 'w') as file:
         json.dump(figures, file)
-    torch.distributed.destroy_process_group()
 
 
 @pytest.mark.timeout(120)
 def test_two_ranks_give_the_figures_of_one(case, tmp_path):
-    mp.spawn(work, (free_port(), str(tmp_path)), nprocs=2)
+    run_ranks(work, 2, str(tmp_path))
     meta, _, samples = case
     alone = run(meta, samples, cbgm=True)
     for rank in range(2):

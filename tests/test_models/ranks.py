@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from pathlib import Path
 
 import torch
-import torch.multiprocessing as mp
 from mmcv.ops import roi_align
 from mmdet.structures.bbox import bbox2roi
 from mmengine.registry import init_default_scope
@@ -16,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mmclsa.models.reid.base import SceneBatch
 from mmclsa.registry import MODELS
+from tests.ranks import run_ranks
 from tests.test_models.builders import NUM_IDENTITIES, scene_reid_cfg
 
 PICTURES = 4
@@ -152,19 +151,11 @@ def train_branch(rank: int, ranks: int, kind: str = 'scene') -> dict:
     }
 
 
-def _work(rank: int, ranks: int, port: int, folder: str, kind: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=ranks
-    )
+def _work(rank: int, ranks: int, folder: str, kind: str) -> None:
     torch.save(train_branch(rank, ranks, kind), f'{folder}/{ranks}_{rank}.pth')
-    torch.distributed.destroy_process_group()
 
 
 def train_on_ranks(ranks: int, folder: Path, kind: str = 'scene') -> list[dict]:
     """Train in processes over gloo; return what each rank found."""
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        port = sock.getsockname()[1]
-    mp.spawn(_work, (ranks, port, str(folder), kind), nprocs=ranks)
+    run_ranks(_work, ranks, str(folder), kind)
     return [torch.load(folder / f'{ranks}_{rank}.pth') for rank in range(ranks)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import ExitStack
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ import torch
 from mmclsa.compat import load_torch_file
 from mmclsa.engine.distributed import local_rank, rank_environment
 from mmclsa.errors import ConfigError
+from tests.ranks import free_port
 from tests.test_tools.runs import finish, started, toy_file
 
 gloo = pytest.mark.skipif(torch.cuda.is_available(), reason='gloo is for machines without GPU')
@@ -41,12 +41,6 @@ exit $code
 FAKE_SCONTROL = """#!/usr/bin/env bash
 [ "$*" = 'show hostnames node[1-2]' ] && printf '127.0.0.1\\n127.0.0.2\\n'
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
