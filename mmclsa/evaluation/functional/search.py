@@ -343,7 +343,7 @@ def _result(
         name=protocol.name,
         average_precisions=sums / np.maximum(truths, 1),
         ranks=ranks,
-        flags=flags,
+        flags=flags.as_used(protocol.cbgm_sizes),
         counted=counted,
         gallery_size=protocol.gallery_size,
         notes=notes,
