@@ -151,7 +151,7 @@ def _search(
     results = []
     for task, rows, found in zip(tasks, asked.rows, parts):
         known = asked.known[rows]
-        notes = notes_of(task, gallery, known)
+        notes = notes_of(task, gallery, known, predictions.query_boxes[rows])
         results.append(_result(task, Hits.join(found), known, flags, notes))
     return results
 
