@@ -226,8 +226,9 @@ def main() -> None:
     args = parse_args()
     predictions = Predictions.load(args.predictions)
     scenes, protocols = load(args)
-    strangers = note_of_strangers(scenes, predictions)
     results, tasks = search(args, protocols, predictions)
+    # After the search, which tells of queries of another data set.
+    strangers = note_of_strangers(scenes, predictions)
     thresh = args.detection_thresh
     if thresh is None:
         thresh = PRESETS[args.preset].detection_thresh
