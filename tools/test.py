@@ -79,6 +79,8 @@ def use_gt_boxes(cfg: Config) -> None:
 
 def prepare_outputs(cfg: Config, args: argparse.Namespace) -> None:
     """Choose what to write, and prove before the test that it can be written."""
+    if args.out and not args.out.endswith('.npz'):
+        raise ConfigError(f'--out must end in .npz, but is {args.out}')
     if args.out or args.show_dir:
         args.out = args.out or os.path.join(cfg.work_dir, 'predictions.npz')
         metric = configured_metric(cfg)

@@ -114,6 +114,8 @@ class BasePersonSearchDataset(BaseDetDataset):
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {}
     #: Images of a published split that show an identity twice, without suffix, for verify_dataset.
     SHOWN_TWICE: ClassVar[Mapping[str, Sequence[str]]] = {}
+    #: Whether ``num_identities`` says what is made, not what the annotations should have.
+    MAKES_IDENTITIES: ClassVar[bool] = False
     #: Whether sizes in the annotations are a tool's, so that those of the pictures count.
     SIZES_FROM_TEXT: ClassVar[bool] = False
 

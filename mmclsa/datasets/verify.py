@@ -145,6 +145,11 @@ def check_picture(
     return None
 
 
+def _makes_identities(kind: str | type) -> bool:
+    made = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return bool(getattr(made, 'MAKES_IDENTITIES', False))
+
+
 def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequence[Any]]:
     """Read a split's annotations and look for its pictures.
 
@@ -157,7 +162,10 @@ def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequ
         there, for :func:`decode_all`.
     """
     config = {'pipeline': [], **config, 'check_images': REPORT}
-    identities = config.pop('num_identities', None)
+    identities = config.get('num_identities')
+    if not _makes_identities(config['type']):
+        # Another number is reported beside the one that was found; it does not end the reading.
+        config.pop('num_identities', None)
     try:
         dataset = DATASETS.build(config)
     except DataError as error:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmclsa.engine.config_variables import read_config
+from mmclsa.engine.idle_variables import warn_of_idle_variables
 from mmclsa.errors import ConfigError
 from mmclsa.utils.checkpoint import (
     check_fits,
@@ -45,7 +46,8 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
             and variables of the files, which take effect everywhere they are used.
 
     Returns:
-        The merged config.
+        The merged config. A variable of its bases that the file sets in vain
+        gets a warning.
 
     Raises:
         ConfigError: If the file or one of its bases is absent or cannot be
@@ -54,11 +56,13 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
     if not Path(path).is_file():
         raise ConfigError(f'the config {path} does not exist')
     try:
-        return read_config(path, options or {})
+        cfg = read_config(path, options or {})
+        warn_of_idle_variables(path, cfg)
     except FileNotFoundError as error:
         raise ConfigError(f'the config {path} has a _base_ that does not exist: {error}') from error
     except (SyntaxError, NameError, OSError, KeyError, TypeError) as error:
         raise ConfigError(f'the config {path} cannot be read: {error}') from error
+    return cfg
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:

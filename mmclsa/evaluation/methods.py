@@ -209,7 +209,7 @@ def _method_report(
         runs=[dict(seed=r.seed, **r.facts, figures=dict(r.figures)) for r in first],
         figures={name: _spread([run.figures[name] for run in first]) for name in first[0].figures},
         by_height=heights,
-        flags=flags.describe(),
+        flags=flags.as_used(bed.protocols[0].cbgm_sizes).describe(),
         cost=cost,
     )
 

@@ -81,8 +81,9 @@ def query_figures(
 
 def save_query_figures(path: str | Path, figures: QueryFigures) -> None:
     """Write figures as an ``npz`` file, whole or not at all."""
-    with atomic_write(path) as temporary:
-        np.savez_compressed(temporary, **vars(figures))
+    # Given a name, NumPy would add .npz to one that does not have it.
+    with atomic_write(path) as temporary, temporary.open('wb') as file:
+        np.savez_compressed(file, **vars(figures))
 
 
 def load_query_figures(path: str | Path) -> QueryFigures:

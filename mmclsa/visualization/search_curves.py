@@ -47,7 +47,10 @@ def read_report(path: str | Path) -> dict[str, dict[str, Any]]:
     for name, entry in protocols.items():
         for field in ('mAP', 'cmc', 'gallery_size', 'by_height', 'by_height_ratio'):
             if not isinstance(entry, dict) or field not in entry:
-                raise DataError(f'{path}, protocol {name}: the field {field!r} is missing')
+                raise DataError(
+                    f'{path}, protocol {name}: the field {field!r} is missing, which '
+                    'eval_search.py --out writes (test.py --json does not)'
+                )
     return protocols
 
 

@@ -195,6 +195,16 @@ def test_wrappers_are_looked_through():
     assert find_datasets(config) == {'train': dict(type='A'), 'test': dict(type='B')}
 
 
+def test_drawn_people_are_as_many_as_the_config_says():
+    """Their number makes the data set; without it the tiny config was called INCOMPLETE."""
+    config = dict(type='SyntheticPersonSearch', num_scenes=12, num_identities=9)
+    report, _ = inspect_split('train', config)
+    assert (report.counts['identities'], report.expected['identities']) == (9, 9)
+    assert report.complete
+    tested, _ = inspect_split('test', dict(config, test_mode=True))
+    assert tested.counts['query identities'] <= 9
+
+
 def test_report_is_complete_only_if_all_agrees():
     assert SplitReport('a', dict(images=3), dict(images=3)).complete
     assert not SplitReport('a', dict(images=3), dict(images=4)).complete

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmclsa.errors import UserError
-from mmclsa.evaluation.functional import SearchFlags, evaluate_search
-from mmclsa.structures import Predictions, Query, SearchProtocol
+from mmclsa.errors import DataError, UserError
+from mmclsa.evaluation.functional import SearchFlags, evaluate_search, note_of_strangers
+from mmclsa.structures import Predictions, Query, Scene, SearchProtocol
 
 BOX = np.array([0.0, 0.0, 40.0, 80.0])
 
@@ -77,6 +77,31 @@ def test_the_query_in_its_own_gallery_is_counted():
     result = evaluate_search(task(['q', 'a'], truth=('q', 'a')), found())
     assert 'queries have their own image in the gallery' in result.notes[1]
     assert result.average_precisions.tolist() == [0.5]
+
+
+def test_boxes_that_turn_back_are_counted():
+    """x y w h, given as x1 y1 x2 y2, were wrong detections without a word."""
+    boxes = np.stack([np.array([50.0, 60, 20, 90]), BOX])
+    result = evaluate_search(task(['a', 'b']), found(boxes=boxes))
+    assert result.notes == ('1 detections have x2 < x1 or y2 < y1: are they x y w h?',)
+
+
+def test_queries_in_another_place_are_counted():
+    """Two queries of an image in the wrong order gave figures without a word."""
+    result = evaluate_search(task(['a', 'b']), found(query_boxes=BOX[None] + 1000))
+    assert result.notes == ('1 queries have another box in the predictions (IoU below 0.5)',)
+    clipped = found(query_boxes=BOX[None] + np.array([1.0, 0, 0, 0]))
+    assert evaluate_search(task(['a', 'b']), clipped).notes == ()
+
+
+def test_images_of_another_name_are_counted_or_an_error():
+    """Folders in front of the names gave figures of 0 without a word."""
+    scenes = [Scene(name, BOX[None], np.zeros(1, int), np.zeros(1, bool)) for name in 'aq']
+    assert note_of_strangers(scenes, found(images=np.array(['a', 'q']))) is None
+    text = '1 detections are in images that the data set lacks, such as b'
+    assert note_of_strangers(scenes, found()) == text
+    with pytest.raises(DataError, match='such as img/a, the data set has images such as a'):
+        note_of_strangers(scenes, found(images=np.array(['img/a', 'img/b'])))
 
 
 def test_nobody_to_find_is_counted():

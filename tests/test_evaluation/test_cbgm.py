@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -99,3 +100,11 @@ def test_search_with_cbgm_equals_the_literal_loop(seed, listed):
         labels, scores = [row in hits for row in similarities], list(similarities.values())
         expected = reference_ap(labels, scores, len(protocol.truth(query)[0]))
         assert result.average_precisions[query] == pytest.approx(expected, abs=1e-9)
+
+
+def test_result_tells_the_sizes_that_were_used():
+    _, protocol, predictions = make_case(0)
+    protocol = replace(protocol, cbgm_sizes=(30, 4))
+    used = evaluate_search(protocol, predictions, SearchFlags(cbgm=True, k2=2)).flags
+    assert used == SearchFlags(cbgm=True, k1=30, k2=2)
+    assert evaluate_search(protocol, predictions).flags == SearchFlags()

@@ -11,6 +11,7 @@ import torch
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.evaluation.functional import SearchFlags, evaluate_detection, evaluate_search
 from mmclsa.evaluation.metrics import PersonSearchMetric
+from mmclsa.evaluation.query_figures import load_query_figures
 from mmclsa.registry import METRICS
 from mmclsa.structures import Predictions, Query, SearchProtocol
 from tests.ranks import run_ranks
@@ -96,6 +97,16 @@ def test_cbgm_takes_the_context_from_the_detections(case):
     assert make_metric(meta, cbgm=True).flags == [SearchFlags(cbgm=True)]
     assert 0 <= figures['search/random/mAP'] <= 1
     assert figures['search/detection/ap'] == run(meta, samples)['search/detection/ap']
+
+
+@pytest.mark.parametrize('name', ['predictions', 'p.pkl'])
+def test_predictions_are_saved_under_the_name_that_is_given(case, tmp_path, name):
+    """NumPy adds .npz to other names: an empty file stood under this one."""
+    meta, predictions, samples = case
+    run(meta, samples, outfile=str(tmp_path / name), query_outfile=str(tmp_path / f'q_{name}'))
+    assert len(Predictions.load(tmp_path / name).images) == len(predictions.images)
+    assert load_query_figures(tmp_path / f'q_{name}').average_precisions.size
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, f'q_{name}'])
 
 
 def test_predictions_are_saved_and_give_the_same_figures(case, tmp_path):

@@ -103,6 +103,11 @@ class TestTest:
         assert words in message
         assert str(path) in message
 
+    def test_out_is_npz(self, tool, tmp_path):
+        """As MMDetection asks for .pkl, and before anything is run."""
+        message = tool('tools/test.py', CONFIG, '--work-dir', tmp_path, '--out', 'results.pkl')
+        assert '--out must end in .npz, but is results.pkl' in message
+
     def test_out_without_search_metric(self, tool, tmp_path):
         shutil.copytree(REPO / 'configs', tmp_path / 'configs')
         leaf = tmp_path / 'configs' / 'clsa' / 'other.py'

@@ -66,6 +66,46 @@ def test_a_fault_of_the_program_keeps_its_traceback():
         run_tool(lambda: fail(ZeroDivisionError()))
 
 
+class Base:
+    def __init__(self, width):
+        self.width = width
+
+
+@MODELS.register_module()
+class HandsOn(Base):
+    def __init__(self, inner=False, **kwargs):
+        if inner:
+            Faulty()
+        super().__init__(**kwargs)
+
+
+class Faulty:
+    def __init__(self):
+        Base(depth=1)
+
+
+@pytest.mark.parametrize(
+    ('config', 'told'),
+    [
+        (dict(width=1, depth=2), 'gives Base the argument depth, which it does not have'),
+        ({}, 'does not give Base its argument width'),
+    ],
+)
+def test_an_argument_in_a_config_is_the_users(config, told, capsys):
+    """It was a traceback of MMEngine's registry."""
+    with pytest.raises(SystemExit) as ended:
+        run_tool(lambda: MODELS.build(dict(type='HandsOn', **config)))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f'error: the config {told}\n'
+
+
+def test_a_wrong_argument_in_the_program_keeps_its_traceback():
+    with pytest.raises(TypeError, match='depth'):
+        run_tool(lambda: MODELS.build(dict(type='HandsOn', inner=True, width=1)))
+    with pytest.raises(TypeError, match='depth'):
+        run_tool(Faulty)
+
+
 def test_only_a_registrys_key_error_is_the_users(capsys):
     with pytest.raises(SystemExit) as ended:
         run_tool(lambda: MODELS.build({'type': 'Nothing'}))

@@ -167,6 +167,7 @@ from mmclsa.evaluation.functional import (
     evaluate_detection,
     evaluate_searches,
     flags_for_thresholds,
+    note_of_strangers,
 )
 from mmclsa.evaluation.report import (
     format_results,
@@ -226,11 +227,15 @@ def main() -> None:
     predictions = Predictions.load(args.predictions)
     scenes, protocols = load(args)
     results, tasks = search(args, protocols, predictions)
+    # After the search, which tells of queries of another data set.
+    strangers = note_of_strangers(scenes, predictions)
     thresh = args.detection_thresh
     if thresh is None:
         thresh = PRESETS[args.preset].detection_thresh
     detection, labelled_recall = detection_figures(scenes, predictions, thresh)
     print(format_results(results, detection))
+    if strangers:
+        print(f'note: {strangers}')
     tasks = [task.with_camera_rule(r.flags.camera) for task, r in zip(tasks, results)]
     names = result_names(results)
     heights = {n: by_height(r, t) for n, r, t in zip(names, results, tasks)}
@@ -241,6 +246,7 @@ def main() -> None:
     if args.out:
         report = results_to_json(results, detection, labelled_recall)
         report['detection']['score_thresh'] = thresh
+        report['detection']['notes'] = [strangers] if strangers else []
         for name in names:
             report[name]['by_height'] = strata_to_json(heights[name])
             report[name]['by_height_ratio'] = strata_to_json(ratios[name])

@@ -61,7 +61,7 @@ def spread(runs: Sequence[Mapping[str, float]], figure: str, name: str) -> str:
         if len(found) != 1:
             raise DataError(
                 f'group {name}: a run must have one figure that ends in /{figure}, but has '
-                f'{len(found)} of {sorted(run)}'
+                f'{len(found)} of {sorted(run)}: choose others by --figures'
             )
         values.append(100 * found[0])
     mean = f'{statistics.mean(values):.1f}'

@@ -56,6 +56,7 @@ class SyntheticPersonSearch(BasePersonSearchDataset):
     """
 
     TITLE = 'the synthetic data set'
+    MAKES_IDENTITIES = True
 
     def __init__(
         self,

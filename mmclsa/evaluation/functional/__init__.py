@@ -36,6 +36,7 @@ from mmclsa.evaluation.functional.levels import (
     rank_correlations,
     top_overlaps,
 )
+from mmclsa.evaluation.functional.notes import note_of_strangers
 from mmclsa.evaluation.functional.open_set import OpenSetPoint, open_set_points
 from mmclsa.evaluation.functional.paired import (
     PairedDifference,
@@ -116,6 +117,7 @@ __all__ = [
     'measure_reliability',
     'mutual_best_matches',
     'normalise_scores',
+    'note_of_strangers',
     'open_set_points',
     'precisions_by_height',
     'precisions_by_height_ratio',

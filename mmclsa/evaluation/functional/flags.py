@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mmclsa.errors import ConfigError
@@ -109,6 +109,30 @@ class SearchFlags:
         for name in ('rerank_weight', 'max_iou_thresh'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f'{name} must lie in [0, 1], but is {getattr(self, name)}')
+
+    def cbgm_sizes(self, of_protocol: tuple[int, int]) -> tuple[int, int]:
+        """Return k1 and k2; the protocol's where the flag is None.
+
+        Example:
+            >>> SearchFlags(cbgm=True, k2=5).cbgm_sizes((10, 3))
+            (10, 5)
+        """
+        return self.k1 or of_protocol[0], self.k2 or of_protocol[1]
+
+    def as_used(self, of_protocol: tuple[int, int]) -> SearchFlags:
+        """Fill in what was left to the protocol, so that it can be told.
+
+        Args:
+            of_protocol: The protocol's k1 and k2.
+
+        Example:
+            >>> SearchFlags(cbgm=True).as_used((10, 3)).describe()['k1']
+            10
+        """
+        if not self.cbgm:
+            return self
+        k1, k2 = self.cbgm_sizes(of_protocol)
+        return replace(self, k1=k1, k2=k2)
 
     def describe(self) -> dict[str, Any]:
         """Return the flags by name, for printing; without options of what is off."""

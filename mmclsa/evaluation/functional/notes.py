@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from mmclsa.errors import DataError
 from mmclsa.evaluation.functional.gallery import Gallery
-from mmclsa.structures import SearchProtocol
+from mmclsa.evaluation.functional.geometry import aligned_iou
+from mmclsa.structures import Predictions, Scene, SearchProtocol
 
-__all__ = ['notes_of']
+__all__ = ['note_of_strangers', 'notes_of']
+
+# A query's box is clipped in other ways by other code; one of another person overlaps less.
+_SAME_BOX = 0.5
 
 
-def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> tuple[str, ...]:
+def note_of_strangers(scenes: Sequence[Scene], predictions: Predictions) -> str | None:
+    """Count the detections in images that the data set does not have.
+
+    Args:
+        scenes: Those of the data set.
+        predictions: Detections in any images.
+
+    Returns:
+        A sentence, or None if there are none.
+
+    Raises:
+        DataError: If all detections are such: images are called otherwise there.
+
+    Example:
+        >>> scene = Scene('a.jpg', np.zeros((1, 4)), np.array([0]), np.array([False]))
+        >>> empty = np.zeros((0, 4))
+        >>> found = Predictions(
+        ...     np.array(['a.jpg', 'b.jpg']), np.ones((2, 4)), np.ones(2), np.ones((2, 2)),
+        ...     np.zeros(0, str), empty, empty[:, :2])
+        >>> note_of_strangers([scene], found)
+        '1 detections are in images that the data set lacks, such as b.jpg'
+    """
+    names = [scene.image for scene in scenes]
+    strange = np.flatnonzero(~np.isin(predictions.images, names))
+    if not len(strange):
+        return None
+    example = predictions.images[strange[0]]
+    if len(strange) == len(predictions.images):
+        raise DataError(
+            'no detection is in an image of the data set: the predictions have images such as '
+            f'{example}, the data set has images such as {names[0] if names else "none"}'
+        )
+    return f'{len(strange)} detections are in images that the data set lacks, such as {example}'
+
+
+def notes_of(
+    protocol: SearchProtocol, gallery: Gallery, known: np.ndarray, boxes: np.ndarray
+) -> tuple[str, ...]:
     """Count unusual inputs.
 
     Args:
         protocol: The task.
         gallery: What is searched.
         known: Which queries have a feature, shape (Q,), bool.
+        boxes: Of the queries in the predictions, shape (Q, 4).
 
     Returns:
         Sentences; none if all is well.
@@ -31,9 +76,14 @@ def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> t
             if not used.all():
                 used[listed] = True
             own += int(np.count_nonzero(listed == image))
+    asked = protocol.query_boxes
+    moved = (aligned_iou(boxes, asked) < _SAME_BOX) & (boxes != asked).any(axis=1)
+    inverted = (gallery.boxes[:, 2:] < gallery.boxes[:, :2]).any(axis=1)
     counts = (
         (np.count_nonzero(used & (gallery.lengths == 0)), 'gallery images have no detection'),
         (gallery.zeros, 'detections have an embedding of zeros'),
+        (np.count_nonzero(inverted), 'detections have x2 < x1 or y2 < y1: are they x y w h?'),
+        (np.count_nonzero(moved), 'queries have another box in the predictions (IoU below 0.5)'),
         (own, 'queries have their own image in the gallery'),
         (np.count_nonzero(protocol.truth_counts() == 0), 'queries match nobody in the gallery'),
         (np.count_nonzero(~known), 'queries have no detection in their image'),

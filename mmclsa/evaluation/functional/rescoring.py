@@ -68,7 +68,7 @@ class Rescoring:
             context: The people around the queries.
             sizes: The protocol's k1 and k2.
         """
-        k1, k2 = self.flags.k1 or sizes[0], self.flags.k2 or sizes[1]
+        k1, k2 = self.flags.cbgm_sizes(sizes)
         for row, feature in enumerate(features):
             part = self.candidates.row(row)
             members, values = self.candidates.members[part], similarities[part]

@@ -151,7 +151,7 @@ def _search(
     results = []
     for task, rows, found in zip(tasks, asked.rows, parts):
         known = asked.known[rows]
-        notes = notes_of(task, gallery, known)
+        notes = notes_of(task, gallery, known, predictions.query_boxes[rows])
         results.append(_result(task, Hits.join(found), known, flags, notes))
     return results
 
@@ -343,7 +343,7 @@ def _result(
         name=protocol.name,
         average_precisions=sums / np.maximum(truths, 1),
         ranks=ranks,
-        flags=flags,
+        flags=flags.as_used(protocol.cbgm_sizes),
         counted=counted,
         gallery_size=protocol.gallery_size,
         notes=notes,

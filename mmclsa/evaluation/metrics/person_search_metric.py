@@ -36,9 +36,10 @@ __all__ = ['PersonSearchMetric', 'save_predictions']
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write ``predictions.npz`` whole or not at all; see docs/evaluation.md."""
-    with atomic_write(path) as temporary:
-        arrays: dict[str, Any] = dict(predictions.arrays())
-        np.savez(temporary, **arrays)
+    arrays: dict[str, Any] = dict(predictions.arrays())
+    # Given a name, NumPy would add .npz to one that does not have it.
+    with atomic_write(path) as temporary, temporary.open('wb') as file:
+        np.savez(file, **arrays)
 
 
 @METRICS.register_module()
