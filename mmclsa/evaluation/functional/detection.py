@@ -143,7 +143,7 @@ def evaluate_detection(
     Convention:
         Matches are those of :func:`mutual_best_matches` among the detections
         that reach ``score_thresh`` (>=); the AP is that of
-        :func:`counted_average_precision`, over the detections of all scenes.
+        :func:`average_precision`, over the detections of all scenes.
         Detections that match an ignored box (``scene.ignore``) better than
         any person count neither way, and neither do wrong ones whose IoU with
         one of ``scene.ignore_regions`` is above 0.1 (the rule of PoseTrack21).

@@ -52,7 +52,7 @@ def evaluate_search(
 
     Convention:
         A detection is right by :func:`find_hits`; precision is by
-        :func:`counted_average_precision`, in which ties have no order. For
+        :func:`average_precision`, in which ties have no order. For
         top-k they have: gallery image, then detection, where SeqNet's unstable
         sort leaves it to chance. A query that finds nobody has AP 0; an image
         that shows the person and has no detection lowers the recall. The first
