@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from terminaltables import AsciiTable
@@ -104,15 +105,7 @@ def format_strata(title: str, strata: Mapping[str, Sequence[Stratum]]) -> str:
 def strata_to_json(strata: Sequence[Stratum]) -> list[dict[str, Any]]:
     """Arrange bins for a JSON file; the last one's ``high`` is null."""
     return [
-        {
-            'low': stratum.low,
-            'high': None if stratum.high == float('inf') else stratum.high,
-            'queries': stratum.queries,
-            'matches': stratum.matches,
-            'recall': stratum.recall,
-            'mAP': stratum.mAP,
-            'top1': stratum.top1,
-        }
+        {**asdict(stratum), 'high': None if stratum.high == float('inf') else stratum.high}
         for stratum in strata
     ]
 

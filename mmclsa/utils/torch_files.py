@@ -134,7 +134,7 @@ def _name(file: _File) -> str:
 def _foreign_archive(file: _File) -> str:
     """Name an archive that PyTorch loads by other ways than its unpickler."""
     try:
-        if _is_tar(file):
+        if tarfile.is_tarfile(file):
             return 'a tar archive'
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
@@ -145,15 +145,6 @@ def _foreign_archive(file: _File) -> str:
     if not isinstance(file, (str, Path)):
         file.seek(0)
     return ''
-
-
-def _is_tar(file: _File) -> bool:
-    path, stream = (file, None) if isinstance(file, (str, Path)) else (None, file)
-    try:
-        with tarfile.open(path, 'r:', stream):
-            return True
-    except tarfile.TarError:
-        return False
 
 
 def _begins_as_pickle(file: _File) -> bool:

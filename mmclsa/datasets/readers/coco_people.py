@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mmclsa.datasets.readers.coco_ids import Identity, file_key
@@ -13,21 +14,17 @@ from mmclsa.errors import DataError
 __all__ = ['PERSON_NAMES', 'Categories', 'read_categories']
 
 
+@dataclass(frozen=True)
 class Categories:
     """The categories of a file.
 
-    Args:
+    Attributes:
         names: Name by the file's id; empty if the file lists none.
         people: The ids that are people.
-        title: The file, for messages.
     """
 
-    def __init__(
-        self, names: Mapping[Identity, str], people: frozenset[Identity], title: str
-    ) -> None:
-        self.names = names
-        self.people = people
-        self.title = title
+    names: Mapping[Identity, str]
+    people: frozenset[Identity]
 
     def other(self, annotation: Mapping[str, Any], where: str) -> str | None:
         """Name what a box is, where it is nobody.
@@ -89,7 +86,7 @@ def read_categories(
                 f'{where} lists no categories, but its boxes are of {_list(sorted(used))}: say '
                 'which category_id are people with person_categories=[...] of the data set'
             )
-        return Categories(names, frozenset(people), where)
+        return Categories(names, frozenset(people))
     chosen = [wanted] if isinstance(wanted, (str, int)) else list(wanted)
     people = set()
     for one in chosen:
@@ -100,7 +97,7 @@ def read_categories(
                 f'{where} has no category {one!r} of person_categories, but {_list(names.values())}'
             )
         people |= found or {number}
-    return Categories(names, frozenset(people), where)
+    return Categories(names, frozenset(people))
 
 
 def _names(data: Mapping[str, Any], where: str) -> dict[Identity, str]:

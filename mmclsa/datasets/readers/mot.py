@@ -55,20 +55,6 @@ class MOTSequence:
     disagreements: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """Whoever is less visible or less tall is ignored."""
-
-    min_visibility: float
-    min_height: float
-
-    def ignores(self, row: MOTRow) -> bool:
-        # MOT15 has world coordinates where later years have a visibility; -1 is unknown.
-        known = len(row.rest) == 2 and row.rest[1] >= 0
-        hidden = known and row.rest[1] < self.min_visibility
-        return hidden or row.box[3] < self.min_height
-
-
 def read_mot_sequence(
     folder: str | Path,
     name: str | None = None,
@@ -128,13 +114,15 @@ def read_mot_sequence(
             f'{classes.count_others(lines)}'
         )
     by_frame = group_by_frame(small_ids(rows), frames, path, left_out, disagreements)
-    limits = _Limits(min_visibility, min_height)
     usual = Counter(frames.sizes.values()).most_common(1)[0][0]
     missing = f'{info.get("imdir", "img1")}/%06d{info.get("imext", ".jpg")}'
     scenes = []
     for number in sorted({*frames.sizes, *by_frame}):
         found = by_frame.get(number, [])
-        ignore = [classes.role(row) != 'person' or limits.ignores(row) for row in found]
+        ignore = [
+            classes.role(row) != 'person' or _is_hardly_seen(row, min_visibility, min_height)
+            for row in found
+        ]
         key = _key(name, folder, frames, number, missing)
         size = frames.sizes.get(number, usual)
         scenes.append(_scene(key, found, ignore, size, left_out))
@@ -228,6 +216,13 @@ def describe_reading(found: FoundSequences, sequences: Sequence[MOTSequence]) ->
     left_out = [f'{", ".join(f"{n} {what}" for what, n in wanted.items())} left out']
     more = [f'and {len(told) - _TOLD} more like these'] if len(told) > _TOLD else []
     return [*found.told(), *(left_out if wanted else []), *told[:_TOLD], *more]
+
+
+def _is_hardly_seen(row: MOTRow, min_visibility: float, min_height: float) -> bool:
+    # MOT15 has world coordinates where later years have a visibility; -1 is unknown.
+    known = len(row.rest) == 2 and row.rest[1] >= 0
+    hidden = known and row.rest[1] < min_visibility
+    return hidden or row.box[3] < min_height
 
 
 def _people_of(classes: MOTClasses) -> str:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmclsa.evaluation.functional.average_precision import average_precision
-from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges, pairwise_iou
+from mmclsa.evaluation.functional.geometry import (
+    aligned_iou,
+    expand_ranges,
+    pairwise_iou,
+    rows_by_image,
+)
 from mmclsa.evaluation.functional.polygons import box_polygon_iou
 from mmclsa.structures import Predictions, Scene, offsets_of
 
@@ -122,12 +127,7 @@ def detections_of_scenes(
         >>> [len(scores) for _, scores in detections_of_scenes([scene], found)]
         [1]
     """
-    order = np.argsort(predictions.images, kind='stable')
-    names = predictions.images[order]
-    keys = np.array([scene.image for scene in scenes])
-    starts = np.searchsorted(names, keys, side='left')
-    stops = np.searchsorted(names, keys, side='right')
-    rows = [order[start:stop] for start, stop in zip(starts, stops)]
+    rows = rows_by_image(predictions.images, np.array([scene.image for scene in scenes]))
     return [(predictions.boxes[own], predictions.scores[own]) for own in rows]
 
 
