@@ -71,10 +71,6 @@ class CropStore:
     def load(self, key: bytes, number: int) -> np.ndarray | None:
         """Look up one picture of a scene.
 
-        Args:
-            key: Of the scene.
-            number: Of the picture in it.
-
         Returns:
             Its bytes, (n,), uint8; None if the scene is not there, or damaged.
         """

@@ -55,9 +55,6 @@ class IdentitySplit:
     def apply(self, scenes: Sequence[Scene]) -> list[Scene]:
         """Hide the people of the other part.
 
-        Args:
-            scenes: With ids; -1 = unlabelled.
-
         Returns:
             The same scenes with other ``ignore`` and ``person_ids``.
         """

@@ -34,11 +34,6 @@ def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> 
     each folder; a picture whose length or time has changed is read again.
     Several processes may do so at once.
 
-    Args:
-        folder: Folder of the pictures.
-        names: Paths below it.
-        title: Of the data set, for the log.
-
     Returns:
         Width and height of each.
 

@@ -105,12 +105,6 @@ def refuse_nobody(
 ) -> None:
     """Refuse a training set of which no box is that of a person: it teaches nothing.
 
-    Args:
-        scenes: Of the training set.
-        title: Of the data set.
-        place: Where it is.
-        left_out: How many boxes are in no scene, by what they are.
-
     Raises:
         DataError: If there is nobody, saying what there is.
     """

@@ -140,9 +140,6 @@ def check_whole(
 def latest_checkpoint(work_dir: str | Path) -> str:
     """Find the checkpoint that a training run wrote last.
 
-    Args:
-        work_dir: Folder of the run.
-
     Returns:
         Path that the file ``last_checkpoint`` names.
 

@@ -49,13 +49,6 @@ def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
     itself or MMEngine does. Where :mod:`mmclsa.utils.trust` says so, a file is
     loaded with all that is in it.
 
-    Args:
-        file: Path or stream.
-        map_location: As for ``torch.load``.
-
-    Returns:
-        What was saved.
-
     Raises:
         ConfigError: If something else is in it, and it is not trusted; or if
             it is no such file.

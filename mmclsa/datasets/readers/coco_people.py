@@ -29,10 +29,6 @@ class Categories:
     def other(self, annotation: Mapping[str, Any], where: str) -> str | None:
         """Name what a box is, where it is nobody.
 
-        Args:
-            annotation: The box's.
-            where: File and place, for the message.
-
         Returns:
             The category's name; None for a person.
 
@@ -65,9 +61,6 @@ def read_categories(
             with one of :data:`PERSON_NAMES`, in upper or lower case. A file
             that lists no categories has people alone, of one category.
         where: The file, for messages.
-
-    Returns:
-        The categories.
 
     Raises:
         DataError: If none of them is people, or one that is wanted is not there.

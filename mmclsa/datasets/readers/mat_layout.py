@@ -162,13 +162,6 @@ def _records(table: np.ndarray) -> list[tuple[Any, ...]]:
 def read_search_entries(path: AnyPath, variable: str) -> SearchEntries:
     """Read the queries of ``TestG*.mat``.
 
-    Args:
-        path: The file.
-        variable: The name of its variable.
-
-    Returns:
-        The queries, in order.
-
     Raises:
         DataError: If the file is missing or broken, or a box is none.
     """
@@ -308,9 +301,6 @@ def build_task(
         images: All test images.
         query_ids: Number of each query in the data set's list.
         whole_pool: Search every image but the query's own, not the listed ones.
-
-    Returns:
-        The task.
 
     Raises:
         DataError: If a query or gallery image is no test image, or nobody in

@@ -188,9 +188,6 @@ def read_mot_sequences(
 def sum_up(sequences: Sequence[MOTSequence]) -> tuple[Counter[str], list[str]]:
     """Add up what several sequences leave out and where they disagree.
 
-    Args:
-        sequences: As read.
-
     Returns:
         Counts by reason, and sentences with the sequence's name before them.
     """
@@ -203,10 +200,6 @@ def sum_up(sequences: Sequence[MOTSequence]) -> tuple[Counter[str], list[str]]:
 
 def describe_reading(found: FoundSequences, sequences: Sequence[MOTSequence]) -> list[str]:
     """Say in sentences what was passed over, left out or decided on reading.
-
-    Args:
-        found: What names and patterns stood for.
-        sequences: As read.
 
     Returns:
         Sentences for a log; none if all was as MOTChallenge has it.

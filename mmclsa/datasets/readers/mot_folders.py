@@ -53,10 +53,6 @@ def is_pattern(text: str) -> bool:
 def split_root(root: str, names: Sequence[str]) -> tuple[str, list[str]]:
     """Move the patterns in a root over to the names below it, and expand ``~``.
 
-    Args:
-        root: The folder, perhaps with patterns.
-        names: Sequences below it.
-
     Returns:
         A root without patterns, and the names below it.
 
@@ -86,9 +82,6 @@ def find_sequences(root: str | Path, names: Sequence[str]) -> FoundSequences:
     Args:
         root: What names are relative to.
         names: Folders or patterns.
-
-    Returns:
-        What was found.
 
     Raises:
         DataError: If a pattern fits no sequence.

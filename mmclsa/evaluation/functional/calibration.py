@@ -138,12 +138,6 @@ def fit_calibration(counts: PairCounts, method: Method = 'isotonic') -> Calibrat
 def describe_lack(counts: PairCounts) -> str:
     """Say what there is, and what would be enough to learn from.
 
-    Args:
-        counts: Too few.
-
-    Returns:
-        Part of a sentence.
-
     Example:
         >>> describe_lack(PairCounts())
         '0 pairs of one person and 0 of two, and 50 of each are needed'

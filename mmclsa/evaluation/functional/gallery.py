@@ -118,9 +118,6 @@ def matched_detections(predictions: Predictions) -> np.ndarray:
     edge, and the best detection is taken whatever its score, and however
     little it overlaps.
 
-    Args:
-        predictions: What was found, in the queries' images too.
-
     Returns:
         Rows of the detections, shape (Q,); -1 in an image without any.
     """
