@@ -109,8 +109,8 @@ class BasePersonSearchDataset(BaseDetDataset):
     data_prefix: dict[str, Any]
     #: The data set's name in messages.
     TITLE = 'the data set'
-    #: Where pictures lie below ``data_root`` in the data set's layout.
-    IMAGE_FOLDER = ''
+    #: data_prefix['img_path'] where none is given: that of the data set's layout.
+    IMG_PATH = ''
     #: Published figures of a split ('train', 'test'), for verify_dataset: some of
     #: 'images', 'boxes', 'identities', 'queries' and 'query identities'.
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {}
@@ -140,7 +140,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.identity_note = ''
         #: Where its numbers begin among those of others; set by ConcatPersonSearchDataset.
         self.offsets: Offsets | None = None
-        data_prefix = data_prefix or dict(img_path=self.IMAGE_FOLDER)
+        data_prefix = data_prefix or dict(img_path=self.IMG_PATH)
         super().__init__(*args, data_prefix=data_prefix, **kwargs)
         check_pipeline([self.pipeline])
 

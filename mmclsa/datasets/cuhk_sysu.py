@@ -26,7 +26,7 @@ class CUHKSYSUDataset(BasePersonSearchDataset):
     """
 
     TITLE = 'CUHK-SYSU'
-    IMAGE_FOLDER = 'Image/SSM'
+    IMG_PATH = 'Image/SSM'
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
         'train': dict(images=11206, boxes=55272, identities=5532),
         'test': {'images': 6978, 'boxes': 40871, 'queries': 2900, 'query identities': 2900},

@@ -23,7 +23,7 @@ class PRWDataset(BasePersonSearchDataset):
     """
 
     TITLE = 'PRW'
-    IMAGE_FOLDER = 'frames'
+    IMG_PATH = 'frames'
     # The number of test boxes is quoted differently everywhere, so it is not here.
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
         'train': dict(images=5704, boxes=18048, identities=483),
