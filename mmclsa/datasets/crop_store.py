@@ -100,12 +100,7 @@ class CropStore:
 
     @contextmanager
     def alone(self, name: bytes) -> Iterator[None]:
-        """Let one process after the other into a block.
-
-        Args:
-            name: What is worked on; different names seldom wait for each
-                other.
-        """
+        """Let one process after the other into a block; other names seldom wait for this one."""
         stripe = hashlib.blake2b(name, digest_size=1).hexdigest()
         with ExitStack() as stack:
             # A lock dies with its process. Where a file system has none, nobody waits.

@@ -140,11 +140,6 @@ def first_frame_protocol(
 ) -> SearchProtocol:
     """Make a protocol of :func:`first_frame_queries`.
 
-    Args:
-        scenes: In order of frames within each ``cam_id``.
-        min_gap: 1 leaves only the query's own frame out of its gallery.
-        query_every: See :func:`first_frame_queries`.
-
     Returns:
         The protocol ``first_frame``.
     """

@@ -132,10 +132,6 @@ def save_level_figures(path: str | Path, figures: LevelFigures, stamp: str) -> N
 def load_level_figures(path: str | Path, stamp: str) -> LevelFigures | None:
     """Read what :func:`save_level_figures` wrote.
 
-    Args:
-        path: The file.
-        stamp: What the figures should have been measured on.
-
     Returns:
         The figures; None if there are none, or of something else.
 

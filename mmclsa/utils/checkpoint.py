@@ -19,9 +19,6 @@ def is_url(path: str) -> bool:
     Args:
         path: Path or address, such as ``https://...`` or ``torchvision://...``.
 
-    Returns:
-        Whether MMEngine fetches it from elsewhere.
-
     Example:
         >>> is_url('https://example.org/a.pth'), is_url('work_dirs/a.pth')
         (True, False)

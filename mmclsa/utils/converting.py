@@ -174,9 +174,6 @@ def complete_branch(
         head: What the others must fit, but for its classifiers.
         path: Where the weights came from, for the message.
 
-    Returns:
-        All tensors of the branch.
-
     Raises:
         ConfigError: See :func:`check_tensors`.
     """

@@ -79,10 +79,6 @@ def find_sequences(root: str | Path, names: Sequence[str]) -> FoundSequences:
     ``gt/gt.txt``; hidden ones are passed over. A folder that is named is
     taken as it is. ``*`` in a folder that is a sequence itself is that one.
 
-    Args:
-        root: What names are relative to.
-        names: Folders or patterns.
-
     Raises:
         DataError: If a pattern fits no sequence.
     """
