@@ -11,7 +11,7 @@ from mmclsa.datasets.readers.json_file import json_field
 from mmclsa.datasets.readers.person_names import PERSON_NAMES, plain_name
 from mmclsa.errors import DataError
 
-__all__ = ['PERSON_NAMES', 'Categories', 'read_categories']
+__all__ = ['Categories', 'read_categories']
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.functional.pairs import count_pairs
 from mmclsa.structures import PAIR_BINS, PairCounts
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     'MIN_PAIRS',
     'MIN_TRACKS',
     'Calibration',
-    'count_pairs',
     'describe_lack',
     'fit_calibration',
     'isotonic',
