@@ -17,13 +17,7 @@ from mmclsa.datasets.readers.mot_text import MOTRow, read_gt_lines
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene
 
-__all__ = [
-    'MOTSequence',
-    'describe_reading',
-    'read_mot_sequence',
-    'read_mot_sequences',
-    'sum_up',
-]
+__all__ = ['MOTSequence', 'describe_reading', 'read_mot_sequence', 'read_mot_sequences', 'sum_up']
 
 CountFrames = Callable[[Path], int]
 

@@ -33,12 +33,7 @@ from mmclsa.evaluation.functional.levels import (
     top_overlaps,
 )
 from mmclsa.evaluation.functional.open_set import OpenSetPoint, open_set_points
-from mmclsa.evaluation.functional.paired import (
-    PairedDifference,
-    compare_pairs,
-    holm,
-    sign_flip_p,
-)
+from mmclsa.evaluation.functional.paired import PairedDifference, compare_pairs, holm, sign_flip_p
 from mmclsa.evaluation.functional.pairs import count_pairs
 from mmclsa.evaluation.functional.people_groups import group_people, seen_together
 from mmclsa.evaluation.functional.presets import (

@@ -14,13 +14,7 @@ from functools import partial
 import numpy as np
 
 from mmclsa.evaluation.functional.candidates import distinct_images, gallery_entries
-from mmclsa.evaluation.functional.counting import (
-    Chosen,
-    Near,
-    Steps,
-    count_hits,
-    times_searched,
-)
+from mmclsa.evaluation.functional.counting import Chosen, Near, Steps, count_hits, times_searched
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.hits import distinct_truths, most_similar_on_person
