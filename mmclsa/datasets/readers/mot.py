@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from mmclsa.datasets.readers.mot_classes import MOTClasses, classes_of, read_labels
+from mmclsa.datasets.readers.mot_classes import classes_of, read_labels
 from mmclsa.datasets.readers.mot_folders import FoundSequences, find_sequences, split_root
 from mmclsa.datasets.readers.mot_frames import Frames, count_frames, find_frames, read_seqinfo
 from mmclsa.datasets.readers.mot_matching import group_by_frame, small_ids
@@ -102,7 +102,7 @@ def read_mot_sequence(
     rows = [row for row in lines if classes.role(row) != 'other']
     left_out[OTHER_CLASSES] += len(lines) - len(rows)
     if not rows:
-        what = 'class 1' if classes.names is None else _people_of(classes)
+        what = f'class {" or ".join(map(str, sorted(classes.people))) or 1}'
         raise DataError(
             f'annotation {path} has no people (flag 1, {what}); its lines: '
             f'{classes.count_others(lines)}'
@@ -210,10 +210,6 @@ def _is_hardly_seen(row: MOTRow, min_visibility: float, min_height: float) -> bo
     known = len(row.rest) == 2 and row.rest[1] >= 0
     hidden = known and row.rest[1] < min_visibility
     return hidden or row.box[3] < min_height
-
-
-def _people_of(classes: MOTClasses) -> str:
-    return f'class {" or ".join(map(str, sorted(classes.people)))}'
 
 
 def _key(name: str, folder: Path, frames: Frames, number: int, missing: str) -> str:
