@@ -81,15 +81,15 @@ class BasePersonSearchDataset(BaseDetDataset):
     data loader's workers, on a data set that was forked or pickled.
 
     Args:
-        num_identities: The number of training identities that the config was
-            written for; a data set that has another number is an error.
-            None accepts any.
-        check_images: Look for the image folder and the first image when the
-            data set is built, so that a missing one shows before training; for
-            training also look at every picture whose size no annotation tells
-            (see :func:`~mmclsa.datasets.picture_sizes.picture_sizes`). Where sizes in
-            annotations are a tool's (COCO), look at every picture. ``'report'`` notes
-            what is wrong with the pictures that are there, and raises nothing.
+        num_identities: The number of training identities that the config was written for; a
+            data set that has another number is an error. None accepts any.
+        check_images: Look for the image folder and the first image when the data set is built,
+            so that a missing one shows before training; for training also look at every picture
+            whose size no annotation tells (see
+            :func:`~mmclsa.datasets.picture_sizes.picture_sizes`). Where sizes in annotations
+            are a tool's (COCO), look at every picture. ``'report'`` notes what is wrong with
+            the pictures that are there, and raises nothing.
+        data_prefix: Image folder below ``data_root``; None for that of the layout.
         args: Of ``mmdet.BaseDetDataset``.
         kwargs: Of ``mmdet.BaseDetDataset``. ``backend_args`` is where annotations are read from
             (pictures: ``LoadSceneImage.backend_args``). ``filter_cfg`` knows
@@ -109,6 +109,8 @@ class BasePersonSearchDataset(BaseDetDataset):
     data_prefix: dict[str, Any]
     #: The data set's name in messages.
     TITLE = 'the data set'
+    #: data_prefix['img_path'] where none is given: that of the data set's layout.
+    IMG_PATH = ''
     #: Published figures of a split ('train', 'test'), for verify_dataset: some of
     #: 'images', 'boxes', 'identities', 'queries' and 'query identities'.
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {}
@@ -124,6 +126,7 @@ class BasePersonSearchDataset(BaseDetDataset):
         *args: Any,
         num_identities: int | None = None,
         check_images: bool | str = True,
+        data_prefix: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         self._expected_identities = num_identities
@@ -139,7 +142,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         self.identity_note = ''
         #: Where its numbers begin among those of others; set by ConcatPersonSearchDataset.
         self.offsets: Offsets | None = None
-        super().__init__(*args, **kwargs)
+        data_prefix = data_prefix or dict(img_path=self.IMG_PATH)
+        super().__init__(*args, data_prefix=data_prefix, **kwargs)
         check_pipeline([self.pipeline])
 
     @abstractmethod
@@ -207,8 +211,7 @@ class BasePersonSearchDataset(BaseDetDataset):
 
         Args:
             info: The item, which this method may change.
-            backend_args: Where files are read from; None for
-                :attr:`picture_backend`.
+            backend_args: Where files are read from; None for :attr:`picture_backend`.
 
         Returns:
             Shape (H, W, 3), uint8, BGR.
@@ -328,12 +331,9 @@ class BasePersonSearchDataset(BaseDetDataset):
         unknown = [i for i in items if 'width' not in i and 'img_path' in i and 'frame' not in i]
         if unknown and is_remote(unknown[0]['img_path'], self.picture_backend):
             # To read a size there is to fetch the picture.
-            print_log(
-                f'{self.TITLE}: sizes of pictures in a storage are not read; an '
-                'AspectRatioBatchSampler needs them, so set train_dataloader.batch_sampler=None',
-                logger='current',
-                level=logging.WARNING,
-            )
+            text = 'sizes of pictures in a storage are not read; an AspectRatioBatchSampler needs '
+            text += 'them, so set train_dataloader.batch_sampler=None'
+            print_log(f'{self.TITLE}: {text}', 'current', logging.WARNING)
             return
         names = [os.path.relpath(item['img_path'], self.image_folder) for item in unknown]
         for item, size in zip(unknown, picture_sizes(self.image_folder, names, self.TITLE)):

@@ -62,7 +62,6 @@ class CocoPersonSearchDataset(BasePersonSearchDataset):
         self.person_id_field = person_id_field
         self._files: dict[str, str] = {}
         self._people: Mapping[Identity, int] = {}
-        data_prefix = data_prefix or dict(img_path='')
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
 
     def load_scenes(self) -> list[Scene]:

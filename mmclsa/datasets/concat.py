@@ -199,9 +199,6 @@ class CheckedConcatDataset(PlainConcatDataset):
 def refuse_plain_concat(dataset: Any) -> None:
     """Refuse wrappers that count the people of several data sets from 0 each.
 
-    Args:
-        dataset: A data set, perhaps within wrappers.
-
     Raises:
         ConfigError: If a wrapper other than ``ConcatPersonSearchDataset``
             joins several data sets with identities.

@@ -71,10 +71,6 @@ class CropStore:
     def load(self, key: bytes, number: int) -> np.ndarray | None:
         """Look up one picture of a scene.
 
-        Args:
-            key: Of the scene.
-            number: Of the picture in it.
-
         Returns:
             Its bytes, (n,), uint8; None if the scene is not there, or damaged.
         """
@@ -104,12 +100,7 @@ class CropStore:
 
     @contextmanager
     def alone(self, name: bytes) -> Iterator[None]:
-        """Let one process after the other into a block.
-
-        Args:
-            name: What is worked on; different names seldom wait for each
-                other.
-        """
+        """Let one process after the other into a block; other names seldom wait for this one."""
         stripe = hashlib.blake2b(name, digest_size=1).hexdigest()
         with ExitStack() as stack:
             # A lock dies with its process. Where a file system has none, nobody waits.

@@ -104,14 +104,6 @@ def window_of(scene: Scene, index: int, number: int, margin: float) -> Window:
 def draw_heights(count: int, heights: Sequence[float | None], seed: int) -> list[float | None]:
     """Draw a height for each of several people, all heights equally likely.
 
-    Args:
-        count: Number of people.
-        heights: To choose from.
-        seed: Of the lot.
-
-    Returns:
-        A height for each.
-
     Example:
         >>> draw_heights(4, [None, 32], seed=0)
         [None, 32, 32, None]

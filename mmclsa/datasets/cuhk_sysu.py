@@ -22,11 +22,11 @@ class CUHKSYSUDataset(BasePersonSearchDataset):
     Args:
         protocols: Retrieval tasks, e.g. ``['gallery_100']``; None for every
             one whose file is there.
-        data_prefix: Image folder below ``data_root``.
         kwargs: Of :class:`BasePersonSearchDataset`.
     """
 
     TITLE = 'CUHK-SYSU'
+    IMG_PATH = 'Image/SSM'
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
         'train': dict(images=11206, boxes=55272, identities=5532),
         'test': {'images': 6978, 'boxes': 40871, 'queries': 2900, 'query identities': 2900},
@@ -37,16 +37,9 @@ class CUHKSYSUDataset(BasePersonSearchDataset):
         'test': ('s14430', 's3981', 's11888', 's888', 's5957', 's12295'),
     }
 
-    def __init__(
-        self,
-        *args: Any,
-        protocols: list[str] | None = None,
-        data_prefix: dict[str, str] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, protocols: list[str] | None = None, **kwargs: Any) -> None:
         self.protocol_names = protocols
-        data_prefix = data_prefix or dict(img_path='Image/SSM')
-        super().__init__(*args, data_prefix=data_prefix, **kwargs)
+        super().__init__(*args, **kwargs)
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""

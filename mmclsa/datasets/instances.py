@@ -14,9 +14,6 @@ __all__ = ['has_size', 'make_instances']
 def has_size(scene: Scene) -> np.ndarray:
     """Tell which boxes of a scene are wider and higher than nothing.
 
-    Args:
-        scene: The scene.
-
     Returns:
         Shape (n,), bool.
 

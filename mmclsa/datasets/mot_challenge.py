@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,9 +53,6 @@ class IdentitySplit:
 
     def apply(self, scenes: Sequence[Scene]) -> list[Scene]:
         """Hide the people of the other part.
-
-        Args:
-            scenes: With ids; -1 = unlabelled.
 
         Returns:
             The same scenes with other ``ignore`` and ``person_ids``.
@@ -144,11 +140,6 @@ def first_frame_protocol(
 ) -> SearchProtocol:
     """Make a protocol of :func:`first_frame_queries`.
 
-    Args:
-        scenes: In order of frames within each ``cam_id``.
-        min_gap: 1 leaves only the query's own frame out of its gallery.
-        query_every: See :func:`first_frame_queries`.
-
     Returns:
         The protocol ``first_frame``.
     """
@@ -218,14 +209,11 @@ class MOTChallengeDataset(BasePersonSearchDataset):
         names = [sequences] if isinstance(sequences, str) else list(sequences)
         root, self.sequences = split_root(str(kwargs.get('data_root') or '.'), names)
         kwargs['data_root'] = root
-        self.left_out: Counter[str] = Counter()
-        self.disagreements: list[str] = []
         self.min_visibility = min_visibility
         self.min_height = min_height
         self.identity_split = None if identity_split is None else IdentitySplit(**identity_split)
         self.min_gap = min_gap
         self.query_every = query_every
-        kwargs.setdefault('data_prefix', dict(img_path=''))
         super().__init__(**kwargs)
 
     def load_scenes(self) -> list[Scene]:

@@ -47,9 +47,6 @@ def scenes_to_gt(scenes: Sequence[Scene]) -> str:
     Args:
         scenes: Of one sequence, in order.
 
-    Returns:
-        The file's content.
-
     Example:
         >>> import numpy as np
         >>> box, nobody = np.array([[1.0, 2.5, 11.0, 22.5]]), np.array([-1])
@@ -75,9 +72,6 @@ def sequence_info(name: str, length: int, size: tuple[int, int], suffix: str, fp
         size: Width and height.
         suffix: Of the pictures, with its dot.
         fps: Frames a second.
-
-    Returns:
-        The file's content.
 
     Example:
         >>> sequence_info('cam_0', 2, (160, 120), '.png', 25).splitlines()[5:]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
@@ -18,9 +20,10 @@ from mmclsa.media import picture_size
 from mmclsa.utils.cache import cache_folder
 from mmclsa.utils.io import write_json
 
-__all__ = ['picture_sizes']
+__all__ = ['picture_sizes', 'readable_sizes']
 
 Size = tuple[int, int]
+T = TypeVar('T')
 
 _THREADS = 16  # a network file system answers many questions at once
 _TELL_EVERY = 5.0  # seconds
@@ -34,35 +37,46 @@ def picture_sizes(folder: str | Path, names: Sequence[str], title: str = '') -> 
     each folder; a picture whose length or time has changed is read again.
     Several processes may do so at once.
 
-    Args:
-        folder: Folder of the pictures.
-        names: Paths below it.
-        title: Of the data set, for the log.
-
     Returns:
         Width and height of each.
 
     Raises:
         DataError: If a picture is missing or broken.
     """
+    sizes = readable_sizes(folder, names, title, tolerant=False)
+    return [sizes[name] for name in names]
+
+
+def readable_sizes(
+    folder: str | Path, names: Sequence[str], title: str, tolerant: bool
+) -> dict[str, Size]:
+    """Do as :func:`picture_sizes`; if tolerant, pass over pictures that are missing or broken."""
     folder = Path(folder).absolute()
     cache = _cache_file(folder)
     known = _read_cache(cache) if cache else {}
+
+    def attempt(read: Callable[[Path], T], name: str) -> T | None:
+        try:
+            return read(folder / name)
+        except DataError:
+            if not tolerant:
+                raise
+            return None
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        stamps = list(pool.map(lambda name: _stamp(folder / name), names))
-        new = [
-            (name, stamp)
-            for name, stamp in dict(zip(names, stamps)).items()
-            if known.get(name, [])[:2] != stamp
-        ]
-        read = pool.map(lambda entry: picture_size(folder / entry[0]), new)
-        for (name, stamp), size in zip(new, _told(read, len(new), title)):
-            known[name] = [*stamp, *size]
+        stamps = dict(zip(names, pool.map(partial(attempt, _stamp), names)))
+        new = [name for name, stamp in stamps.items() if stamp != known.get(name, [])[:2]]
+        sizes = pool.map(partial(attempt, picture_size), new)
+        for name, size in zip(new, _told(sizes, len(new), title)):
+            known.pop(name, None)
+            stamp = stamps[name]
+            if stamp and size:
+                known[name] = [*stamp, *size]
     if new and cache and is_main_process():
         # Without a cache the next start reads again, which is no reason to end this one.
         with suppress(UserError, OSError):
             write_json(cache, dict(version=_VERSION, folder=str(folder), pictures=known))
-    return [(known[name][2], known[name][3]) for name in names]
+    return {name: (known[name][2], known[name][3]) for name in stamps if name in known}
 
 
 def _cache_file(folder: Path) -> Path | None:
@@ -94,7 +108,7 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _told(sizes: Iterable[Size], count: int, title: str) -> Iterator[Size]:
+def _told(sizes: Iterable[T], count: int, title: str) -> Iterator[T]:
     """Pass sizes on, and tell now and then how far it is."""
     last = time.monotonic()
     for index, size in enumerate(sizes, 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21
@@ -19,21 +19,12 @@ class PoseTrack21Dataset(BasePersonSearchDataset):
 
     Training takes ``train.json``, testing ``val.json`` with the queries of
     ``query.json``. Image names in the files are relative to ``data_root``.
-
-    Args:
-        data_prefix: Folder that the image names are relative to, below
-            ``data_root``; by default ``data_root`` itself.
-        kwargs: Of :class:`BasePersonSearchDataset`.
+    Arguments are those of :class:`BasePersonSearchDataset`.
     """
 
     TITLE = 'PoseTrack21 person search'
     SIZES_FROM_TEXT = True
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {'train': dict(images=42861)}
-
-    def __init__(
-        self, *args: Any, data_prefix: dict[str, str] | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, data_prefix=data_prefix or dict(img_path=''), **kwargs)
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""

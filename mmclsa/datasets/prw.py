@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset
 from mmclsa.datasets.readers.prw import prw_protocols, read_prw
@@ -19,13 +19,11 @@ class PRWDataset(BasePersonSearchDataset):
 
     All 483 training identities are used, 483 and 932 too. Testing has the
     protocols ``regular`` and ``multi_view`` (matches from another camera).
-
-    Args:
-        data_prefix: Image folder below ``data_root``.
-        kwargs: Of :class:`BasePersonSearchDataset`.
+    Arguments are those of :class:`BasePersonSearchDataset`.
     """
 
     TITLE = 'PRW'
+    IMG_PATH = 'frames'
     # The number of test boxes is quoted differently everywhere, so it is not here.
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]] = {
         'train': dict(images=5704, boxes=18048, identities=483),
@@ -39,11 +37,6 @@ class PRWDataset(BasePersonSearchDataset):
         ),
         'test': (),
     }
-
-    def __init__(
-        self, *args: Any, data_prefix: dict[str, str] | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, data_prefix=data_prefix or dict(img_path='frames'), **kwargs)
 
     def load_scenes(self) -> list[Scene]:
         """Read the scenes of this split."""

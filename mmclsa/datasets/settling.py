@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from mmengine.logging import print_log
 
 from mmclsa.datasets.instances import has_size
-from mmclsa.datasets.picture_sizes import picture_sizes
+from mmclsa.datasets.picture_sizes import readable_sizes
 from mmclsa.datasets.readers.true_sizes import Disagreement, settle_sizes
 from mmclsa.errors import DataError
-from mmclsa.media import picture_size
 from mmclsa.structures import Scene, SearchProtocol
 
 __all__ = [
@@ -26,7 +24,6 @@ __all__ = [
 
 #: A value of ``check_images``: note what is wrong with the pictures that are there.
 REPORT = 'report'
-_THREADS = 16
 
 
 def take_true_sizes(
@@ -49,36 +46,13 @@ def take_true_sizes(
         DataError: Unless tolerant: if a picture is missing or broken, or
             boxes are in pixels of another size than their picture's.
     """
-    known = _known_sizes(files, folder, title, tolerant)
-    by_image = {s.image: known[file] for s, file in zip(scenes, files) if file in known}
+    names = [os.path.relpath(file, folder) for file in files]
+    known = readable_sizes(folder, names, title, tolerant)
+    by_image = {s.image: known[name] for s, name in zip(scenes, names) if name in known}
     settled, found = settle_sizes(scenes, by_image)
     if not tolerant:
         _check_boxes(found, title)
     return settled, [str(one) for one in found]
-
-
-def _known_sizes(
-    files: Sequence[str], folder: str, title: str, tolerant: bool
-) -> dict[str, tuple[int, int]]:
-    """Read the sizes of pictures, of those that are there."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        if tolerant:
-            files = [file for file, there in zip(files, pool.map(os.path.exists, files)) if there]
-        try:
-            names = [os.path.relpath(file, folder) for file in files]
-            return dict(zip(files, picture_sizes(folder, names, title)))
-        except DataError:
-            if not tolerant:
-                raise
-        sizes = zip(files, pool.map(_size_if_whole, files))
-        return {file: size for file, size in sizes if size is not None}
-
-
-def _size_if_whole(file: str) -> tuple[int, int] | None:
-    try:
-        return picture_size(file)
-    except DataError:
-        return None  # decoding says so
 
 
 def _check_boxes(found: Sequence[Disagreement], title: str) -> None:
@@ -104,12 +78,6 @@ def refuse_nobody(
     scenes: Sequence[Scene], title: str, place: str, left_out: Mapping[str, int]
 ) -> None:
     """Refuse a training set of which no box is that of a person: it teaches nothing.
-
-    Args:
-        scenes: Of the training set.
-        title: Of the data set.
-        place: Where it is.
-        left_out: How many boxes are in no scene, by what they are.
 
     Raises:
         DataError: If there is nobody, saying what there is.

@@ -153,10 +153,6 @@ def _makes_identities(kind: str | type) -> bool:
 def inspect_split(where: str, config: dict[str, Any]) -> tuple[SplitReport, Sequence[Any]]:
     """Read a split's annotations and look for its pictures.
 
-    Args:
-        where: Name of the split, for the title.
-        config: Of the data set.
-
     Returns:
         The report, still without broken pictures, and the pictures that are
         there, for :func:`decode_all`.

@@ -24,12 +24,6 @@ def count_frames_once(video: Path) -> int:
     (:func:`~mmclsa.utils.cache.cache_folder`), and counted anew for a
     video whose length or time has changed. Several processes may do so at once.
 
-    Args:
-        video: The file.
-
-    Returns:
-        Number of frames.
-
     Raises:
         DataError: If it is missing or cannot be decoded.
     """

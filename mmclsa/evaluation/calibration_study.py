@@ -80,9 +80,6 @@ def counts_of(looks: Looks, **options: Any) -> PairCounts:
     Args:
         looks: Of one footage.
         options: Of :func:`~mmclsa.evaluation.functional.count_pairs`.
-
-    Returns:
-        The counts.
     """
     columns = looks.frames, looks.tracks, looks.embeddings, looks.times
     return count_pairs(*columns, **options)

@@ -41,9 +41,6 @@ class Trained:
             name: How its name ends: ``mAP`` for that of the task, or with a
                 part before it, ``detection/ap``, for one that no task has.
 
-        Returns:
-            The figure.
-
         Raises:
             DataError: If there is none, or more than one.
         """
@@ -102,9 +99,6 @@ def bin_name(low: float, high: float, unit: str) -> str:
         low: Least value; 0 for none.
         high: The bin ends before this value; infinity for the last.
         unit: Behind a bound.
-
-    Returns:
-        The name.
 
     Example:
         >>> bin_name(0, 64, ' px'), bin_name(64, 128, ' px'), bin_name(128, float('inf'), '')

@@ -54,9 +54,6 @@ def choose_examples(
             nobody to find come last in the first two.
         seed: Of ``random``.
 
-    Returns:
-        The examples.
-
     Raises:
         UserError: If an argument is out of range or a query has no embedding.
     """

@@ -123,13 +123,7 @@ def measure_levels(
 
 
 def save_level_figures(path: str | Path, figures: LevelFigures, stamp: str) -> None:
-    """Write figures as an ``npz`` file, whole or not at all.
-
-    Args:
-        path: The file.
-        figures: What was measured.
-        stamp: What it was measured on; see :func:`load_level_figures`.
-    """
+    """Write figures and what they were measured on (``stamp``), whole or not at all."""
     with atomic_write(path) as temporary:
         arrays: dict[str, Any] = {**vars(figures), 'stamp': np.array(stamp)}
         np.savez_compressed(temporary, **arrays)
@@ -137,10 +131,6 @@ def save_level_figures(path: str | Path, figures: LevelFigures, stamp: str) -> N
 
 def load_level_figures(path: str | Path, stamp: str) -> LevelFigures | None:
     """Read what :func:`save_level_figures` wrote.
-
-    Args:
-        path: The file.
-        stamp: What the figures should have been measured on.
 
     Returns:
         The figures; None if there are none, or of something else.
@@ -207,9 +197,6 @@ def _descriptors(gain: LevelGain) -> dict[str, tuple[float, float, float]]:
 
 def levels_tables(runs: Runs) -> str:
     """Make two tables in Markdown, of the means over each row's seeds.
-
-    Args:
-        runs: Figures by row and seed.
 
     Returns:
         How far each two levels agree; and mAP and top-1 of each level, of all

@@ -141,9 +141,6 @@ def notes_of(report: Report) -> list[str]:
 
     Args:
         report: Of :func:`~mmclsa.evaluation.methods.methods_report`.
-
-    Returns:
-        Sentences.
     """
     notes = []
     if report['pairs']:

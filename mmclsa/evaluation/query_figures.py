@@ -89,12 +89,6 @@ def save_query_figures(path: str | Path, figures: QueryFigures) -> None:
 def load_query_figures(path: str | Path) -> QueryFigures:
     """Read what :func:`save_query_figures` wrote.
 
-    Args:
-        path: The file.
-
-    Returns:
-        The figures.
-
     Raises:
         DataError: If it is no such file.
     """

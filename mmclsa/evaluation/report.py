@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from terminaltables import AsciiTable
@@ -50,9 +51,6 @@ def format_results(
         results: One for each protocol; none for detection alone.
         detection: Figures of detection, if there are any.
         parts: Those of each data set by its name, where there are several.
-
-    Returns:
-        Several lines.
     """
     rows = [['protocol', 'queries', 'mAP', 'top-1', 'top-5', 'top-10']]
     for name, result in zip(result_names(results), results):
@@ -82,15 +80,7 @@ def _describe(result: SearchResult) -> str:
 
 
 def format_strata(title: str, strata: Mapping[str, Sequence[Stratum]]) -> str:
-    """Print figures by bin as a table, in percent.
-
-    Args:
-        title: What the bins are of.
-        strata: Bins by name of the protocol.
-
-    Returns:
-        Several lines.
-    """
+    """Print figures by bin as a table, in percent."""
     rows = [['protocol', 'from', 'to', 'queries', 'matches', 'recall', 'mAP', 'top-1']]
     for name, bins in strata.items():
         for stratum in bins:
@@ -104,15 +94,7 @@ def format_strata(title: str, strata: Mapping[str, Sequence[Stratum]]) -> str:
 def strata_to_json(strata: Sequence[Stratum]) -> list[dict[str, Any]]:
     """Arrange bins for a JSON file; the last one's ``high`` is null."""
     return [
-        {
-            'low': stratum.low,
-            'high': None if stratum.high == float('inf') else stratum.high,
-            'queries': stratum.queries,
-            'matches': stratum.matches,
-            'recall': stratum.recall,
-            'mAP': stratum.mAP,
-            'top1': stratum.top1,
-        }
+        {**asdict(stratum), 'high': None if stratum.high == float('inf') else stratum.high}
         for stratum in strata
     ]
 

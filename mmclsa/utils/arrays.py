@@ -16,13 +16,6 @@ __all__ = ['load_arrays']
 def load_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
     """Read all arrays of an ``npz`` file; none of them may be pickled.
 
-    Args:
-        path: The file.
-        what: What is in it, for the message.
-
-    Returns:
-        The arrays by name.
-
     Raises:
         DataError: If there is no such file or it is broken.
 

@@ -104,18 +104,7 @@ def crop_model(
 ) -> dict[str, Any]:
     """Give a ``PersonSearcher`` with ``CropReID`` a backbone for the crops.
 
-    Args:
-        name: In :data:`BACKBONES`.
-        weights: What it starts from; None for random numbers.
-        channels: Of its stages, where the options change them.
-        **options: More settings of the backbone.
-
-    Returns:
-        The part of ``model`` that depends on the backbone, to be merged with
-        the rest.
-
-    Raises:
-        ConfigError: If the backbone is unknown.
+    Arguments, what is returned, and errors are as for :func:`scene_model`.
 
     Example:
         >>> crop_model('osnet-x0.25')['reid']['neck']

@@ -48,9 +48,6 @@ def cached_arrays(content: bytes, kind: str, read: Callable[[], Arrays]) -> dict
         content: All of the file.
         kind: What is read of it; changes when the arrays do.
         read: Reads the file; called where nothing is kept.
-
-    Returns:
-        The arrays.
     """
     folder = cache_folder()
     if folder is None:

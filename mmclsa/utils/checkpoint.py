@@ -19,9 +19,6 @@ def is_url(path: str) -> bool:
     Args:
         path: Path or address, such as ``https://...`` or ``torchvision://...``.
 
-    Returns:
-        Whether MMEngine fetches it from elsewhere.
-
     Example:
         >>> is_url('https://example.org/a.pth'), is_url('work_dirs/a.pth')
         (True, False)
@@ -139,9 +136,6 @@ def check_whole(
 
 def latest_checkpoint(work_dir: str | Path) -> str:
     """Find the checkpoint that a training run wrote last.
-
-    Args:
-        work_dir: Folder of the run.
 
     Returns:
         Path that the file ``last_checkpoint`` names.

@@ -88,9 +88,6 @@ class DictAction(argparse.Action):
 def add_converter_options(parser: argparse.ArgumentParser) -> None:
     """Add what every tool of ``tools/model_converters/`` takes: ``CHECKPOINT --out FILE``.
 
-    Args:
-        parser: The tool's.
-
     Example:
         >>> parser = argparse.ArgumentParser()
         >>> add_converter_options(parser)
@@ -189,10 +186,6 @@ def _end_with_others(code: int) -> None:
 
 def user_message(error: BaseException) -> str:
     """Give the sentence of an error, on one line, without wrappers.
-
-    Args:
-        error: The error, perhaps raised again by a registry or by a
-            data-loading worker process.
 
     Returns:
         The message as it was first written.

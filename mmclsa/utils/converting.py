@@ -174,9 +174,6 @@ def complete_branch(
         head: What the others must fit, but for its classifiers.
         path: Where the weights came from, for the message.
 
-    Returns:
-        All tensors of the branch.
-
     Raises:
         ConfigError: See :func:`check_tensors`.
     """
@@ -192,12 +189,7 @@ def complete_branch(
 
 
 def save_weights(weights: Mapping[str, Tensor], out: str | Path, origin: str) -> None:
-    """Write a checkpoint of weights alone, whole or not at all.
-
-    Args:
-        weights: Tensors by our names.
-        out: File to write.
-        origin: What they were made from, kept in ``meta``.
+    """Write a checkpoint of weights alone, whole or not at all; ``meta`` names the origin.
 
     Raises:
         UserError: If the folder cannot be written to.
@@ -214,14 +206,6 @@ def convert_file(
     convert: Callable[[dict[str, Tensor], str | Path], Converted],
 ) -> Converted:
     """Read a published file, convert it, write ours, and say what was done.
-
-    Args:
-        path: The published file.
-        out: File to write.
-        convert: Makes our tensors of theirs; the path is for its messages.
-
-    Returns:
-        What was written.
 
     Raises:
         ConfigError: If the file is not what the converter knows.

@@ -12,10 +12,6 @@ _LONGEST = 300
 def reason_of(error: BaseException, name: str) -> str:
     """Say in a line why a file cannot be used.
 
-    Args:
-        error: What was raised.
-        name: Of the file.
-
     Returns:
         The message of an error of mmclsa; of others their type and message,
         with the file's name.

@@ -21,13 +21,6 @@ def is_reid_loss(name: str) -> bool:
 def name_of_stage(name: str, stage: int) -> str:
     """Name a loss of one stage of several: MMDetection's way for its own losses.
 
-    Args:
-        name: What the loss is called in a stage.
-        stage: Number of the stage, from 0.
-
-    Returns:
-        The name among the losses of all stages.
-
     Example:
         >>> name_of_stage('loss_bbox', 1), name_of_stage('loss_id', 1)
         ('s1.loss_bbox', 'loss_id_s1')

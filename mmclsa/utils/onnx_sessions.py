@@ -59,9 +59,6 @@ def open_session(
 def file_digest(path: str | Path) -> str:
     """Digest a file.
 
-    Args:
-        path: The file.
-
     Returns:
         SHA-256, 64 hexadecimal digits.
     """
@@ -74,9 +71,6 @@ def file_digest(path: str | Path) -> str:
 
 def graph_digest(path: str | Path) -> str:
     """Digest a graph and, where its weights lie in files beside it, these.
-
-    Args:
-        path: The graph.
 
     Returns:
         SHA-256, 64 hexadecimal digits; that of the file alone if there are no

@@ -13,13 +13,6 @@ __all__ = ['import_optional']
 def import_optional(module: str, extra: str) -> Any:
     """Import a module of an optional package.
 
-    Args:
-        module: Name of the module.
-        extra: The extra of mmclsa that installs it.
-
-    Returns:
-        The module.
-
     Raises:
         UserError: If it is not installed.
 

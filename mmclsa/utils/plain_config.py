@@ -51,12 +51,6 @@ def to_json(value: Any, where: str = 'config') -> Any:
 def from_json(value: Any) -> Any:
     """Undo :func:`to_json`.
 
-    Args:
-        value: What it gave.
-
-    Returns:
-        The part of the config.
-
     Example:
         >>> from_json({'scale': {'__tuple__': [416, 416]}})
         {'scale': (416, 416)}
@@ -73,13 +67,6 @@ def parse_config_text(text: str, where: str) -> dict[str, Any]:
 
     MMEngine writes a config as assignments of literals and of ``dict(...)``,
     and nothing else is read here: no import, no call, no expression.
-
-    Args:
-        text: What ``Config.pretty_text`` gave.
-        where: Whose text it is, for the message.
-
-    Returns:
-        The config's fields.
 
     Raises:
         ConfigError: If there is something else in it.

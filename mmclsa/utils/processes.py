@@ -47,9 +47,6 @@ class Processes:
     def gather(self, value: T) -> list[T]:
         """Wait for all; give the first process the values of all processes.
 
-        Args:
-            value: Anything that can be pickled.
-
         Returns:
             By rank; in the other processes an empty list.
         """
@@ -66,12 +63,6 @@ def joined_processes(timeout: timedelta) -> Iterator[Processes]:
 
     A process that ends with its group still there dies now and then, of threads
     of gloo that are still at work (github.com/pytorch/pytorch/pull/179291).
-
-    Args:
-        timeout: How long a process waits for the others.
-
-    Yields:
-        The processes.
     """
     from torch import distributed
 

@@ -16,14 +16,6 @@ PATIENCE = 5.0  # seconds
 def told_when_slow(items: Iterable[T], total: int, title: str) -> Iterator[T]:
     """Go through items, with a progress bar on standard error from the fifth second on.
 
-    Args:
-        items: To go through.
-        total: How many there are.
-        title: What is done.
-
-    Yields:
-        The items.
-
     Example:
         >>> sum(told_when_slow([1, 2], total=2, title='adding'))
         3

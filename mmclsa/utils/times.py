@@ -53,12 +53,6 @@ def parse_time(text: str) -> float:
 def is_date(seconds: float) -> bool:
     """Tell seconds since 1970 from those since a video's start.
 
-    Args:
-        seconds: A point in time.
-
-    Returns:
-        Whether they count from 1970.
-
     Example:
         >>> is_date(3723.0), is_date(1244721600.0)
         (False, True)

@@ -49,13 +49,6 @@ def read_torch_file(file: _File, map_location: Any = 'cpu') -> Any:
     itself or MMEngine does. Where :mod:`mmclsa.utils.trust` says so, a file is
     loaded with all that is in it.
 
-    Args:
-        file: Path or stream.
-        map_location: As for ``torch.load``.
-
-    Returns:
-        What was saved.
-
     Raises:
         ConfigError: If something else is in it, and it is not trusted; or if
             it is no such file.
@@ -134,7 +127,7 @@ def _name(file: _File) -> str:
 def _foreign_archive(file: _File) -> str:
     """Name an archive that PyTorch loads by other ways than its unpickler."""
     try:
-        if _is_tar(file):
+        if tarfile.is_tarfile(file):
             return 'a tar archive'
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
@@ -145,15 +138,6 @@ def _foreign_archive(file: _File) -> str:
     if not isinstance(file, (str, Path)):
         file.seek(0)
     return ''
-
-
-def _is_tar(file: _File) -> bool:
-    path, stream = (file, None) if isinstance(file, (str, Path)) else (None, file)
-    try:
-        with tarfile.open(path, 'r:', stream):
-            return True
-    except tarfile.TarError:
-        return False
 
 
 def _begins_as_pickle(file: _File) -> bool:

@@ -24,9 +24,6 @@ _TRUSTED: ContextVar[bool] = ContextVar('mmclsa_trust_checkpoints', default=Fals
 def add_trust_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--trust-checkpoint`` to a tool that loads a checkpoint.
 
-    Args:
-        parser: The tool's.
-
     Example:
         >>> parser = argparse.ArgumentParser()
         >>> add_trust_option(parser)
@@ -48,9 +45,6 @@ def checkpoints_are_trusted() -> bool:
 
 def trust_checkpoints(trusted: bool) -> None:
     """Settle for the rest of this thread whether what is loaded may run code.
-
-    Args:
-        trusted: What the user said.
 
     Example:
         >>> trust_checkpoints(False)

@@ -34,12 +34,6 @@ def bare_type(cfg: Mapping[str, Any]) -> str:
 def machine_settings(cfg: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the settings of a part on which its embeddings do not depend.
 
-    Args:
-        cfg: Config of the part.
-
-    Returns:
-        Names.
-
     Example:
         >>> machine_settings(dict(type='OnnxReID'))[:2], machine_settings(dict(type='CropReID'))
         (('file', 'threads'), ())
@@ -49,9 +43,6 @@ def machine_settings(cfg: Mapping[str, Any]) -> tuple[str, ...]:
 
 def is_complete(model: Mapping[str, Any]) -> bool:
     """Tell whether files that a config names are all the weights of its searcher.
-
-    Args:
-        model: Config of a ``PersonSearcher``.
 
     Returns:
         Whether detector and re-ID branch are each pretrained as a whole, or

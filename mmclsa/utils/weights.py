@@ -55,12 +55,6 @@ PUBLISHED: Mapping[str, _Published] = {
 def is_published(address: str) -> bool:
     """Tell whether an address is a name of ours.
 
-    Args:
-        address: A path or address.
-
-    Returns:
-        Whether it begins with ``mmclsa://``.
-
     Example:
         >>> is_published('mmclsa://resnet50_imagenet.pth'), is_published('weights/a.pth')
         (True, False)
@@ -73,9 +67,6 @@ def find_weights(address: str) -> Path:
 
     Args:
         address: ``mmclsa://`` and a name in :data:`PUBLISHED`.
-
-    Returns:
-        The file.
 
     Raises:
         ConfigError: If the name is unknown, or there is neither file nor
@@ -105,9 +96,6 @@ def download(url: str) -> Path:
     Args:
         url: ``https://`` address. Digits after the last ``-`` of its name are
             the beginning of the file's SHA-256, as PyTorch has it.
-
-    Returns:
-        The file.
 
     Raises:
         ConfigError: If it cannot be had.

@@ -215,9 +215,6 @@ def write_picture(path: str | Path, picture: np.ndarray) -> Path:
         path: The file; its suffix says the format (``.png``, ``.jpg``).
         picture: Shape (H, W, 3), uint8, RGB.
 
-    Returns:
-        The path.
-
     Raises:
         UserError: If the folder cannot be written to.
         DataError: If the suffix names no picture format.

@@ -89,9 +89,6 @@ def find_scalars(path: str | Path) -> list[Path]:
         path: A ``scalars.json``, or a work dir: then those of all its
             starts, oldest first.
 
-    Returns:
-        One file or more.
-
     Raises:
         DataError: If there is none.
     """

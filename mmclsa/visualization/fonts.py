@@ -18,9 +18,6 @@ _FIRST = Path(get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
 def drawable(text: str) -> str:
     r"""Make a text that can be drawn here.
 
-    Args:
-        text: In any script.
-
     Returns:
         The text, composed, with ``\u8857`` and the like in place of letters
         that no font of this machine has, and of what is no letter.
@@ -38,9 +35,6 @@ def drawable(text: str) -> str:
 
 def split_by_font(text: str) -> list[tuple[str, Path]]:
     """Split a text where its font must change.
-
-    Args:
-        text: What :func:`drawable` gives.
 
     Returns:
         Parts with the file of the font for each; as few as the fonts allow.
@@ -60,9 +54,6 @@ def split_by_font(text: str) -> list[tuple[str, Path]]:
 
 def font_families(texts: Iterable[str]) -> list[str]:
     """Name fonts for matplotlib that have the letters of all texts.
-
-    Args:
-        texts: What :func:`drawable` gives.
 
     Returns:
         Families, of which the first that has a letter draws it.

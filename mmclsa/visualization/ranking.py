@@ -26,9 +26,6 @@ def choose_protocol(protocols: Sequence[SearchProtocol], name: str | None) -> Se
         protocols: Of a test data set.
         name: Of one of them; None for the first.
 
-    Returns:
-        The protocol.
-
     Raises:
         ConfigError: If there is none, or none of this name.
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mmclsa.utils.times import format_time
+from mmclsa.visualization.curves import render
 from mmclsa.visualization.fonts import drawable, font_families
 
 __all__ = ['draw_timeline']
@@ -63,9 +63,7 @@ def draw_timeline(
     axes.set_title(_plain(title), family=families)
     missing = int((~known).sum())
     axes.set_xlabel(f'{missing} more at an unknown time' if missing else 'time')
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return render(figure)
 
 
 def _plain(text: str) -> str:

@@ -78,6 +78,14 @@ def said(entries):
     ]
 
 
+def gallery_of(entries, query):
+    """The images that a query searches, each with the person's box or None."""
+    start, stop = entries.offsets[query : query + 2]
+    boxes = dict(zip(entries.shown.tolist(), entries.shown_boxes))
+    listed = zip(range(start, stop), entries.gallery[start:stop].tolist())
+    return [(entries.names[number], boxes.get(place)) for place, number in listed]
+
+
 @pytest.mark.parametrize('compress', [True, False])
 @pytest.mark.parametrize('seed', range(6))
 def test_is_what_scipy_reads(seed, compress):
@@ -86,13 +94,17 @@ def test_is_what_scipy_reads(seed, compress):
     assert said(streamed) == said(plainly(content))
     again = SearchEntries.from_arrays(streamed.to_arrays())
     assert said(again) == said(streamed)
-    for entry, other in zip(again, mat_layout._single_entries('a.mat', content, 'TestG7')):
-        assert [name for name, _ in entry.gallery] == [name for name, _ in other.gallery]
-        for (_, box), (_, expected) in zip(entry.gallery, other.gallery):
+    singly = list(mat_layout._single_entries('a.mat', content, 'TestG7'))
+    assert len(again) == len(singly)
+    for number, other in enumerate(singly):
+        gallery = gallery_of(again, number)
+        assert [name for name, _ in gallery] == [name for name, _ in other.gallery]
+        for (_, box), (_, expected) in zip(gallery, other.gallery):
             assert (box is None) == (expected is None)
             assert box is None or box.tolist() == expected.tolist()
-    for shown, entry in zip(again.appearances(), again):
-        expected = list(entry.appearances())
+    for shown, other in zip(again.appearances(), singly):
+        found = [(name, box) for name, box in other.gallery if box is not None]
+        expected = [(other.image, other.box), *found]
         assert [name for name, _ in shown] == [name for name, _ in expected]
         assert np.array_equal([box for _, box in shown], [box for _, box in expected])
 

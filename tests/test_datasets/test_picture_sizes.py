@@ -14,7 +14,7 @@ from PIL import Image
 
 from mmclsa.datasets import CUHKSYSUDataset
 from mmclsa.datasets import picture_sizes as module
-from mmclsa.datasets.picture_sizes import picture_sizes
+from mmclsa.datasets.picture_sizes import picture_sizes, readable_sizes
 from mmclsa.engine import load_config
 from mmclsa.errors import DataError
 from mmclsa.media import picture_size
@@ -107,6 +107,18 @@ class TestCache:
         monkeypatch.setattr(module, 'print_log', lambda text, **_: said.append(text))
         picture_sizes(tmp_path, [save(tmp_path / f'{i}.jpg').name for i in range(3)], 'PRW')
         assert said == [f'PRW: sizes of {count} of 3 pictures read' for count in (1, 2)]
+
+    def test_what_is_missing_or_broken_is_passed_over(self, tmp_path, opened):
+        save(tmp_path / 'whole.jpg')
+        (tmp_path / 'broken.jpg').write_bytes(b'text')
+        names = ['gone.jpg', 'broken.jpg', 'whole.jpg']
+        for _ in range(2):
+            found = readable_sizes(tmp_path, names, 'PRW', tolerant=True)
+            assert found == {'whole.jpg': (40, 20)}
+        # What could be read is not read again; a picture that breaks is forgotten.
+        assert opened.count('whole.jpg') == 1
+        (tmp_path / 'whole.jpg').write_bytes(b'no longer')
+        assert readable_sizes(tmp_path, names, 'PRW', tolerant=True) == {}
 
 
 MAKERS = {

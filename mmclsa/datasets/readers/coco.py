@@ -86,28 +86,16 @@ def read_coco(ann_file: AnyPath) -> list[Scene]:
     return read_coco_alone(ann_file).scenes
 
 
-def read_coco_alone(
-    ann_file: AnyPath,
-    person_categories: str | int | Sequence[str | int] | None = None,
-    person_id_field: str | None = None,
-) -> CocoFile:
-    """Read COCO annotations where no pictures are at hand.
+def read_coco_alone(ann_file: AnyPath) -> CocoFile:
+    """Read COCO annotations where no pictures are at hand; see :func:`read_coco_file`.
 
     Boxes beyond the size that the file gives their picture are left out;
     where boxes are left out, a warning tells how many.
 
-    Args:
-        ann_file: The JSON file; see :func:`read_coco_file`.
-        person_categories: As there.
-        person_id_field: As there.
-
-    Returns:
-        The scenes and what is to be said of them.
-
     Raises:
         DataError: If the file is missing, broken, empty or inconsistent.
     """
-    content = read_coco_file(ann_file, person_categories, person_id_field)
+    content = read_coco_file(ann_file)
     content.scenes, beyond = leave_out_beyond(content.scenes)
     if beyond:
         content.left_out[BEYOND] = beyond

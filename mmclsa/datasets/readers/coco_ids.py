@@ -55,11 +55,6 @@ def _plain(key: str) -> str:
 def read_identity(value: Any, name: str, where: str) -> Identity | None:
     """Read an id: a whole number of any size, or a name.
 
-    Args:
-        value: As JSON gives it.
-        name: Of the field, for the message.
-        where: File and place, for the message.
-
     Returns:
         A number >= 0 or a name; None for nobody: null, empty, negative or
         not a number. Digits in quotes are the number.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mmclsa.datasets.readers.coco_ids import Identity, file_key
@@ -10,31 +11,23 @@ from mmclsa.datasets.readers.json_file import json_field
 from mmclsa.datasets.readers.person_names import PERSON_NAMES, plain_name
 from mmclsa.errors import DataError
 
-__all__ = ['PERSON_NAMES', 'Categories', 'read_categories']
+__all__ = ['Categories', 'read_categories']
 
 
+@dataclass(frozen=True)
 class Categories:
     """The categories of a file.
 
-    Args:
+    Attributes:
         names: Name by the file's id; empty if the file lists none.
         people: The ids that are people.
-        title: The file, for messages.
     """
 
-    def __init__(
-        self, names: Mapping[Identity, str], people: frozenset[Identity], title: str
-    ) -> None:
-        self.names = names
-        self.people = people
-        self.title = title
+    names: Mapping[Identity, str]
+    people: frozenset[Identity]
 
     def other(self, annotation: Mapping[str, Any], where: str) -> str | None:
         """Name what a box is, where it is nobody.
-
-        Args:
-            annotation: The box's.
-            where: File and place, for the message.
 
         Returns:
             The category's name; None for a person.
@@ -69,9 +62,6 @@ def read_categories(
             that lists no categories has people alone, of one category.
         where: The file, for messages.
 
-    Returns:
-        The categories.
-
     Raises:
         DataError: If none of them is people, or one that is wanted is not there.
     """
@@ -89,7 +79,7 @@ def read_categories(
                 f'{where} lists no categories, but its boxes are of {_list(sorted(used))}: say '
                 'which category_id are people with person_categories=[...] of the data set'
             )
-        return Categories(names, frozenset(people), where)
+        return Categories(names, frozenset(people))
     chosen = [wanted] if isinstance(wanted, (str, int)) else list(wanted)
     people = set()
     for one in chosen:
@@ -100,7 +90,7 @@ def read_categories(
                 f'{where} has no category {one!r} of person_categories, but {_list(names.values())}'
             )
         people |= found or {number}
-    return Categories(names, frozenset(people), where)
+    return Categories(names, frozenset(people))
 
 
 def _names(data: Mapping[str, Any], where: str) -> dict[Identity, str]:

@@ -7,12 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmclsa.datasets.readers.coco_ids import (
-    Identity,
-    file_key,
-    read_identity,
-    refuse_mixture,
-)
+from mmclsa.datasets.readers.coco_ids import Identity, file_key, read_identity, refuse_mixture
 from mmclsa.datasets.readers.json_file import json_box, json_field, json_list, load_json
 from mmclsa.datasets.readers.paths import AnyPath, as_path
 from mmclsa.errors import ConfigError, DataError

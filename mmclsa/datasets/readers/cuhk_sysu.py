@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-import numpy as np
-
 from mmclsa.datasets.readers.mat_layout import (
     build_task,
-    label_box,
-    make_scenes,
+    label_scenes,
     read_boxes,
     read_pool,
     read_search_entries,
@@ -63,19 +60,12 @@ def read_cuhk_sysu(data_root: AnyPath, split: str) -> list[Scene]:
             f'{root / "annotation" / "pool.mat"} lists image {unknown[0]}, which Images.mat '
             'does not have'
         )
-    ids = {image: np.full(len(found), -1, dtype=np.int64) for image, found in boxes.items()}
     if split == 'train':
         path = root / TEST_FOLDER / 'Train.mat'
-        people = read_training_people(path)
         images = sorted(set(boxes) - set(pool))
-    else:
-        path, _ = _protocol_file(root, 'gallery_50')
-        people = list(_entries(root, 'gallery_50').appearances())
-        images = pool
-    for person_id, appearances in enumerate(people):
-        for image, box in appearances:
-            label_box(ids, boxes, image, box, person_id, path)
-    return make_scenes(images, boxes, ids)
+        return label_scenes(images, boxes, [(path, read_training_people(path))])
+    path, _ = _protocol_file(root, 'gallery_50')
+    return label_scenes(pool, boxes, [(path, _entries(root, 'gallery_50').appearances())])
 
 
 def _read_pool(root: ReadablePath) -> list[str]:

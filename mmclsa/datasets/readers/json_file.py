@@ -33,11 +33,6 @@ def load_json(path: AnyPath) -> Any:
 def json_field(record: Any, name: str, where: str) -> Any:
     """Read one field of an object.
 
-    Args:
-        record: The object.
-        name: The field.
-        where: File and place, for the message.
-
     Raises:
         DataError: If there is no such field.
 
@@ -52,10 +47,6 @@ def json_field(record: Any, name: str, where: str) -> Any:
 
 def json_box(record: Any, where: str) -> np.ndarray:
     """Read the field ``bbox`` (x y w h) as x1 y1 x2 y2.
-
-    Args:
-        record: The object with the box.
-        where: File and place, for the message.
 
     Returns:
         Shape (4,), float64.
@@ -79,9 +70,6 @@ def json_box(record: Any, where: str) -> np.ndarray:
 def xywh_to_box(given: Any) -> tuple[float, float, float, float] | None:
     """Turn x y w h into x1 y1 x2 y2.
 
-    Args:
-        given: As JSON gives it.
-
     Returns:
         Of any size; None if it is not four finite numbers, perhaps in quotes.
 
@@ -102,11 +90,6 @@ def xywh_to_box(given: Any) -> tuple[float, float, float, float] | None:
 def json_list(record: Any, name: str, where: str) -> list[Any]:
     """Read a field that is a list.
 
-    Args:
-        record: The object.
-        name: The field.
-        where: File and place, for the message.
-
     Raises:
         DataError: If there is no such field, or it is no list.
 
@@ -121,13 +104,7 @@ def json_list(record: Any, name: str, where: str) -> list[Any]:
 
 
 def json_integer(record: Any, name: str, where: str, default: int) -> int:
-    """Read a field that is an integer.
-
-    Args:
-        record: The object.
-        name: The field.
-        where: File and place, for the message.
-        default: Value of a field that is absent or null.
+    """Read a field that is an integer, or ``default`` where it is absent or null.
 
     Raises:
         DataError: If it is no integer.

@@ -16,12 +16,6 @@ __all__ = ['load_mat', 'mat_field', 'mat_string', 'read_mat']
 def read_mat(path: AnyPath) -> bytes:
     """Read a .mat file as it is.
 
-    Args:
-        path: The file.
-
-    Returns:
-        Its content.
-
     Raises:
         DataError: If the file is missing or cannot be read.
     """
@@ -37,13 +31,6 @@ def read_mat(path: AnyPath) -> bytes:
 
 def load_mat(path: AnyPath, content: bytes | None = None) -> dict[str, Any]:
     """Read all variables of a .mat file.
-
-    Args:
-        path: The file.
-        content: What is in it, if it was read before.
-
-    Returns:
-        Variable name to value.
 
     Raises:
         DataError: If the file is missing or cannot be read.
@@ -75,9 +62,6 @@ def mat_field(path: AnyPath, *names: str, content: bytes | None = None) -> np.nd
         names: Names that the variable may have, the first one found counts.
         content: What is in the file, if it was read before.
 
-    Returns:
-        The variable.
-
     Raises:
         DataError: If the file is missing, broken, or has none of the names.
     """
@@ -91,9 +75,6 @@ def mat_field(path: AnyPath, *names: str, content: bytes | None = None) -> np.nd
 
 def mat_string(value: np.ndarray) -> str:
     """Unwrap a string from the arrays MATLAB's cells come in.
-
-    Args:
-        value: Nested arrays around one string.
 
     Returns:
         The string; empty where MATLAB has an empty array.

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,15 @@ from mmclsa.utils.progress import told_when_slow
 __all__ = [
     'build_task',
     'corners',
-    'label_box',
-    'make_scenes',
+    'label_scenes',
     'read_boxes',
     'read_pool',
     'read_search_entries',
     'read_training_people',
 ]
+
+# Image and box of each appearance, person by person.
+People = Iterable[Sequence[tuple[str, np.ndarray]]]
 
 
 def corners(xywh: np.ndarray) -> np.ndarray:
@@ -162,13 +164,6 @@ def _records(table: np.ndarray) -> list[tuple[Any, ...]]:
 def read_search_entries(path: AnyPath, variable: str) -> SearchEntries:
     """Read the queries of ``TestG*.mat``.
 
-    Args:
-        path: The file.
-        variable: The name of its variable.
-
-    Returns:
-        The queries, in order.
-
     Raises:
         DataError: If the file is missing or broken, or a box is none.
     """
@@ -242,44 +237,35 @@ def _columns(data: memoryview) -> tuple[Column, Column]:
     return columns[0], columns[1]
 
 
-def label_box(
-    ids: Mapping[str, np.ndarray],
-    boxes: Mapping[str, np.ndarray],
-    image: str,
-    box: np.ndarray,
-    person_id: int,
-    source: AnyPath,
-) -> None:
-    """Give a person's id to the box of an image that equals theirs exactly.
+def label_scenes(
+    images: Iterable[str], boxes: Mapping[str, np.ndarray], tables: Iterable[tuple[AnyPath, People]]
+) -> list[Scene]:
+    """Make scenes of images; whose box equals that of an appearance exactly is that person.
 
     Args:
-        ids: Ids of each image's boxes; changed.
-        boxes: Of each image.
-        image: Where the person is.
-        box: Shape (4,), x y w h.
-        person_id: Who it is.
-        source: The file that says so, for the messages.
+        images: In the order of the scenes.
+        boxes: Of every image of the data set, x y w h.
+        tables: Files with where their people are: each one's images and boxes
+            (4,), x y w h. A person's id is the place in the file.
 
     Raises:
-        DataError: If the image is unknown. A box that nobody has is a warning.
+        DataError: If an image is unknown. A box that nobody has is a warning.
     """
-    if image not in boxes:
-        raise DataError(f'{source} lists image {image}, which Images.mat does not have')
-    same = np.flatnonzero((boxes[image] == box).all(axis=1))
-    if len(same) == 0:
-        warnings.warn(
-            f'{source}: no box of {image} equals {box.tolist()} of person {person_id}; the '
-            'person stays unlabelled there',
-            stacklevel=2,
-        )
-        return
-    ids[image][same[0]] = person_id
-
-
-def make_scenes(
-    images: list[str], boxes: Mapping[str, np.ndarray], ids: Mapping[str, np.ndarray]
-) -> list[Scene]:
-    """Make scenes of images with their boxes x y w h and ids."""
+    ids = {image: np.full(len(found), -1, dtype=np.int64) for image, found in boxes.items()}
+    for source, people in tables:
+        for person_id, appearances in enumerate(people):
+            for image, box in appearances:
+                if image not in boxes:
+                    raise DataError(f'{source} lists image {image}, which Images.mat does not have')
+                same = np.flatnonzero((boxes[image] == box).all(axis=1))
+                if len(same):
+                    ids[image][same[0]] = person_id
+                    continue
+                warnings.warn(
+                    f'{source}: no box of {image} equals {box.tolist()} of person {person_id}; the '
+                    'person stays unlabelled there',
+                    stacklevel=2,
+                )
     return [
         Scene(
             image=image,
@@ -308,9 +294,6 @@ def build_task(
         images: All test images.
         query_ids: Number of each query in the data set's list.
         whole_pool: Search every image but the query's own, not the listed ones.
-
-    Returns:
-        The task.
 
     Raises:
         DataError: If a query or gallery image is no test image, or nobody in

@@ -139,10 +139,6 @@ def _field_names(stream: _Stream) -> list[str]:
 def struct_length(content: bytes, variable: str) -> int:
     """Count the elements of an array.
 
-    Args:
-        content: The file.
-        variable: Name of the array.
-
     Returns:
         The number of elements; 0 if there is no such array.
 
@@ -155,10 +151,6 @@ def struct_length(content: bytes, variable: str) -> int:
 
 def struct_elements(content: bytes, variable: str) -> Iterator[dict[str, memoryview]]:
     """Go through a struct array without reading all of it at once.
-
-    Args:
-        content: The file.
-        variable: Name of the array.
 
     Yields:
         For each element, the bytes of each field's array, after its tag.
@@ -225,9 +217,6 @@ class Column:
 
     def rows(self, length: int) -> tuple[np.ndarray, np.ndarray]:
         """Decode the field as rows of numbers, some of which may be empty.
-
-        Args:
-            length: Numbers of a row.
 
         Returns:
             Which elements have a row, (m,), and the rows, (m, length), float64.

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from mmclsa.datasets.readers.mot_classes import MOTClasses, classes_of, read_labels
+from mmclsa.datasets.readers.mot_classes import classes_of, read_labels
 from mmclsa.datasets.readers.mot_folders import FoundSequences, find_sequences, split_root
 from mmclsa.datasets.readers.mot_frames import Frames, count_frames, find_frames, read_seqinfo
 from mmclsa.datasets.readers.mot_matching import group_by_frame, small_ids
@@ -17,13 +17,7 @@ from mmclsa.datasets.readers.mot_text import MOTRow, read_gt_lines
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene
 
-__all__ = [
-    'MOTSequence',
-    'describe_reading',
-    'read_mot_sequence',
-    'read_mot_sequences',
-    'sum_up',
-]
+__all__ = ['MOTSequence', 'describe_reading', 'read_mot_sequence', 'read_mot_sequences', 'sum_up']
 
 CountFrames = Callable[[Path], int]
 
@@ -53,20 +47,6 @@ class MOTSequence:
     scenes: list[Scene]
     left_out: Mapping[str, int] = field(default_factory=dict)
     disagreements: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """Whoever is less visible or less tall is ignored."""
-
-    min_visibility: float
-    min_height: float
-
-    def ignores(self, row: MOTRow) -> bool:
-        # MOT15 has world coordinates where later years have a visibility; -1 is unknown.
-        known = len(row.rest) == 2 and row.rest[1] >= 0
-        hidden = known and row.rest[1] < self.min_visibility
-        return hidden or row.box[3] < self.min_height
 
 
 def read_mot_sequence(
@@ -122,19 +102,21 @@ def read_mot_sequence(
     rows = [row for row in lines if classes.role(row) != 'other']
     left_out[OTHER_CLASSES] += len(lines) - len(rows)
     if not rows:
-        what = 'class 1' if classes.names is None else _people_of(classes)
+        what = f'class {" or ".join(map(str, sorted(classes.people))) or 1}'
         raise DataError(
             f'annotation {path} has no people (flag 1, {what}); its lines: '
             f'{classes.count_others(lines)}'
         )
     by_frame = group_by_frame(small_ids(rows), frames, path, left_out, disagreements)
-    limits = _Limits(min_visibility, min_height)
     usual = Counter(frames.sizes.values()).most_common(1)[0][0]
     missing = f'{info.get("imdir", "img1")}/%06d{info.get("imext", ".jpg")}'
     scenes = []
     for number in sorted({*frames.sizes, *by_frame}):
         found = by_frame.get(number, [])
-        ignore = [classes.role(row) != 'person' or limits.ignores(row) for row in found]
+        ignore = [
+            classes.role(row) != 'person' or _is_hardly_seen(row, min_visibility, min_height)
+            for row in found
+        ]
         key = _key(name, folder, frames, number, missing)
         size = frames.sizes.get(number, usual)
         scenes.append(_scene(key, found, ignore, size, left_out))
@@ -200,9 +182,6 @@ def read_mot_sequences(
 def sum_up(sequences: Sequence[MOTSequence]) -> tuple[Counter[str], list[str]]:
     """Add up what several sequences leave out and where they disagree.
 
-    Args:
-        sequences: As read.
-
     Returns:
         Counts by reason, and sentences with the sequence's name before them.
     """
@@ -216,10 +195,6 @@ def sum_up(sequences: Sequence[MOTSequence]) -> tuple[Counter[str], list[str]]:
 def describe_reading(found: FoundSequences, sequences: Sequence[MOTSequence]) -> list[str]:
     """Say in sentences what was passed over, left out or decided on reading.
 
-    Args:
-        found: What names and patterns stood for.
-        sequences: As read.
-
     Returns:
         Sentences for a log; none if all was as MOTChallenge has it.
     """
@@ -230,8 +205,11 @@ def describe_reading(found: FoundSequences, sequences: Sequence[MOTSequence]) ->
     return [*found.told(), *(left_out if wanted else []), *told[:_TOLD], *more]
 
 
-def _people_of(classes: MOTClasses) -> str:
-    return f'class {" or ".join(map(str, sorted(classes.people)))}'
+def _is_hardly_seen(row: MOTRow, min_visibility: float, min_height: float) -> bool:
+    # MOT15 has world coordinates where later years have a visibility; -1 is unknown.
+    known = len(row.rest) == 2 and row.rest[1] >= 0
+    hidden = known and row.rest[1] < min_visibility
+    return hidden or row.box[3] < min_height
 
 
 def _key(name: str, folder: Path, frames: Frames, number: int, missing: str) -> str:

@@ -109,14 +109,6 @@ def classes_of(rows: Sequence[MOTRow], labels: tuple[str, ...] | None, path: Pat
     is -1 everywhere and a class is 0, a tracker has written the classes of
     its detector, of which 0 is a person (BoxMOT), and column 7 is a confidence.
 
-    Args:
-        rows: All lines.
-        labels: What :func:`read_labels` gave.
-        path: The gt.txt, for messages.
-
-    Returns:
-        The classes.
-
     Raises:
         DataError: If a class is none of the names, or ten columns look as if
             they had classes.

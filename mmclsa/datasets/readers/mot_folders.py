@@ -53,10 +53,6 @@ def is_pattern(text: str) -> bool:
 def split_root(root: str, names: Sequence[str]) -> tuple[str, list[str]]:
     """Move the patterns in a root over to the names below it, and expand ``~``.
 
-    Args:
-        root: The folder, perhaps with patterns.
-        names: Sequences below it.
-
     Returns:
         A root without patterns, and the names below it.
 
@@ -82,13 +78,6 @@ def find_sequences(root: str | Path, names: Sequence[str]) -> FoundSequences:
     A pattern stands for folders, and links to folders, that have
     ``gt/gt.txt``; hidden ones are passed over. A folder that is named is
     taken as it is. ``*`` in a folder that is a sequence itself is that one.
-
-    Args:
-        root: What names are relative to.
-        names: Folders or patterns.
-
-    Returns:
-        What was found.
 
     Raises:
         DataError: If a pattern fits no sequence.

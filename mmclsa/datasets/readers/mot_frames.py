@@ -52,9 +52,6 @@ class Frames:
 def read_seqinfo(folder: Path) -> dict[str, str]:
     """Read seqinfo.ini.
 
-    Args:
-        folder: Of the sequence.
-
     Returns:
         Values of its section ``[Sequence]`` by name in lower case; empty if
         there is no such file.
@@ -100,14 +97,6 @@ def find_frames(
 
     A picture's frame is the number at the end of its name. Sizes and numbers
     are those of the files, whatever seqinfo.ini says.
-
-    Args:
-        folder: Of the sequence.
-        info: What :func:`read_seqinfo` gave.
-        count: Counts the frames of a video that can be decoded.
-
-    Returns:
-        The frames.
 
     Raises:
         DataError: If there is neither, or two pictures are the same frame, or

@@ -48,9 +48,6 @@ def group_by_frame(
         left_out: The count of lines left out is added here.
         disagreements: Sentences are added here.
 
-    Returns:
-        Lines by the picture's number.
-
     Raises:
         DataError: If none is left.
     """

@@ -46,12 +46,6 @@ def read_gt_lines(path: Path) -> list[MOTRow]:
     line's end are none, and empty lines and comments are passed over, as is a
     header in the first line.
 
-    Args:
-        path: The file.
-
-    Returns:
-        Its lines.
-
     Raises:
         DataError: If it is missing or unreadable, or a line is wrong.
     """
@@ -81,9 +75,6 @@ def split_columns(line: str) -> list[str]:
 
     Semicolons come before tabs, tabs before commas, commas before blanks; a
     comma within a column that something else separates is a decimal comma.
-
-    Args:
-        line: Without line ends.
 
     Returns:
         The columns, without empty ones at the end.

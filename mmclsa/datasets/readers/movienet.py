@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-import numpy as np
-
 from mmclsa.datasets.readers.mat_layout import (
     build_task,
-    label_box,
-    make_scenes,
+    label_scenes,
     read_boxes,
     read_pool,
     read_search_entries,
@@ -81,31 +78,23 @@ def read_movienet(
     """
     folder = annotation_folder(data_root)
     boxes = read_boxes(folder / 'Images.mat')
-    ids = {image: np.full(len(found), -1, dtype=np.int64) for image, found in boxes.items()}
     if split == 'train':
         if subset not in SUBSETS:
             raise DataError(f'subset must be one of {", ".join(SUBSETS)}, but got {subset!r}')
         path = folder / TEST_FOLDER / f'Train_{subset}.mat'
         people = read_training_people(path)
-        for person_id, appearances in enumerate(people):
-            for image, box in appearances:
-                label_box(ids, boxes, image, box, person_id, path)
         images = sorted({image for appearances in people for image, _ in appearances})
-    elif split == 'test':
-        tables = _tables(folder, names)
-        images = _test_images(folder, tables)
-        if unknown := [image for image in images if image not in boxes]:
-            raise DataError(
-                f'{folder}: a pool or protocol lists image {unknown[0]}, which Images.mat does '
-                'not have'
-            )
-        for _, path, entries in tables:
-            for person_id, appearances in enumerate(entries.appearances()):
-                for image, box in appearances:
-                    label_box(ids, boxes, image, box, person_id, path)
-    else:
+        return label_scenes(images, boxes, [(path, people)])
+    if split != 'test':
         raise DataError(f"split must be 'train' or 'test', but got {split!r}")
-    return make_scenes(images, boxes, ids)
+    tables = _tables(folder, names)
+    images = _test_images(folder, tables)
+    if unknown := [image for image in images if image not in boxes]:
+        raise DataError(
+            f'{folder}: a pool or protocol lists image {unknown[0]}, which Images.mat does not have'
+        )
+    people_of = [(path, entries.appearances()) for _, path, entries in tables]
+    return label_scenes(images, boxes, people_of)
 
 
 def movienet_protocols(

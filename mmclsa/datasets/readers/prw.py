@@ -29,9 +29,6 @@ QUERY_FILES = {MINI: 'prwmini_query_info.txt'}
 def camera_of(image: str) -> int:
     """Read the camera from a frame's name.
 
-    Args:
-        image: A name such as ``c1s1_001051.jpg``.
-
     Returns:
         The camera, from 1.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -28,13 +27,6 @@ class SearchEntry:
     image: str
     box: np.ndarray
     gallery: list[tuple[str, np.ndarray | None]]
-
-    def appearances(self) -> Iterator[tuple[str, np.ndarray]]:
-        """List where the person is, the query first."""
-        yield self.image, self.box
-        for image, box in self.gallery:
-            if box is not None:
-                yield image, box
 
 
 class NameTable:
@@ -88,7 +80,7 @@ def _distinct(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class SearchEntries(Sequence[SearchEntry]):
+class SearchEntries:
     """Queries and galleries.
 
     Attributes:
@@ -150,24 +142,6 @@ class SearchEntries(Sequence[SearchEntry]):
     def __len__(self) -> int:
         """Count the queries."""
         return len(self.images)
-
-    @overload
-    def __getitem__(self, index: int) -> SearchEntry: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[SearchEntry]: ...
-
-    def __getitem__(self, index: int | slice) -> SearchEntry | list[SearchEntry]:
-        """Give a query with its gallery."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        start, stop = self.offsets[index], self.offsets[index + 1]
-        first, last = np.searchsorted(self.shown, [start, stop])
-        where = dict(zip((self.shown[first:last] - start).tolist(), self.shown_boxes[first:last]))
-        names = [self.names[i] for i in self.gallery[start:stop].tolist()]
-        gallery = [(name, where.get(place)) for place, name in enumerate(names)]
-        return SearchEntry(self.names[self.images[index]], self.boxes[index], gallery)
 
     def appearances(self) -> Iterator[list[tuple[str, np.ndarray]]]:
         """List, for each query, where the person is: the query first."""

@@ -48,9 +48,6 @@ def make_up(scale: float, seed: int) -> MadeUp:
     Args:
         scale: Share of images, queries and training people, in 0..1.
         seed: Of all chance.
-
-    Returns:
-        Who is where.
     """
     rng = np.random.default_rng(seed)
     images = max(int(IMAGES * scale), 200)
@@ -106,13 +103,7 @@ def _fields(names: Sequence[str]) -> bytes:
 
 
 def write_cuhk_sysu(root: Path, made: MadeUp, sizes: Sequence[int]) -> None:
-    """Write the data set.
-
-    Args:
-        root: Its folder.
-        made: Who is where.
-        sizes: Of the galleries.
-    """
+    """Write the data set."""
     tests = root / 'annotation' / 'test' / 'train_test'
     tests.mkdir(parents=True, exist_ok=True)
     _other_files(root, made)

@@ -156,10 +156,6 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 def make_figure(person: Appearance, pose: Pose) -> Figure:
     """Build the figure of a person in a pose.
 
-    Args:
-        person: The looks.
-        pose: The pose.
-
     Returns:
         The figure, which fills its frame exactly.
 

@@ -31,25 +31,8 @@ _TRIES = 30
 class SceneSettings:
     """What all scenes of a data set have in common.
 
-    Args:
-        width: Of the pictures, pixels.
-        height: Of the pictures, pixels.
-        num_identities: How many people have an identity.
-        first_identity: Number of the first of them in the population; data
-            sets of disjoint ranges have disjoint people.
-        people: Fewest and most people in a scene.
-        person_height: Smallest and largest person, as a share of the height.
-        unlabelled: Chance that a person beside a scene's first one is a
-            passer-by, who is seen once and has no identity.
-        occlusion: Chance that something hides a part of a person.
-        overlap: How much of the smaller of two people may lie in the other's
-            box, 0..1: crowds.
-        lookalikes: So many people in a row wear the same but for details; 1
-            for none.
-        light: How far the light goes beyond the usual, 0..1.
-        blur: Chance that a picture is out of focus.
-        seed: Seed of the scenes.
-        population_seed: Seed of the people's looks.
+    ``width`` and ``height`` are the ``img_size`` of ``SyntheticPersonSearch``, in
+    pixels, and ``people`` its ``people_per_scene``; all else has its argument's name.
     """
 
     width: int = 256

@@ -18,9 +18,6 @@ _QUERIES, _GALLERIES = 5, 6
 def scene_of_plan(plan: ScenePlan) -> Scene:
     """Give the annotation of a synthetic scene.
 
-    Args:
-        plan: The plan of the scene.
-
     Returns:
         Boxes in pixels, ids of the population (-1 = passer-by); the image's
         key is ``scene_00005.png`` for number 5.

@@ -67,9 +67,6 @@ def _walk(part: Any, seen: set[int]) -> Iterator[Any]:
 def check_pipeline(pipeline: Iterable[Any]) -> None:
     """Refuse transforms that lose person ids or need labels to be class numbers.
 
-    Args:
-        pipeline: Transforms, in wrappers or not.
-
     Raises:
         ConfigError: If there is one, naming it and what to use instead.
     """

@@ -6,11 +6,7 @@ are read with the flags and presets that are defined here.
 
 from mmclsa.evaluation.functional.average_precision import average_precision
 from mmclsa.evaluation.functional.bcubed import BCubed, b_cubed
-from mmclsa.evaluation.functional.calibration import (
-    Calibration,
-    count_pairs,
-    fit_calibration,
-)
+from mmclsa.evaluation.functional.calibration import Calibration, fit_calibration
 from mmclsa.evaluation.functional.cbgm import context_match
 from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.detection import (
@@ -38,12 +34,8 @@ from mmclsa.evaluation.functional.levels import (
 )
 from mmclsa.evaluation.functional.notes import note_of_strangers
 from mmclsa.evaluation.functional.open_set import OpenSetPoint, open_set_points
-from mmclsa.evaluation.functional.paired import (
-    PairedDifference,
-    compare_pairs,
-    holm,
-    sign_flip_p,
-)
+from mmclsa.evaluation.functional.paired import PairedDifference, compare_pairs, holm, sign_flip_p
+from mmclsa.evaluation.functional.pairs import count_pairs
 from mmclsa.evaluation.functional.people_groups import group_people, seen_together
 from mmclsa.evaluation.functional.presets import (
     PRESETS,

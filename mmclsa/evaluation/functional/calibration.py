@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.functional.pairs import count_pairs
 from mmclsa.structures import PAIR_BINS, PairCounts
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     'MIN_PAIRS',
     'MIN_TRACKS',
     'Calibration',
-    'count_pairs',
     'describe_lack',
     'fit_calibration',
     'isotonic',
@@ -137,12 +135,6 @@ def fit_calibration(counts: PairCounts, method: Method = 'isotonic') -> Calibrat
 
 def describe_lack(counts: PairCounts) -> str:
     """Say what there is, and what would be enough to learn from.
-
-    Args:
-        counts: Too few.
-
-    Returns:
-        Part of a sentence.
 
     Example:
         >>> describe_lack(PairCounts())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmclsa.evaluation.functional.geometry import pairwise_iou
+from mmclsa.evaluation.functional.geometry import pairwise_iou, rows_by_image
 from mmclsa.structures import Context, Predictions
 
 __all__ = ['context_from_detections']
@@ -69,13 +69,10 @@ def _others(
 ) -> list[np.ndarray]:
     """List, for each query, the rows of the other people in its image, best first."""
     kept = np.flatnonzero(predictions.scores >= det_thresh)
-    order = kept[np.lexsort((-predictions.scores[kept], predictions.images[kept]))]
-    names = predictions.images[order]
-    starts = np.searchsorted(names, predictions.query_images, side='left')
-    stops = np.searchsorted(names, predictions.query_images, side='right')
+    kept = kept[np.argsort(-predictions.scores[kept], kind='stable')]
     others = []
-    for query, (start, stop) in enumerate(zip(starts, stops)):
-        there = order[start:stop]
+    for query, rows in enumerate(rows_by_image(predictions.images[kept], predictions.query_images)):
+        there = kept[rows]
         if matched is not None:
             others.append(there[there != matched[query]])
             continue

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmclsa.evaluation.functional.average_precision import average_precision
-from mmclsa.evaluation.functional.geometry import aligned_iou, expand_ranges, pairwise_iou
+from mmclsa.evaluation.functional.geometry import (
+    aligned_iou,
+    expand_ranges,
+    pairwise_iou,
+    rows_by_image,
+)
 from mmclsa.evaluation.functional.polygons import box_polygon_iou
 from mmclsa.structures import Predictions, Scene, offsets_of
 
@@ -122,12 +127,7 @@ def detections_of_scenes(
         >>> [len(scores) for _, scores in detections_of_scenes([scene], found)]
         [1]
     """
-    order = np.argsort(predictions.images, kind='stable')
-    names = predictions.images[order]
-    keys = np.array([scene.image for scene in scenes])
-    starts = np.searchsorted(names, keys, side='left')
-    stops = np.searchsorted(names, keys, side='right')
-    rows = [order[start:stop] for start, stop in zip(starts, stops)]
+    rows = rows_by_image(predictions.images, np.array([scene.image for scene in scenes]))
     return [(predictions.boxes[own], predictions.scores[own]) for own in rows]
 
 
@@ -143,7 +143,7 @@ def evaluate_detection(
     Convention:
         Matches are those of :func:`mutual_best_matches` among the detections
         that reach ``score_thresh`` (>=); the AP is that of
-        :func:`counted_average_precision`, over the detections of all scenes.
+        :func:`average_precision`, over the detections of all scenes.
         Detections that match an ignored box (``scene.ignore``) better than
         any person count neither way, and neither do wrong ones whose IoU with
         one of ``scene.ignore_regions`` is above 0.1 (the rule of PoseTrack21).

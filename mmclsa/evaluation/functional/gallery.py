@@ -9,7 +9,7 @@ import numpy as np
 
 from mmclsa.errors import UserError
 from mmclsa.evaluation.functional.flags import SearchFlags
-from mmclsa.evaluation.functional.geometry import expand_ranges, pairwise_iou
+from mmclsa.evaluation.functional.geometry import expand_ranges, pairwise_iou, rows_by_image
 from mmclsa.structures import Predictions, SearchProtocol
 
 __all__ = ['Gallery', 'matched_detections', 'normalised', 'query_features']
@@ -118,21 +118,14 @@ def matched_detections(predictions: Predictions) -> np.ndarray:
     edge, and the best detection is taken whatever its score, and however
     little it overlaps.
 
-    Args:
-        predictions: What was found, in the queries' images too.
-
     Returns:
         Rows of the detections, shape (Q,); -1 in an image without any.
     """
-    order = np.argsort(predictions.images, kind='stable')
-    names = predictions.images[order]
-    starts = np.searchsorted(names, predictions.query_images, side='left')
-    stops = np.searchsorted(names, predictions.query_images, side='right')
-    rows = np.full(len(starts), -1, dtype=np.int64)
+    rows = np.full(len(predictions.query_images), -1, dtype=np.int64)
     edge = np.array([0.0, 0.0, 1.0, 1.0])
-    for query, (start, stop) in enumerate(zip(starts, stops)):
-        if stop > start:
-            there = order[start:stop]
+    by_query = rows_by_image(predictions.images, predictions.query_images)
+    for query, there in enumerate(by_query):
+        if len(there):
             box = predictions.query_boxes[query] + edge
             overlaps = pairwise_iou(predictions.boxes[there] + edge, box[None])[:, 0]
             rows[query] = there[overlaps.argmax()]

@@ -1,10 +1,10 @@
-"""Boxes and ranges in flat arrays."""
+"""Boxes, ranges and groups in flat arrays."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['aligned_iou', 'expand_ranges', 'pairwise_iou']
+__all__ = ['aligned_iou', 'expand_ranges', 'pairwise_iou', 'rows_by_image']
 
 
 def aligned_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -64,3 +64,21 @@ def expand_ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     members = np.repeat(starts - (ends - lengths), lengths)
     members += np.arange(total)
     return members
+
+
+def rows_by_image(images: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:
+    """List the rows of each wanted image, in their order.
+
+    Args:
+        images: Shape (N,), the image of each row.
+        wanted: Names of images, any order.
+
+    Example:
+        >>> rows_by_image(np.array(['b', 'a', 'b']), np.array(['b', 'c']))
+        [array([0, 2]), array([], dtype=int64)]
+    """
+    order = np.argsort(images, kind='stable')
+    names = images[order]
+    starts = np.searchsorted(names, wanted, side='left')
+    stops = np.searchsorted(names, wanted, side='right')
+    return [order[start:stop] for start, stop in zip(starts, stops)]

@@ -7,20 +7,14 @@ each image with the queries that search it. Memory is that of a chunk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from mmclsa.evaluation.functional.candidates import distinct_images, gallery_entries
-from mmclsa.evaluation.functional.counting import (
-    Chosen,
-    Near,
-    Steps,
-    count_hits,
-    times_searched,
-)
+from mmclsa.evaluation.functional.counting import Chosen, Near, Steps, count_hits, times_searched
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.evaluation.functional.hits import distinct_truths, most_similar_on_person
@@ -92,14 +86,8 @@ def search_all(
     tables, chosen = [], []
     for part in parts:
         times = times_searched(part.task, part.queries, part.rows, len(matrix), repeat)
-        owners, truths, repeats = distinct_truths(part.queries, part.task)
-        images = part.task.truth_images[truths]
-        there = times[part.rows[owners], images] > 0
-        owners, truths, repeats = owners[there], truths[there], repeats[there]
-        found, detections, values = most_similar_on_person(
-            truths, part.task, gallery, flags, partial(_looked_up, matrix, part.rows[owners])
-        )
-        chosen.append(_chosen(part, owners, truths, repeats, found, detections, values, repeat))
+        find = partial(_rows_that_search, times)
+        chosen.append(_choose(part, gallery, flags, find, lambda rows, seen: matrix[rows, seen]))
         tables.append(times)
     rows = np.concatenate([c.rows for c in chosen])
     steps = Steps.of(rows, np.concatenate([c.similarities for c in chosen]), len(matrix))
@@ -114,10 +102,8 @@ def search_all(
         yield part.number, count_hits(own, steps, near, counts, order_of, gallery)
 
 
-def _looked_up(
-    matrix: np.ndarray, rows: np.ndarray, owners: np.ndarray, detections: np.ndarray
-) -> np.ndarray:
-    return matrix[rows[owners], detections]
+def _rows_that_search(times: np.ndarray, rows: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return np.where(times[rows, images] > 0, rows, -1)
 
 
 def search_listed(
@@ -137,15 +123,10 @@ def search_listed(
     repeat = flags.duplicates == 'double'
     entries = _Entries.of(part, len(features), gallery)
     values = entries.similarities(features, gallery)
-    owners, truths, repeats = distinct_truths(part.queries, part.task)
-    place = entries.find(part.rows[owners], part.task.truth_images[truths])
-    there = place >= 0
-    owners, truths, repeats, place = owners[there], truths[there], repeats[there], place[there]
-    first = entries.starts[place] - gallery.starts[part.task.truth_images[truths]]
-    found, detections, best = most_similar_on_person(
-        truths, part.task, gallery, flags, lambda o, d: values[first[o] + d]
+    first = entries.starts[:-1] - gallery.starts[entries.images]
+    chosen = _choose(
+        part, gallery, flags, entries.find, lambda place, seen: values[first[place] + seen]
     )
-    chosen = _chosen(part, owners, truths, repeats, found, detections, best, repeat)
     steps = Steps.of(chosen.rows, chosen.similarities, len(features))
     near, times = entries.near(values, steps, gallery)
     hits = count_hits(
@@ -159,17 +140,29 @@ def search_listed(
     return part.number, hits
 
 
-def _chosen(
+def _choose(
     part: Part,
-    owners: np.ndarray,
-    truths: np.ndarray,
-    repeats: np.ndarray,
-    found: np.ndarray,
-    detections: np.ndarray,
-    values: np.ndarray,
-    repeat: bool,
+    gallery: Gallery,
+    flags: SearchFlags,
+    find: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    similarity: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> Chosen:
-    """Name the hits: ``found`` says which of the truths each is of."""
+    """Choose the hits of a part.
+
+    Args:
+        part: The queries.
+        gallery: What is searched.
+        flags: The IoU rule, and how repeated images count.
+        find: Gives rows that search images a place each; -1 to those that do not.
+        similarity: Of these places and detections.
+    """
+    owners, truths, repeats = distinct_truths(part.queries, part.task)
+    places = find(part.rows[owners], part.task.truth_images[truths])
+    there = places >= 0
+    owners, truths, repeats, places = owners[there], truths[there], repeats[there], places[there]
+    found, detections, values = most_similar_on_person(
+        truths, part.task, gallery, flags, lambda own, seen: similarity(places[own], seen)
+    )
     own = owners[found]
     return Chosen(
         queries=part.queries[own],
@@ -177,7 +170,7 @@ def _chosen(
         truths=truths[found],
         detections=detections,
         similarities=values,
-        weights=repeats[found] if repeat else np.ones_like(found),
+        weights=repeats[found] if flags.duplicates == 'double' else np.ones_like(found),
     )
 
 

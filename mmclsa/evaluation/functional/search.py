@@ -12,7 +12,7 @@ from mmclsa.evaluation.functional.candidates import Candidates
 from mmclsa.evaluation.functional.context import context_from_detections
 from mmclsa.evaluation.functional.flags import SearchFlags
 from mmclsa.evaluation.functional.gallery import Gallery, matched_detections, query_features
-from mmclsa.evaluation.functional.hits import find_hits, match_threshold
+from mmclsa.evaluation.functional.hits import find_hits
 from mmclsa.evaluation.functional.notes import notes_of
 from mmclsa.evaluation.functional.plain_search import Part, search_all, search_listed
 from mmclsa.evaluation.functional.rescoring import Rescoring
@@ -26,15 +26,7 @@ from mmclsa.evaluation.functional.similarity import (
 )
 from mmclsa.structures import Context, Predictions, SearchProtocol
 
-__all__ = [
-    'Asked',
-    'SearchFlags',
-    'SearchResult',
-    'evaluate_search',
-    'evaluate_searches',
-    'match_threshold',
-    'search_in_chunks',
-]
+__all__ = ['Asked', 'evaluate_search', 'evaluate_searches', 'search_in_chunks']
 
 # What a pair of query and detection costs while it is looked at: its
 # similarity, its number, and temporaries of listing and sorting.
@@ -52,7 +44,7 @@ def evaluate_search(
 
     Convention:
         A detection is right by :func:`find_hits`; precision is by
-        :func:`counted_average_precision`, in which ties have no order. For
+        :func:`average_precision`, in which ties have no order. For
         top-k they have: gallery image, then detection, where SeqNet's unstable
         sort leaves it to chance. A query that finds nobody has AP 0; an image
         that shows the person and has no detection lowers the recall. The first

@@ -84,23 +84,12 @@ def precisions_by_height(
 ) -> np.ndarray:
     """Give each query's average precision on the matches of each height.
 
-    The means over its rows are the mAP of :func:`by_height`.
-
-    Args:
-        result: Of :func:`evaluate_search`, with hits.
-        protocol: Its task.
-        edges: Where bins begin, in pixels, ascending.
+    The means over its rows are the mAP of :func:`by_height`, which takes the
+    same arguments.
 
     Returns:
         Shape (len(edges) + 1, Q); NaN where a query has no match in the bin
         or does not count.
-
-    Example:
-        >>> from mmclsa.evaluation.functional.results import Hits
-        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
-        >>> task = SearchProtocol.build('none', [], [], [])
-        >>> precisions_by_height(none, task).shape
-        (4, 0)
     """
     return _precisions(result, protocol, _heights(protocol.truth_boxes), edges)
 
@@ -110,22 +99,11 @@ def precisions_by_height_ratio(
 ) -> np.ndarray:
     """Give each query's average precision on the matches of each ratio of heights.
 
-    The means over its rows are the mAP of :func:`by_height_ratio`.
-
-    Args:
-        result: Of :func:`evaluate_search`, with hits.
-        protocol: Its task.
-        edges: Where bins begin, ascending.
+    The means over its rows are the mAP of :func:`by_height_ratio`, which takes
+    the same arguments.
 
     Returns:
         Shape (len(edges) + 1, Q); NaN as for :func:`precisions_by_height`.
-
-    Example:
-        >>> from mmclsa.evaluation.functional.results import Hits
-        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
-        >>> task = SearchProtocol.build('none', [], [], [])
-        >>> precisions_by_height_ratio(none, task, edges=[1.0]).shape
-        (2, 0)
     """
     return _precisions(result, protocol, _ratios(protocol), edges)
 
@@ -135,23 +113,11 @@ def by_height_ratio(
 ) -> list[Stratum]:
     """Split the figures by the ratio of the heights of query and match.
 
-    A ratio of 4 is a query four times as tall as the match. Counted as in
-    :func:`by_height`.
-
-    Args:
-        result: Of :func:`evaluate_search`, with hits.
-        protocol: Its task.
-        edges: Where bins begin, ascending.
+    A ratio of 4 is a query four times as tall as the match. Arguments are
+    those of :func:`by_height`, and so is the counting; ``edges`` are ratios.
 
     Returns:
         One more than there are edges.
-
-    Example:
-        >>> from mmclsa.evaluation.functional.results import Hits
-        >>> none = SearchResult('none', np.zeros(0), np.zeros(0, int), hits=Hits.join([]))
-        >>> task = SearchProtocol.build('none', [], [], [])
-        >>> len(by_height_ratio(none, task, edges=[1.0]))
-        2
     """
     return _strata(result, protocol, _ratios(protocol), edges)
 

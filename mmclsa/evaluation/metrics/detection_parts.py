@@ -9,7 +9,7 @@ import numpy as np
 
 from mmclsa.evaluation.functional import DetectionResult, evaluate_detection
 
-__all__ = ['figures_of_parts', 'prefixed']
+__all__ = ['figures_by_name', 'figures_of_parts']
 
 
 def figures_of_parts(
@@ -43,11 +43,15 @@ def figures_of_parts(
     return parts
 
 
-def prefixed(parts: Mapping[str, DetectionResult]) -> dict[str, DetectionResult]:
+def figures_by_name(parts: Mapping[str, DetectionResult]) -> dict[str, float]:
     """Name the figures of data sets as results are named.
 
     Example:
-        >>> list(prefixed({'prw': DetectionResult(1.0, 1.0)}))
-        ['prw_detection']
+        >>> figures_by_name({'prw': DetectionResult(1.0, 0.5)})
+        {'prw_detection/recall': 1.0, 'prw_detection/ap': 0.5}
     """
-    return {f'{name}_detection': part for name, part in parts.items()}
+    return {
+        f'{name}_detection/{figure}': value
+        for name, part in parts.items()
+        for figure, value in vars(part).items()
+    }

@@ -9,8 +9,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmclsa.errors import ConfigError
-from mmclsa.evaluation.functional import DetectionResult, evaluate_detection
-from mmclsa.evaluation.metrics.detection_parts import figures_of_parts, prefixed
+from mmclsa.evaluation.functional import evaluate_detection
+from mmclsa.evaluation.metrics.detection_parts import figures_by_name, figures_of_parts
 from mmclsa.evaluation.metrics.scene_results import boxes_of_scene, results_by_scene
 from mmclsa.evaluation.report import format_results
 from mmclsa.registry import METRICS
@@ -96,13 +96,5 @@ class PersonDetectionMetric(BaseMetric):
         print_log('\n' + format_results([], everybody, parts), logger='current')
         return {
             **dict(recall=everybody.recall, ap=everybody.ap, labeled_recall=labelled.recall),
-            **_flat(parts),
+            **figures_by_name(parts),
         }
-
-
-def _flat(parts: Mapping[str, DetectionResult]) -> dict[str, float]:
-    return {
-        f'{name}/{figure}': getattr(part, figure)
-        for name, part in prefixed(parts).items()
-        for figure in ('recall', 'ap')
-    }

@@ -19,7 +19,7 @@ from mmclsa.evaluation.functional import (
     evaluate_searches,
     flags_for_thresholds,
 )
-from mmclsa.evaluation.metrics.detection_parts import figures_of_parts, prefixed
+from mmclsa.evaluation.metrics.detection_parts import figures_by_name, figures_of_parts
 from mmclsa.evaluation.metrics.scene_results import (
     collect_predictions,
     result_of_scene,
@@ -158,6 +158,5 @@ class PersonSearchMetric(BaseMetric):
             for name, result in zip(result_names(searched, cbgm=False), searched)
             for figure, value in result.figures().items()
         }
-        for name, part in {'detection': detection, **prefixed(parts)}.items():
-            figures.update({f'{name}/recall': part.recall, f'{name}/ap': part.ap})
-        return figures
+        figures.update({'detection/recall': detection.recall, 'detection/ap': detection.ap})
+        return {**figures, **figures_by_name(parts)}

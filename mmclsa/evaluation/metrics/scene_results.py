@@ -68,10 +68,6 @@ def results_by_scene(
 ) -> list[Mapping[str, Any]]:
     """Sort results by scene; a scene seen twice (a sampler's padding) counts once.
 
-    Args:
-        results: Of :func:`result_of_scene`, in any order.
-        scenes: The data set's scenes.
-
     Returns:
         One result a scene, in the scenes' order.
 
