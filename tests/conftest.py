@@ -50,6 +50,17 @@ def _format_configs_once() -> None:
     yapf_api.FormatCode = plain
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _read_metafiles_once() -> None:
+    """A config with a base of MMDetection's makes MMEngine read its hundred metafiles."""
+    from mmengine.config import utils
+
+    plain = utils.load
+    utils.load = lru_cache(maxsize=256)(plain)
+    yield
+    utils.load = plain
+
+
 @pytest.fixture(autouse=True)
 def _clean_globals() -> None:
     """Undo what a Runner and a tool leave behind: scopes, loggers, visualizers, trust."""
