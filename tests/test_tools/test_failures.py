@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mmclsa.compat import load_torch_file
+from tests.ranks import run_tool_forked
 from tests.test_engine.test_loops import assert_same
 from tests.test_tools.runs import (
     A_MINUTE,
@@ -130,16 +131,17 @@ def test_two_ranks_stopped_and_resumed_are_the_unbroken_run(tmp_path):
     base = [{'type': 'AverageBuffersHook'}, agree, *hooks]
     whole = toy_file(tmp_path, name='whole', custom_hooks=base)
     broken = toy_file(tmp_path, name='broken', custom_hooks=[*base, stop])
-    log = tmp_path / 'log'
-    assert finish('bash', 'tools/dist_train.sh', whole, 2, log=log) == 0
-    assert finish('bash', 'tools/dist_train.sh', broken, 2, '--resume', 'auto', log=log) == 75
+    assert run_tool_forked('tools/train.py', whole, ranks=2).returncode == 0
+    done = run_tool_forked('tools/train.py', broken, '--resume', 'auto', ranks=2)
+    assert done.returncode == 75
     saved = load_torch_file(tmp_path / 'broken' / 'latest.pth')
     assert (saved['meta']['epoch'], saved['meta']['iter']) == (1, 4)
     own = saved['rank_buffers']
     assert {'norm.running_mean', 'memory', 'ema.module.norm.running_var'} <= own[0].keys()
     assert not torch.equal(own[0]['norm.running_mean'], own[1]['norm.running_mean'])
     resume = toy_file(tmp_path, name='broken', custom_hooks=base)
-    assert finish('bash', 'tools/dist_train.sh', resume, 2, '--resume', 'auto', log=log) == 0
+    done = run_tool_forked('tools/train.py', resume, '--resume', 'auto', ranks=2)
+    assert done.returncode == 0, done.stderr[-3000:]
     ends = [load_torch_file(tmp_path / name / 'epoch_3.pth') for name in ('whole', 'broken')]
     for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
         assert_same(ends[0][part], ends[1][part], part)

@@ -17,7 +17,8 @@ from mmengine.registry import init_default_scope
 
 from mmclsa.compat import load_torch_file
 from mmclsa.registry import MODELS
-from tests.helpers import REPO, run_python
+from tests.helpers import REPO
+from tests.ranks import run_tool_forked
 
 CONFIG = REPO / 'configs' / 'clsa' / 'clsa_tiny_synthetic.py'
 NARROW = {
@@ -80,14 +81,11 @@ def test_killed_and_resumed_is_the_unbroken_run_to_the_bit(tmp_path):
     config = leaf(tmp_path / 'tiny.py')
     saved = train_until_killed(tmp_path / 'killed', config)
     assert 1 <= saved < 3
-    whole = run_python(
-        'tools/train.py', config, '--work-dir', tmp_path / 'whole', *OPTIONS, PYTHONPATH=str(REPO)
-    )
+    whole = run_tool_forked('tools/train.py', config, '--work-dir', tmp_path / 'whole', *OPTIONS)
     assert whole.returncode == 0, whole.stderr[-3000:]
-    resumed = run_python(
-        'tools/train.py', config, '--work-dir', tmp_path / 'killed', '--resume', *OPTIONS,
-        PYTHONPATH=str(REPO),
-    )  # fmt: skip
+    resumed = run_tool_forked(
+        'tools/train.py', config, '--work-dir', tmp_path / 'killed', '--resume', *OPTIONS
+    )
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert f'resumed epoch: {saved}' in resumed.stdout + resumed.stderr
     one, two = (load_torch_file(tmp_path / n / 'epoch_3.pth') for n in ('whole', 'killed'))
@@ -115,14 +113,8 @@ custom_hooks = [dict(type='SameMemoryOnEveryRank', out={out!r})]
 def test_two_ranks_hold_one_memory_after_every_step(tmp_path):
     out = tmp_path / 'steps.json'
     config = leaf(tmp_path / 'tiny.py', HOOKED.format(out=str(out)))
-    done = subprocess.run(
-        ['bash', 'tools/dist_train.sh', config, '2', '--work-dir', tmp_path / 'work', *OPTIONS],
-        cwd=REPO,
-        env=ENV,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+    done = run_tool_forked(
+        'tools/train.py', config, '--work-dir', tmp_path / 'work', *OPTIONS, ranks=2
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(out.read_text())
@@ -150,27 +142,20 @@ def test_two_ranks_give_the_figures_of_one(tmp_path):
     model = MODELS.build(cfg.model)
     model.init_weights()
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, tmp_path / 'a.pth')
-    tools = {
-        'one': [sys.executable, 'tools/test.py', CONFIG, tmp_path / 'a.pth'],
-        'two': ['bash', 'tools/dist_test.sh', CONFIG, tmp_path / 'a.pth', '2'],
-    }
-    for name, command in tools.items():
-        outputs = ['--json', tmp_path / f'{name}.json', '--out', tmp_path / f'{name}.npz']
-        done = subprocess.run(
-            [*command, '--gt-boxes', '--work-dir', tmp_path / name, *outputs, *TESTING],
-            cwd=REPO,
-            env=ENV,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+    names = {'one': 1, 'two': 2}
+    for name, ranks in names.items():
+        done = run_tool_forked(
+            'tools/test.py', CONFIG, tmp_path / 'a.pth', '--gt-boxes',
+            '--work-dir', tmp_path / name,
+            '--json', tmp_path / f'{name}.json', '--out', tmp_path / f'{name}.npz', *TESTING,
+            ranks=ranks,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
-    one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in tools)
+    one, two = (json.loads((tmp_path / f'{name}.json').read_text()) for name in names)
     assert one == pytest.approx(two, abs=1e-6)
     assert one['search/all/mAP'] > 0
     assert one['search/detection/recall'] == 1, 'ground-truth boxes: an untrained model finds none'
-    alone, joint = (np.load(tmp_path / f'{name}.npz') for name in tools)
+    alone, joint = (np.load(tmp_path / f'{name}.npz') for name in names)
     assert len(np.unique(alone['image'])) == 13
     assert (alone['image'] == joint['image']).all()
     np.testing.assert_allclose(alone['embedding'], joint['embedding'], atol=1e-5)
@@ -197,18 +182,12 @@ def test_two_ranks_validate_the_model_that_they_save(tmp_path):
     options = [*OPTIONS, *more, 'val_dataloader.dataset.num_scenes=16']
     options += [option.replace('val_', 'test_', 1) for option in options if 'val_data' in option]
     work_dir = tmp_path / 'work'
-    run = [config, '--work-dir', work_dir, *options]
-    for command in (
-        ['bash', 'tools/dist_train.sh', config, '2', *run[1:]],
-        [sys.executable, 'tools/test.py', config, 'BEST', '--json', tmp_path / 'f.json', *run[1:]],
-    ):
-        if 'BEST' in command:
-            score, best = best_score(work_dir)
-            command[command.index('BEST')] = best
-        done = subprocess.run(
-            command, cwd=REPO, env=ENV, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+    run = ['--work-dir', work_dir, *options]
+    done = run_tool_forked('tools/train.py', config, *run, ranks=2)
+    assert done.returncode == 0, done.stderr[-3000:]
+    score, best = best_score(work_dir)
+    done = run_tool_forked('tools/test.py', config, best, '--json', tmp_path / 'f.json', *run)
+    assert done.returncode == 0, done.stderr[-3000:]
     figures = json.loads((tmp_path / 'f.json').read_text())
     assert 0 < score < 1, 'neither nothing nor everything is found'
     assert figures['search/all/mAP'] == pytest.approx(score, abs=1e-9)

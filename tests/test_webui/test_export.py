@@ -151,10 +151,12 @@ class TestFolder:
             assert f'{folder}/scene.jpg' in archive.namelist()
             assert (f'{folder}/clip.mp4' in archive.namelist()) is writes
 
-    def test_leaves_nothing_behind(self, export):
-        before = set(os.listdir(tempfile.gettempdir()))
+    def test_leaves_nothing_behind(self, export, tmp_path, monkeypatch):
+        folder = tmp_path / 'temporary'
+        folder.mkdir()
+        monkeypatch.setattr(tempfile, 'tempdir', str(folder))
         export('zip')
-        assert set(os.listdir(tempfile.gettempdir())) <= before
+        assert not os.listdir(folder)
 
 
 class TestWaiting:
