@@ -34,7 +34,8 @@ from mmclsa.engine.ablation.run import train_and_test, write_run
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.evaluation.comparison import Trained
 from mmclsa.evaluation.query_figures import QueryFigures, load_query_figures, save_query_figures
-from tests.helpers import REPO, assert_user_error, run_python
+from tests.helpers import REPO, assert_user_error
+from tests.ranks import run_tool_forked
 
 TOOL = 'tools/analysis_tools/run_ablation.py'
 TINY = REPO / 'tests' / 'data' / 'ablation_grid.py'
@@ -362,7 +363,7 @@ def test_a_tiny_grid_from_end_to_end(tmp_path):
     process.kill()
     process.wait(60)
     assert (out / 'claims' / 'clip-apart.seed_3.json').exists(), 'left by the killed process'
-    result = run_python(TOOL, TINY, '--out', out, PYTHONPATH=str(REPO))
+    result = run_tool_forked(TOOL, TINY, '--out', out, PYTHONPATH=str(REPO))
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'today/seed_3 begins' not in result.stdout, 'it was finished'
     assert '| clip-apart |' in result.stdout
@@ -380,8 +381,8 @@ def test_a_tiny_grid_from_end_to_end(tmp_path):
 
 
 def test_wrong_command_lines(tmp_path):
-    assert_user_error(run_python(TOOL, tmp_path / 'no.py', '--out', tmp_path), 'no.py')
-    assert_user_error(run_python(TOOL, TINY, '--out', tmp_path, '--rows', 'nobody'), 'nobody')
+    assert_user_error(run_tool_forked(TOOL, tmp_path / 'no.py', '--out', tmp_path), 'no.py')
+    assert_user_error(run_tool_forked(TOOL, TINY, '--out', tmp_path, '--rows', 'nobody'), 'nobody')
 
 
 def test_folds_and_borrowed_models_from_end_to_end(tmp_path, monkeypatch):

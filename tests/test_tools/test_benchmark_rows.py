@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.helpers import assert_user_error, run_python
+from tests.helpers import assert_user_error
+from tests.ranks import run_tool_forked
 
 TOOL = 'tools/analysis_tools/benchmark_rows.py'
 GRID = 'tools/analysis_tools/grids/crops_drawn.py'
@@ -10,7 +11,7 @@ GRID = 'tools/analysis_tools/grids/crops_drawn.py'
 
 def test_ratios_to_the_first_row():
     rows = ['one', 'three', 'one-pyramid']
-    result = run_python(TOOL, GRID, '--rows', *rows, '--people', '8', '--repeats', '2')
+    result = run_tool_forked(TOOL, GRID, '--rows', *rows, '--people', '8', '--repeats', '2')
     assert result.returncode == 0, result.stderr
     lines = [line.split('|')[1:-1] for line in result.stdout.splitlines() if '|' in line][1:]
     found = {cells[0].strip(): [float(cell) for cell in cells[1:]] for cells in lines}
@@ -21,6 +22,6 @@ def test_ratios_to_the_first_row():
 
 
 def test_wrong_rows():
-    assert_user_error(run_python(TOOL, GRID, '--rows', 'nobody'), 'nobody')
+    assert_user_error(run_tool_forked(TOOL, GRID, '--rows', 'nobody'), 'nobody')
     scenes = 'tools/analysis_tools/grids/scenes_drawn.py'
-    assert_user_error(run_python(TOOL, scenes, '--rows', 'three'), 'CropReID')
+    assert_user_error(run_tool_forked(TOOL, scenes, '--rows', 'three'), 'CropReID')

@@ -7,7 +7,8 @@ import re
 import pytest
 from torch import tensor
 
-from tests.helpers import assert_user_error, run_python
+from tests.helpers import assert_user_error
+from tests.ranks import run_tool_forked
 from tools.analysis_tools.gradient_norms import split_losses
 
 TOOL = 'tools/analysis_tools/gradient_norms.py'
@@ -40,7 +41,7 @@ def test_losses_are_sorted_by_part():
 def test_table(tmp_path):
     """An empty memory has no gradient; a share of 0 leaves the backbone to the detector."""
     options = [*NARROW, 'model.reid.backbone_grad=0.0']
-    result = run_python(TOOL, CONFIG, '--steps', 2, '--work-dir', tmp_path, *options)
+    result = run_tool_forked(TOOL, CONFIG, '--steps', 2, '--work-dir', tmp_path, *options)
     assert result.returncode == 0, result.stderr[-3000:]
     rows = re.findall(r'^\| (.+?) +\| (\S+) +\| ([\d. |]+) \|$', result.stdout, re.M)
     found = {(of, part): [float(v) for v in values.split('|')] for of, part, values in rows}
@@ -52,4 +53,4 @@ def test_table(tmp_path):
 
 
 def test_wrong_config(tmp_path):
-    assert_user_error(run_python(TOOL, tmp_path / 'no.py'), 'no.py')
+    assert_user_error(run_tool_forked(TOOL, tmp_path / 'no.py'), 'no.py')

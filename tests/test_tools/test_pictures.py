@@ -12,6 +12,7 @@ from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.visualization.canvas import GREEN, RED
 from tests.fakes import make_fake_coco
 from tests.helpers import assert_user_error, run_python
+from tests.ranks import run_tool_forked
 
 RANKS = 'tools/analysis_tools/show_ranks.py'
 CURVES = 'tools/analysis_tools/plot_curves.py'
@@ -123,10 +124,10 @@ def test_curves_from_the_shell(tmp_path):
     log.parent.mkdir(parents=True)
     log.write_text(''.join(json.dumps({'loss': 1 / s, 'step': s}) + '\n' for s in range(1, 9)))
     out = tmp_path / 'kurven 街.png'
-    done = run_python(CURVES, tmp_path / 'läufe 街', '--out', out)
+    done = run_tool_forked(CURVES, tmp_path / 'läufe 街', '--out', out)
     assert done.returncode == 0, done.stderr
     assert str(out) in done.stdout
     assert count(out, (31, 119, 180)) > 100
-    failed = run_python(CURVES, tmp_path / 'none', '--out', tmp_path / 'b.png')
+    failed = run_tool_forked(CURVES, tmp_path / 'none', '--out', tmp_path / 'b.png')
     assert_user_error(failed, 'none is neither a scalars.json nor a work dir')
     assert not (tmp_path / 'b.png').exists()

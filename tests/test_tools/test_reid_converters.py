@@ -23,7 +23,8 @@ from tests.fakes.published_reid import (
     osnet_embedding,
     osnet_shapes,
 )
-from tests.helpers import REPO, assert_user_error, run_python
+from tests.helpers import REPO, assert_user_error
+from tests.ranks import run_tool_forked
 
 
 def converter(name):
@@ -227,7 +228,7 @@ class TestFaults:
         torch.save(draw(osnet_shapes(0.25, 'plain')), whole)
         part.write_bytes(whole.read_bytes()[:5000])
         tool = 'tools/model_converters/torchreid.py'
-        result = run_python(tool, part, '--out', tmp_path / 'out.pth')
+        result = run_tool_forked(tool, part, '--out', tmp_path / 'out.pth')
         assert_user_error(result, 'part.pth')
         assert not (tmp_path / 'out.pth').exists()
 

@@ -6,7 +6,6 @@ import ast
 import json
 import re
 import shutil
-import subprocess
 
 import cv2
 import numpy as np
@@ -21,9 +20,10 @@ from mmclsa.gallery.building import BuildCommand, BuildFile, open_for_build
 from mmclsa.inference import PersonSearchInferencer, embedder_of_index
 from tests.evil import evil_text, write_evil
 from tests.helpers import REPO
+from tests.ranks import run_tool_forked
 from tests.test_gallery.stored import change_manifest
 from tests.test_inference.conftest import checkpoints  # noqa: F401 (a fixture)
-from tests.test_tools.test_tiny_config import CONFIG, ENV, OPTIONS, gloo
+from tests.test_tools.test_tiny_config import CONFIG, OPTIONS, gloo
 
 INIT = 'init_cfg.type=Pretrained', 'init_cfg.checkpoint={evil}'
 
@@ -198,11 +198,8 @@ def test_trusted(run_tool_to_its_error, names):
 
 @gloo
 def test_two_processes(names):
-    done = subprocess.run(
-        ['bash', 'tools/dist_test.sh', CONFIG, names['evil'], '2', '--work-dir', names['work'],
-         *OPTIONS],
-        cwd=REPO, env=ENV, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    command = [CONFIG, names['evil'], '--work-dir', names['work'], *OPTIONS]
+    done = run_tool_forked('tools/test.py', *command, ranks=2)
     assert done.returncode != 0
     assert 'posix.system in it' in done.stderr
     assert not names['mark'].exists()
