@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 
 from mmclsa.webui.access import Access
 from mmclsa.webui.errors import busy, problem
+from mmclsa.webui.guesses import Guesses
 
 __all__ = ['Guard', 'host_of']
 
@@ -78,6 +79,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._access = access
+        self._guesses = Guesses()
         self._running = 0
         self._largest_upload = max_upload_mb * _MB + _FORM
         self._given = {name.lower() for name in hosts}
@@ -121,9 +123,10 @@ class Guard:
         host = headers.get('host', '')
         if not self._knows(host_of(host)):
             return problem(400, 'this server is not known by that name: see --allow-host')
-        if scope['path'] != _OPEN and not self._access.admits(headers.get('authorization')):
-            challenge = {'WWW-Authenticate': self._access.challenge}
-            return problem(401, 'name and password, or a token, are needed', challenge)
+        if scope['path'] != _OPEN:
+            stranger = self._stranger(scope, headers.get('authorization'))
+            if stranger is not None:
+                return stranger
         # What an address of the interface gives may take long, so a GET is no less.
         harmless = scope['method'] in ('GET', 'HEAD') and not _is_of_interface(scope['path'])
         if not harmless and not self._from_here(headers, host):
@@ -131,6 +134,19 @@ class Guard:
         if _length(headers) > limit:
             return problem(413, _too_large(limit))
         return None
+
+    def _stranger(self, scope: Any, given: str | None) -> App | None:
+        """Refuse who has no password, and who has tried too many."""
+        address = (scope.get('client') or ('',))[0]
+        if given and self._access.asked and (wait := self._guesses.wait(address)):
+            sentence = f'too many wrong passwords from your address: try again in {wait} s'
+            return problem(429, sentence, {'Retry-After': str(wait)})
+        if self._access.admits(given):
+            return None
+        if given:
+            self._guesses.note_wrong(address)
+        challenge = {'WWW-Authenticate': self._access.challenge}
+        return problem(401, 'name and password, or a token, are needed', challenge)
 
     def _knows(self, name: str) -> bool:
         try:

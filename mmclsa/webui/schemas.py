@@ -140,16 +140,12 @@ class SearchRequest(Body):
     min_probability: Optional[float] = Field(None, ge=0, le=1)
 
 
-class ExportRequest(SearchRequest):
-    """A search whose results are to be saved."""
-
-    format: Literal['json', 'csv', 'zip'] = 'json'
-
-
 class SightingInfo(BaseModel):
     """A row of the index."""
 
-    row: int
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    row: Row
     source: str = Field(description='Name of the file, without folders.')
     frame: int = Field(description='The best frame, from 0.')
     time: Optional[float]
@@ -170,7 +166,7 @@ class SightingInfo(BaseModel):
 class FoundHit(SightingInfo):
     """A row that a search found."""
 
-    rank: int = Field(description='From 1.')
+    rank: int = Field(ge=1, le=MAX_NUMBER, description='From 1.')
     similarity: float = Field(description='Cosine.')
     probability: Optional[float] = Field(description='Of being the same person.')
 
@@ -178,10 +174,21 @@ class FoundHit(SightingInfo):
 class SearchAnswer(BaseModel):
     """What a search found."""
 
-    hits: list[FoundHit]
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    hits: list[FoundHit] = Field(max_length=MAX_HITS)
     warnings: list[str]
     seconds: float
     searched: int = Field(description='Rows of the index.')
+
+
+class ExportRequest(SearchRequest):
+    """A search whose results are to be saved."""
+
+    format: Literal['json', 'csv', 'zip'] = 'json'
+    answer: Optional[SearchAnswer] = Field(
+        None, description='That of this search, to be saved as it is; null to search again.'
+    )
 
 
 class SightingFrame(BaseModel):
