@@ -64,6 +64,8 @@ class Database:
             raise DataError(f'there is no index in {folder}: no file {MANIFEST}{hint}')
         # Also who only reads ends what a killed writer has begun, if he may.
         uri = f'{self.path.resolve().as_uri()}?mode=rw'
+        self._place = self.path.absolute()
+        self._file = _number_of(self._place)
         with self.reading():
             self._connection = sqlite3.connect(
                 uri, _PATIENCE, isolation_level=None, check_same_thread=False, uri=True
@@ -90,6 +92,17 @@ class Database:
         if length < pages * size:
             raise DataError(
                 f'{self.path} is broken: it has {length} bytes instead of {pages * size}'
+            )
+
+    def check_place(self) -> None:
+        """Make sure that the open file has not been deleted, or another put in its place.
+
+        Raises:
+            DataError: If it has.
+        """
+        if self._file != _number_of(self._place):
+            raise DataError(
+                f'{self.path} was deleted, moved or replaced while it was open: open it again'
             )
 
     def wait_at_most(self, seconds: float) -> None:
@@ -275,3 +288,12 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _number_of(path: Path) -> tuple[int, int] | None:
+    """Tell which file is there; None if none is, or it may not be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

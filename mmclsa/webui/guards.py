@@ -15,7 +15,7 @@ from mmclsa.webui.access import Access
 from mmclsa.webui.errors import busy, problem
 from mmclsa.webui.guesses import Guesses
 
-__all__ = ['Guard', 'host_of']
+__all__ = ['Guard', 'host_of', 'is_of_interface']
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -91,6 +91,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        if scope['method'] == 'HEAD':  # uvicorn leaves the body out
+            scope = {**scope, 'method': 'GET'}
+
         async def send_more(message: Message) -> None:
             if message['type'] == 'http.response.start':
                 message = {**message, 'headers': _with_ours(message['headers'], scope['path'])}
@@ -128,7 +131,8 @@ class Guard:
             if stranger is not None:
                 return stranger
         # What an address of the interface gives may take long, so a GET is no less.
-        harmless = scope['method'] in ('GET', 'HEAD') and not _is_of_interface(scope['path'])
+        path = scope['path']
+        harmless = scope['method'] == 'GET' and (path == _OPEN or not is_of_interface(path))
         if not harmless and not self._from_here(headers, host):
             return problem(403, 'another site has sent this request')
         if _length(headers) > limit:
@@ -167,8 +171,9 @@ class Guard:
         return netloc == host.lower() or host_of(netloc) in self._given
 
 
-def _is_of_interface(path: str) -> bool:
-    return path.startswith('/api/') and path != _OPEN
+def is_of_interface(path: str) -> bool:
+    """Tell whether a path is one of the interface, and no file of the page."""
+    return path.startswith('/api/')
 
 
 def _length(headers: Headers) -> int:
@@ -198,6 +203,6 @@ def _limited(receive: Receive, limit: int) -> Receive:
 def _with_ours(headers: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
     given = list(headers)
     if not any(name.lower() == b'cache-control' for name, _ in given):
-        kept = b'no-store' if path.startswith('/api/') else b'no-cache'
+        kept = b'no-store' if is_of_interface(path) else b'no-cache'
         given.append((b'cache-control', kept))
     return [*given, *_HEADERS]

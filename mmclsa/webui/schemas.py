@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
-Row = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Row = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
 Time = Optional[Union[Annotated[str, Field(max_length=64)], float]]
 
 
@@ -112,7 +112,7 @@ class PictureLook(Body):
     """A person of an uploaded picture: by number, or by a box."""
 
     picture: str = Field(max_length=64)
-    person: Optional[int] = Field(None, ge=1, le=10_000, description='From 1.')
+    person: Optional[int] = Field(None, ge=1, le=10_000, strict=True, description='From 1.')
     box: Optional[Box] = None
 
 
@@ -135,7 +135,7 @@ class SearchRequest(Body):
         None, description='Seconds, h:mm:ss since a video began, or 2024-05-06T07:08:09 (UTC).'
     )
     time_to: Time = None
-    topk: int = Field(10, ge=1, le=MAX_HITS)
+    topk: int = Field(10, ge=1, le=MAX_HITS, strict=True)
     unit: Literal['sighting', 'frame'] = 'sighting'
     min_probability: Optional[float] = Field(None, ge=0, le=1)
 

@@ -28,6 +28,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     429: {'model': Problem, 'description': 'Too many wrong passwords: Retry-After says when.'},
     413: {'model': Problem, 'description': 'The request is too large.'},
     422: {'model': Problem, 'description': 'It asks for what makes no sense.'},
+    500: {'model': Problem, 'description': 'The index is broken or was deleted.'},
     503: {'model': Problem, 'description': 'The server has too much to do: Retry-After says when.'},
 }
 
