@@ -38,7 +38,7 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
     """
 
     async def mistake(_: Request, error: Exception) -> JSONResponse:
-        special = {GoneError: 404, BrokenIndexError: 500}
+        special: dict[type[Exception], int] = {GoneError: 404, BrokenIndexError: 500}
         return problem(special.get(type(error), 422), public_message(error, *private))
 
     async def locked(_: Request, error: Exception) -> JSONResponse:
