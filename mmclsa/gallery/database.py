@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,15 @@ __all__ = ['Database', 'LockedError']
 
 # Seconds to wait for another process, which holds its lock while it commits.
 _PATIENCE = 60.0
-# The space of what was deleted is given back when it is so much of the file, or
-# the file is small: the whole of it is written anew.
-_WORTH_SHRINKING = 1 / 16
+# A small file is written anew to give back the space of what was deleted. Of a
+# large one the free pages are, so many at a time; it is written anew where they
+# are few, as those deleted lay among others, and if so much of it was deleted.
 _SMALL = 1 << 26
+_PAGES = 1000
+_WORTH_SHRINKING = 1 / 16
+_INCREMENTAL = 2  # PRAGMA auto_vacuum
+_PAUSE = 0.1  # seconds
+_CACHE = 64_000  # KiB: what is changed beyond it locks readers out before the commit
 
 
 class LockedError(UserError):
@@ -58,6 +64,8 @@ class Database:
             raise DataError(f'there is no index in {folder}: no file {MANIFEST}{hint}')
         # Also who only reads ends what a killed writer has begun, if he may.
         uri = f'{self.path.resolve().as_uri()}?mode=rw'
+        self._place = self.path.absolute()
+        self._file = _number_of(self._place)
         with self.reading():
             self._connection = sqlite3.connect(
                 uri, _PATIENCE, isolation_level=None, check_same_thread=False, uri=True
@@ -75,8 +83,8 @@ class Database:
             self._connection.execute('PRAGMA cell_size_check = ON')
             self._connection.execute('PRAGMA secure_delete = ON')
             self._connection.execute('PRAGMA synchronous = EXTRA')
-            if not writable:
-                self._connection.execute('PRAGMA query_only = ON')
+            mode = f'cache_size = -{_CACHE}' if writable else 'query_only = ON'
+            self._connection.execute(f'PRAGMA {mode}')
         with self.snapshot():
             self.look_at_tables()
             ((pages, size),) = self.read('SELECT * FROM pragma_page_count, pragma_page_size')
@@ -84,6 +92,17 @@ class Database:
         if length < pages * size:
             raise DataError(
                 f'{self.path} is broken: it has {length} bytes instead of {pages * size}'
+            )
+
+    def check_place(self) -> None:
+        """Make sure that the open file has not been deleted, or another put in its place.
+
+        Raises:
+            DataError: If it has.
+        """
+        if self._file != _number_of(self._place):
+            raise DataError(
+                f'{self.path} was deleted, moved or replaced while it was open: open it again'
             )
 
     def wait_at_most(self, seconds: float) -> None:
@@ -138,6 +157,7 @@ class Database:
             connection = sqlite3.connect(path, isolation_level=None)
             try:
                 connection.execute('PRAGMA journal_mode = OFF')
+                connection.execute('PRAGMA auto_vacuum = INCREMENTAL')
                 for statement in SCHEMA:
                     connection.execute(statement)
                 connection.execute('INSERT INTO manifest VALUES (?)', (manifest.dump(),))
@@ -220,8 +240,18 @@ class Database:
                     self._connection.execute('ROLLBACK')
                 raise
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """After the block, leave the file to others for as long, of work in short steps."""
+        began = time.monotonic()
+        yield
+        time.sleep(min(_PAUSE, time.monotonic() - began))
+
     def shrink(self, deleted: float = 0.0) -> None:
         """Give back the space of what was deleted, if it is worth it.
+
+        Others read meanwhile, unless the file is written anew: a small one, one
+        of an older mmclsa, or one in which those deleted lay among others.
 
         Args:
             deleted: Share of the people who were, in [0, 1]; what they leave
@@ -230,12 +260,19 @@ class Database:
         Raises:
             sqlite3.Error: If it cannot be written.
         """
-        ((free, pages, size),) = self.read(
-            'SELECT * FROM pragma_freelist_count, pragma_page_count, pragma_page_size'
+        ((free, pages, size, mode),) = self.read(
+            'SELECT * FROM pragma_freelist_count, pragma_page_count, pragma_page_size, '
+            'pragma_auto_vacuum'
         )
-        share = max(deleted, free / max(1, pages))
-        if share >= (_WORTH_SHRINKING if pages * size > _SMALL else 1e-9):
+        large, empty = pages * size > _SMALL, free / max(1, pages)
+        if large and mode == _INCREMENTAL and empty >= deleted / 2:
+            for _ in range(0, free, _PAGES):
+                with self.in_turn(), self.lock:
+                    # Of one statement, execute() would take a single step: a page.
+                    self._connection.executescript(f'PRAGMA incremental_vacuum({_PAGES})')
+        elif max(deleted, empty) >= (_WORTH_SHRINKING if large else 1e-9):
             with self.lock:
+                self._connection.execute('PRAGMA auto_vacuum = INCREMENTAL')
                 self._connection.execute('VACUUM')
 
     def check(self) -> None:
@@ -251,3 +288,12 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _number_of(path: Path) -> tuple[int, int] | None:
+    """Tell which file is there; None if none is, or it may not be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

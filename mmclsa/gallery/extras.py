@@ -96,7 +96,7 @@ class ExtraStore:
         return sum((self._unpack_pairs(unit, blob) for (blob,) in found), self._pairs[unit])
 
     def delete(
-        self, connection: sqlite3.Connection, rows: Sequence[int], units: Sequence[str]
+        self, connection: sqlite3.Connection, rows: Sequence[int] = (), units: Sequence[str] = ()
     ) -> None:
         """Delete what belongs to people and to units of work.
 
@@ -183,7 +183,8 @@ class ExtraStore:
                     self._unpack_frames(row, blob)
             lost = self._database.read(
                 f'SELECT row FROM {tables[table]} '
-                f'WHERE row NOT IN (SELECT row FROM {tables["people"]}) LIMIT 1'
+                f'WHERE row NOT IN (SELECT row FROM {tables["people"]}) '
+                'AND row NOT IN (SELECT row FROM doomed) LIMIT 1'
             )
             if lost:
                 raise DataError(

@@ -139,11 +139,10 @@ class GalleryIndex(IndexReader):
                     raise
         index._check_ends()
         if lock is not None:
-            with index._replacing_files():
+            # What a killed process had still to do; a full disk is no hindrance.
+            with index._replacing_files(), suppress(sqlite3.Error):
                 index._finish_deletion()
-                # What a killed process had still to give back; a full disk is no hindrance.
-                with suppress(sqlite3.Error):
-                    database.shrink()
+                database.shrink()
         return index
 
     def add(
@@ -241,8 +240,8 @@ class GalleryIndex(IndexReader):
 
         It is committed, with all that was added before, when this returns.
         Their crops and the frames behind them go as well. Their space is
-        given back, for which the embeddings that stay are written anew, and
-        the database if they were much of it. Call :meth:`optimize` then to
+        given back, for which the embeddings that stay are written anew; others
+        may read the database all the while. Call :meth:`optimize` then to
         search fast again. Units of work stay finished, so that building again
         does not bring back who was deleted; other people keep their row
         numbers.
@@ -261,8 +260,8 @@ class GalleryIndex(IndexReader):
             UserError: If the disk is full or fails. Nobody is deleted then.
 
         Warns:
-            UserWarning: If they were deleted, but their space could not be
-                given back; the next to open the index for writing tries again.
+            UserWarning: If they were deleted, but their crops or space could
+                not be; the next to open the index for writing tries again.
         """
         self.commit()
         gone = np.unique(self._check_rows(rows))
@@ -305,17 +304,16 @@ class GalleryIndex(IndexReader):
             self._database.shrink(count / (len(self) + count))
         except sqlite3.Error as error:
             warnings.warn(
-                f'{count} people were deleted from the index {self._folder}, but their space '
-                f'could not be given back: {error}; whoever opens it next for writing tries again',
+                f'{count} people were deleted from the index {self._folder}, but their crops or '
+                f'space could not be: {error}; whoever opens it next for writing tries again',
                 stacklevel=3,
             )
 
     def _finish_deletion(self) -> None:
-        """Delete where the backend is behind, also what a killed process has begun."""
+        """Delete what is left of deleted people, also what a killed process has begun."""
         doomed = self._records.doomed()
         self._backend.erase(doomed)
-        if len(doomed):
-            self._records.forget_doomed()
+        self._records.forget_doomed(doomed)
 
 
 def _checked_crops(crops: Sequence[bytes] | None, count: int) -> list[bytes]:

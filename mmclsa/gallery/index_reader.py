@@ -83,9 +83,12 @@ class IndexReader:
         """Tell whether :meth:`refresh` would give anything new; takes next to no time.
 
         Raises:
-            DataError: If the database is broken.
+            DataError: If the database is broken, or no longer there.
         """
-        return self._lock is None and self._database.manifest() != self._manifest
+        if self._lock is not None:
+            return False
+        self._database.check_place()
+        return self._database.manifest() != self._manifest
 
     def wait_at_most(self, seconds: float) -> None:
         """Say how long a question waits for a writer that keeps the database locked.

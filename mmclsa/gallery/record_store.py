@@ -32,6 +32,7 @@ __all__ = ['Contents', 'RecordStore']
 # Whoever searches with a filter mostly does so more than once.
 _MASKS_KEPT = 4
 _BLOCK = 10_000
+_STEP = 1000  # rows deleted while readers wait
 _COLUMNS = ', '.join(COLUMNS)
 
 
@@ -216,7 +217,7 @@ class RecordStore:
             connection.execute('UPDATE manifest SET content = ?', (manifest.dump(),))
 
     def delete(self, rows: np.ndarray, manifest: Manifest, units: Sequence[str] = ()) -> None:
-        """Delete people, and note that the backend has still to do so.
+        """Delete people, and note that what belongs to them has still to be.
 
         Args:
             rows: Shape (n,), row numbers that exist.
@@ -231,7 +232,7 @@ class RecordStore:
             connection.executemany('DELETE FROM people WHERE row = ?', numbers)
             connection.executemany('INSERT INTO doomed VALUES (?)', numbers)
             connection.executemany('DELETE FROM units WHERE name = ?', ((u,) for u in units))
-            self.extras.delete(connection, rows.tolist(), units)
+            self.extras.delete(connection, units=units)
             connection.execute(
                 'DELETE FROM names WHERE id NOT IN '
                 '(SELECT source FROM people UNION SELECT camera FROM people)'
@@ -240,18 +241,24 @@ class RecordStore:
         self.load(manifest)
 
     def doomed(self) -> np.ndarray:
-        """Give the rows that the backend has still to delete, shape (n,), int64."""
+        """Give the rows of which something has still to be deleted, shape (n,), int64."""
         found = self._database.read('SELECT row FROM doomed')
         return np.array([row for (row,) in found], np.int64)
 
-    def forget_doomed(self) -> None:
-        """Note that the backend has deleted them.
+    def forget_doomed(self, rows: np.ndarray) -> None:
+        """Delete their crops and the frames behind them, a few at a time.
+
+        Args:
+            rows: Shape (n,), what :meth:`doomed` gave, and the backend has deleted.
 
         Raises:
             sqlite3.Error: If it cannot be written.
         """
-        with self._database.transaction() as connection:
-            connection.execute('DELETE FROM doomed')
+        for start in range(0, len(rows), _STEP):
+            few = rows[start : start + _STEP].tolist()
+            with self._database.in_turn(), self._database.transaction() as connection:
+                self.extras.delete(connection, few)
+                connection.executemany('DELETE FROM doomed WHERE row = ?', ((r,) for r in few))
 
     def get(self, rows: np.ndarray) -> dict[int, GalleryRecord]:
         """Look up records.

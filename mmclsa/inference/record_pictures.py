@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.media import VideoReader, is_video, read_picture
 from mmclsa.visualization import crop_person
 
-__all__ = ['crops_of', 'decode_crop', 'load_record_pictures']
+__all__ = ['crops_of', 'decode_crop', 'each_record_picture', 'load_record_pictures']
 
 
 def decode_crop(crop: bytes) -> np.ndarray:
@@ -49,14 +49,14 @@ def crops_of(
     """
     kept = index.crops(rows) if len(rows) else {}
     without = [n for n, row in enumerate(rows) if row not in kept]
-    scenes = dict(zip(without, load_record_pictures([records[n] for n in without])))
-    pictures: list[np.ndarray | None] = []
-    for number, (row, record) in enumerate(zip(rows, records)):
-        scene = scenes.get(number)
-        if row in kept:
-            pictures.append(np.ascontiguousarray(decode_crop(kept[row])[..., ::-1]))
-        else:
-            pictures.append(None if scene is None else crop_person(scene, np.array(record.box)))
+    pictures: list[np.ndarray | None] = [
+        np.ascontiguousarray(decode_crop(kept[row])[..., ::-1]) if row in kept else None
+        for row in rows
+    ]
+    for place, scene in each_record_picture([records[n] for n in without]):
+        if scene is not None:
+            number = without[place]
+            pictures[number] = crop_person(scene, np.array(records[number].box)).copy()
     return pictures
 
 
@@ -70,7 +70,22 @@ def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | 
         For each its picture (H, W, 3), uint8, RGB; None where it is missing or
         broken. A video is decoded once.
     """
-    scenes: list[np.ndarray | None] = [None] * len(records)
+    scenes = dict(each_record_picture(records))
+    return [scenes[number] for number in range(len(records))]
+
+
+def each_record_picture(
+    records: Sequence[GalleryRecord],
+) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Load the pictures of records, one after the other: a caller need not hold them all.
+
+    Args:
+        records: Of an index.
+
+    Yields:
+        For each, in the order in which footage is read best, its place and
+        what :func:`load_record_pictures` gives.
+    """
     video: VideoReader | None = None  # one is open at a time: each has threads and memory
     for number in sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame)):
         record = records[number]
@@ -83,10 +98,10 @@ def load_record_pictures(records: Sequence[GalleryRecord]) -> list[np.ndarray | 
             else:
                 picture = read_picture(record.source)
         except DataError:
-            continue
-        scenes[number] = np.ascontiguousarray(picture[..., ::-1])
+            yield number, None
+        else:
+            yield number, np.ascontiguousarray(picture[..., ::-1])
     _close(video)
-    return scenes
 
 
 def _close(video: VideoReader | None) -> None:

@@ -15,10 +15,20 @@ from terminaltables import AsciiTable
 from mmclsa.evaluation.functional.calibration import Calibration
 from mmclsa.gallery import GalleryRecord, Hit
 from mmclsa.inference.queries import QueryPerson
-from mmclsa.inference.record_pictures import decode_crop, load_record_pictures
+from mmclsa.inference.record_pictures import (
+    decode_crop,
+    each_record_picture,
+    load_record_pictures,
+)
 from mmclsa.utils.io import atomic_write
 from mmclsa.utils.times import format_time
-from mmclsa.visualization import RankedPerson, draw_boxes, draw_rank_list, write_picture
+from mmclsa.visualization import (
+    RankedPerson,
+    draw_boxes,
+    draw_hit,
+    draw_rank_list,
+    write_picture,
+)
 
 __all__ = ['GalleryHits', 'load_record_pictures', 'time_span']
 
@@ -97,14 +107,16 @@ class GalleryHits:
         with atomic_write(results) as temporary:
             text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + '\n', encoding='utf-8')
-        loaded = load_record_pictures([hit.record for hit in self.hits]) if scenes else None
-        paths = [results, write_picture(folder / 'rank_list.png', self.draw(loaded))]
-        for rank, (hit, scene) in enumerate(zip(self.hits, loaded or ()), 1):
-            if scene is not None:
+        cells, paths = {}, {}
+        for place, scene in self._scenes(scenes):
+            cells[place] = self._cell(place, scene)
+            if scenes and scene is not None:
+                hit, rank = self.hits[place], place + 1
                 label = [f'{rank}: {_values(hit)}']
                 drawn = draw_boxes(scene, np.array([hit.record.box]), label)
-                paths.append(write_picture(folder / f'hit_{rank:03d}.jpg', drawn))
-        return paths
+                paths[place] = write_picture(folder / f'hit_{rank:03d}.jpg', drawn)
+        rank_list = write_picture(folder / 'rank_list.png', self._joined(cells))
+        return [results, rank_list, *(paths[place] for place in sorted(paths))]
 
     def draw(self, scenes: Sequence[np.ndarray | None] | None = None) -> np.ndarray:
         """Draw the query and its hits side by side.
@@ -117,32 +129,34 @@ class GalleryHits:
         Returns:
             Shape (H, W, 3), uint8, RGB.
         """
+        pairs = self._scenes(False) if scenes is None else enumerate(scenes)
+        return self._joined({place: self._cell(place, scene) for place, scene in pairs})
+
+    def _joined(self, cells: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Lay the query and its drawn hits side by side."""
         first = self.query[0]
         asked = RankedPerson(
             np.ascontiguousarray(first.picture[..., ::-1]), first.box, note=Path(first.source).name
         )
-        people = [
-            RankedPerson(picture, box, hit.similarity, note=_note(hit))
-            for hit, (picture, box) in zip(self.hits, self._pictures(scenes))
-        ]
         more = f' and {len(self.query) - 1} more pictures' if len(self.query) > 1 else ''
-        return draw_rank_list(asked, people, f'{Path(first.source).name}{more}')
+        drawn = [cells[place] for place in range(len(self.hits))]
+        return draw_rank_list(asked, drawn, f'{Path(first.source).name}{more}')
 
-    def _pictures(
-        self, scenes: Sequence[np.ndarray | None] | None
-    ) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
-        """Give a picture of each hit, RGB, with the box in it: its scene, or else its crop."""
-        if scenes is None:
-            without = [hit for hit in self.hits if hit.row not in self.crops]
-            rows = [hit.row for hit in without]
-            loaded = dict(zip(rows, load_record_pictures([hit.record for hit in without])))
-            scenes = [loaded.get(hit.row) for hit in self.hits]
-        for hit, scene in zip(self.hits, scenes):
-            if scene is None and hit.row in self.crops:
-                crop = decode_crop(self.crops[hit.row])[..., ::-1]
-                yield np.ascontiguousarray(crop), np.array([0, 0, crop.shape[1], crop.shape[0]])
-            else:
-                yield scene, np.array(hit.record.box)
+    def _scenes(self, wanted: bool) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Load the scene of each hit, if all are wanted or it has no crop, one at a time."""
+        places = [n for n, hit in enumerate(self.hits) if wanted or hit.row not in self.crops]
+        yield from ((place, None) for place in {*range(len(self.hits))} - {*places})
+        for number, scene in each_record_picture([self.hits[place].record for place in places]):
+            yield places[number], scene
+
+    def _cell(self, place: int, scene: np.ndarray | None) -> np.ndarray:
+        """Draw a hit: in its scene, RGB, or else its crop."""
+        hit = self.hits[place]
+        box = np.array(hit.record.box)
+        if scene is None and hit.row in self.crops:
+            scene = np.ascontiguousarray(decode_crop(self.crops[hit.row])[..., ::-1])
+            box = np.array([0, 0, scene.shape[1], scene.shape[0]])
+        return draw_hit(RankedPerson(scene, box, hit.similarity, note=_note(hit)), place + 1)
 
 
 def time_span(record: GalleryRecord) -> str:

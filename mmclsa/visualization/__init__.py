@@ -29,7 +29,12 @@ from mmclsa.visualization.query_report import (
     render_report,
     save_query_report,
 )
-from mmclsa.visualization.rank_lists import RankedPerson, draw_gallery_montage, draw_rank_list
+from mmclsa.visualization.rank_lists import (
+    RankedPerson,
+    draw_gallery_montage,
+    draw_hit,
+    draw_rank_list,
+)
 from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 from mmclsa.visualization.reliability import draw_reliability
 from mmclsa.visualization.search_curves import (
@@ -59,6 +64,7 @@ __all__ = [
     'draw_differences',
     'draw_gallery_montage',
     'draw_gallery_sizes',
+    'draw_hit',
     'draw_levels',
     'draw_methods',
     'draw_rank_list',

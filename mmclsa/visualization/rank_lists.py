@@ -20,7 +20,13 @@ from mmclsa.visualization.canvas import (
     put_text,
 )
 
-__all__ = ['RankedPerson', 'draw_gallery_montage', 'draw_rank_list', 'truth_colour']
+__all__ = [
+    'RankedPerson',
+    'draw_gallery_montage',
+    'draw_hit',
+    'draw_rank_list',
+    'truth_colour',
+]
 
 _GAP, _BORDER, _LINE = 8, 4, 20
 
@@ -58,7 +64,7 @@ def truth_colour(right: bool | None) -> Colour:
 
 def draw_rank_list(
     query: RankedPerson,
-    hits: Sequence[RankedPerson],
+    hits: Sequence[RankedPerson | np.ndarray],
     title: str = '',
     crop_size: tuple[int, int] = (104, 208),
     columns: int | None = None,
@@ -71,7 +77,7 @@ def draw_rank_list(
 
     Args:
         query: Who was looked for.
-        hits: What was found, in order; may be empty.
+        hits: What was found, in order, or what :func:`draw_hit` gave of it; may be empty.
         title: A line above.
         crop_size: Width and height of a crop, pixels.
         columns: Hits in a row; None for all in one.
@@ -87,7 +93,7 @@ def draw_rank_list(
     """
     head = _cell(query, 'query', QUERY, crop_size)
     cells = [
-        _cell(hit, str(rank), truth_colour(hit.right), crop_size)
+        hit if isinstance(hit, np.ndarray) else draw_hit(hit, rank, crop_size)
         for rank, hit in enumerate(hits, 1)
     ]
     if not cells:
@@ -103,6 +109,20 @@ def draw_rank_list(
         put_text(top, title, (_GAP, _LINE - 2), size=16, width=whole.shape[1] - 2 * _GAP)
     bottom = np.full((_GAP, whole.shape[1], 3), 255, np.uint8)
     return np.concatenate([top, whole, bottom])
+
+
+def draw_hit(hit: RankedPerson, rank: int, crop_size: tuple[int, int] = (104, 208)) -> np.ndarray:
+    """Draw one of the hits for :func:`draw_rank_list`, after which its scene need not be kept.
+
+    Args:
+        hit: What was found.
+        rank: From 1.
+        crop_size: Width and height of the crop, pixels.
+
+    Returns:
+        Shape (h, w, 3), uint8, RGB.
+    """
+    return _cell(hit, str(rank), truth_colour(hit.right), crop_size)
 
 
 def draw_gallery_montage(

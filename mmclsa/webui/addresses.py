@@ -27,7 +27,7 @@ def is_local(host: str) -> bool:
     """
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host or '0.0.0.0', None)}
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     return all(ipaddress.ip_address(address.partition('%')[0]).is_loopback for address in found)
 
@@ -72,10 +72,10 @@ def listen(host: str, port: int | None) -> socket.socket:
     for number in _PORTS if port is None else [port]:
         try:
             return _bound(host, number)
-        except OSError as error:  # noqa: PERF203
-            if port is None and error.errno == errno.EADDRINUSE:
+        except (OSError, UnicodeError) as error:  # noqa: PERF203
+            if port is None and getattr(error, 'errno', None) == errno.EADDRINUSE:
                 continue
-            reason = error.strerror or error
+            reason = getattr(error, 'strerror', None) or error
             raise UserError(
                 f'the page cannot be served at {host}, port {number}: {reason}'
             ) from error

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from mmclsa.version import __version__
 from mmclsa.webui.access import Access
 from mmclsa.webui.errors import add_error_handlers
-from mmclsa.webui.guards import Guard
+from mmclsa.webui.guards import Guard, is_of_interface
 from mmclsa.webui.routes import ROUTERS
 from mmclsa.webui.service import GalleryService
 from mmclsa.webui.workers import Workers
@@ -20,6 +22,13 @@ from mmclsa.webui.workers import Workers
 __all__ = ['build_app']
 
 _STATIC = Path(__file__).parent / 'static'
+
+
+class _Page(Mount):
+    """The files of the page; addresses of the interface are none, whatever the method."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if is_of_interface(scope['path']) else super().matches(scope)
 
 
 def build_app(
@@ -48,6 +57,7 @@ def build_app(
         title='mmclsa: person search',
         version=__version__,
         openapi_url='/api/openapi.json',
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -55,7 +65,7 @@ def build_app(
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
-    app.mount('/', StaticFiles(directory=_STATIC, html=True))
+    app.router.routes.append(_Page('/', StaticFiles(directory=_STATIC, html=True)))
     add_error_handlers(app, service.index_path)
     app.add_middleware(
         Guard,

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from mmclsa.errors import UserError
 from mmclsa.gallery.database import LockedError
-from mmclsa.webui.problems import BusyError, GoneError, public_message
+from mmclsa.webui.problems import BrokenIndexError, BusyError, GoneError, public_message
 
 __all__ = ['add_error_handlers', 'busy', 'problem']
 
@@ -38,8 +38,8 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
     """
 
     async def mistake(_: Request, error: Exception) -> JSONResponse:
-        status = 404 if isinstance(error, GoneError) else 422
-        return problem(status, public_message(error, *private))
+        special: dict[type[Exception], int] = {GoneError: 404, BrokenIndexError: 500}
+        return problem(special.get(type(error), 422), public_message(error, *private))
 
     async def locked(_: Request, error: Exception) -> JSONResponse:
         return busy('another process is writing the index: try again in a moment')
@@ -72,7 +72,10 @@ def validation_message(error: RequestValidationError) -> str:
     found = []
     for one in error.errors():
         place = '.'.join(str(part) for part in one['loc'] if part != 'body')
-        found.append(f'{place}: {one["msg"]}' if place else str(one['msg']))
+        if one['type'] == 'json_invalid':
+            found.append(f'the body is no JSON, from character {place} on')
+        else:
+            found.append(f'{place or "the body"}: {one["msg"]}')
     unique = list(dict.fromkeys(found))
     more = f'; and {len(unique) - _TOLD} more' if len(unique) > _TOLD else ''
     return '; '.join(unique[:_TOLD]) + more

@@ -56,9 +56,11 @@ class PeopleOfIndex:
     Args:
         index: The index.
         lock: Under which it is asked.
+        follow: Takes over what others have changed.
     """
 
-    def __init__(self, index: GalleryIndex, lock: Any) -> None:
+    def __init__(self, index: GalleryIndex, lock: Any, follow: Callable[[], object]) -> None:
+        self._follow = follow
         self._reader = cast(IndexReader, _SharedReader(index, lock))
         self._known: dict[Any, Grouping] = {}
         self._lock = threading.Lock()
@@ -87,6 +89,7 @@ class PeopleOfIndex:
         """
         limits = where, min_probability, min_similarity
         for _ in range(_ATTEMPTS):
+            self._follow()
             generation = self._reader.generation
             with self._lock:
                 if (generation, *limits) in self._known:
@@ -94,7 +97,7 @@ class PeopleOfIndex:
             try:
                 found = self._group(*limits)
             except DataError:  # others may have deleted somebody between two questions
-                if self._reader.generation == generation:
+                if self._reader.generation == generation and not self._reader.changed_on_disk():
                     raise
                 continue
             self._keep((generation, *limits), found)

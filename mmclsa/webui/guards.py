@@ -13,8 +13,9 @@ from starlette.datastructures import Headers
 
 from mmclsa.webui.access import Access
 from mmclsa.webui.errors import busy, problem
+from mmclsa.webui.guesses import Guesses
 
-__all__ = ['Guard', 'host_of']
+__all__ = ['Guard', 'host_of', 'is_of_interface']
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -78,6 +79,7 @@ class Guard:
     ) -> None:
         self._app = app
         self._access = access
+        self._guesses = Guesses()
         self._running = 0
         self._largest_upload = max_upload_mb * _MB + _FORM
         self._given = {name.lower() for name in hosts}
@@ -88,6 +90,9 @@ class Guard:
         if scope['type'] != 'http':
             await self._app(scope, receive, send)
             return
+
+        if scope['method'] == 'HEAD':  # uvicorn leaves the body out
+            scope = {**scope, 'method': 'GET'}
 
         async def send_more(message: Message) -> None:
             if message['type'] == 'http.response.start':
@@ -121,16 +126,31 @@ class Guard:
         host = headers.get('host', '')
         if not self._knows(host_of(host)):
             return problem(400, 'this server is not known by that name: see --allow-host')
-        if scope['path'] != _OPEN and not self._access.admits(headers.get('authorization')):
-            challenge = {'WWW-Authenticate': self._access.challenge}
-            return problem(401, 'name and password, or a token, are needed', challenge)
+        if scope['path'] != _OPEN:
+            stranger = self._stranger(scope, headers.get('authorization'))
+            if stranger is not None:
+                return stranger
         # What an address of the interface gives may take long, so a GET is no less.
-        harmless = scope['method'] in ('GET', 'HEAD') and not _is_of_interface(scope['path'])
+        path = scope['path']
+        harmless = scope['method'] == 'GET' and (path == _OPEN or not is_of_interface(path))
         if not harmless and not self._from_here(headers, host):
             return problem(403, 'another site has sent this request')
         if _length(headers) > limit:
             return problem(413, _too_large(limit))
         return None
+
+    def _stranger(self, scope: Any, given: str | None) -> App | None:
+        """Refuse who has no password, and who has tried too many."""
+        address = (scope.get('client') or ('',))[0]
+        if given and self._access.asked and (wait := self._guesses.wait(address)):
+            sentence = f'too many wrong passwords from your address: try again in {wait} s'
+            return problem(429, sentence, {'Retry-After': str(wait)})
+        if self._access.admits(given):
+            return None
+        if given:
+            self._guesses.note_wrong(address)
+        challenge = {'WWW-Authenticate': self._access.challenge}
+        return problem(401, 'name and password, or a token, are needed', challenge)
 
     def _knows(self, name: str) -> bool:
         try:
@@ -151,8 +171,9 @@ class Guard:
         return netloc == host.lower() or host_of(netloc) in self._given
 
 
-def _is_of_interface(path: str) -> bool:
-    return path.startswith('/api/') and path != _OPEN
+def is_of_interface(path: str) -> bool:
+    """Tell whether a path is one of the interface, and no file of the page."""
+    return path.startswith('/api/')
 
 
 def _length(headers: Headers) -> int:
@@ -182,6 +203,6 @@ def _limited(receive: Receive, limit: int) -> Receive:
 def _with_ours(headers: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
     given = list(headers)
     if not any(name.lower() == b'cache-control' for name, _ in given):
-        kept = b'no-store' if path.startswith('/api/') else b'no-cache'
+        kept = b'no-store' if is_of_interface(path) else b'no-cache'
         given.append((b'cache-control', kept))
     return [*given, *_HEADERS]

@@ -7,7 +7,7 @@ import re
 from mmclsa.errors import UserError
 from mmclsa.utils.cli import user_message
 
-__all__ = ['BusyError', 'GoneError', 'public_message']
+__all__ = ['BrokenIndexError', 'BusyError', 'GoneError', 'public_message']
 
 _FOLDERS = re.compile(r'(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,\'"()]+)*[\\/](?=[^\\/\s])')
 
@@ -18,6 +18,10 @@ class GoneError(UserError):
 
 class BusyError(UserError):
     """Too many ask for the same kind of work."""
+
+
+class BrokenIndexError(UserError):
+    """What is wrong with the index itself, whatever is asked of it."""
 
 
 def public_message(error: BaseException, *private: str) -> str:

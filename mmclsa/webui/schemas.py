@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
-Row = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Row = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
 Time = Optional[Union[Annotated[str, Field(max_length=64)], float]]
 
 
@@ -112,7 +112,7 @@ class PictureLook(Body):
     """A person of an uploaded picture: by number, or by a box."""
 
     picture: str = Field(max_length=64)
-    person: Optional[int] = Field(None, ge=1, le=10_000, description='From 1.')
+    person: Optional[int] = Field(None, ge=1, le=10_000, strict=True, description='From 1.')
     box: Optional[Box] = None
 
 
@@ -135,21 +135,17 @@ class SearchRequest(Body):
         None, description='Seconds, h:mm:ss since a video began, or 2024-05-06T07:08:09 (UTC).'
     )
     time_to: Time = None
-    topk: int = Field(10, ge=1, le=MAX_HITS)
+    topk: int = Field(10, ge=1, le=MAX_HITS, strict=True)
     unit: Literal['sighting', 'frame'] = 'sighting'
     min_probability: Optional[float] = Field(None, ge=0, le=1)
-
-
-class ExportRequest(SearchRequest):
-    """A search whose results are to be saved."""
-
-    format: Literal['json', 'csv', 'zip'] = 'json'
 
 
 class SightingInfo(BaseModel):
     """A row of the index."""
 
-    row: int
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    row: Row
     source: str = Field(description='Name of the file, without folders.')
     frame: int = Field(description='The best frame, from 0.')
     time: Optional[float]
@@ -170,7 +166,7 @@ class SightingInfo(BaseModel):
 class FoundHit(SightingInfo):
     """A row that a search found."""
 
-    rank: int = Field(description='From 1.')
+    rank: int = Field(ge=1, le=MAX_NUMBER, description='From 1.')
     similarity: float = Field(description='Cosine.')
     probability: Optional[float] = Field(description='Of being the same person.')
 
@@ -178,10 +174,21 @@ class FoundHit(SightingInfo):
 class SearchAnswer(BaseModel):
     """What a search found."""
 
-    hits: list[FoundHit]
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    hits: list[FoundHit] = Field(max_length=MAX_HITS)
     warnings: list[str]
     seconds: float
     searched: int = Field(description='Rows of the index.')
+
+
+class ExportRequest(SearchRequest):
+    """A search whose results are to be saved."""
+
+    format: Literal['json', 'csv', 'zip'] = 'json'
+    answer: Optional[SearchAnswer] = Field(
+        None, description='That of this search, to be saved as it is; null to search again.'
+    )
 
 
 class SightingFrame(BaseModel):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +27,7 @@ from mmclsa.structures.sightings import TrackFrames
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
 from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
-from mmclsa.webui.problems import GoneError
+from mmclsa.webui.problems import BrokenIndexError, BusyError, GoneError
 from mmclsa.webui.settings import Limits
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
@@ -117,7 +118,7 @@ class GalleryService:
         self._embedder = embedder
         self._index_lock = threading.RLock()
         self._model_lock = threading.Lock()
-        self._people = PeopleOfIndex(index, self._index_lock)
+        self._people = PeopleOfIndex(index, self._index_lock, self.summary)
         self._summary: Summary | None = None
 
     @property
@@ -127,8 +128,7 @@ class GalleryService:
 
     def summary(self) -> Summary:
         """Sum up the index, as it is by now."""
-        with self._index_lock:
-            self._follow()
+        with self._reading():
             # A search takes over by itself that somebody was deleted meanwhile.
             if self._summary is None or self._summary.state != self._index.generation:
                 self._summary = _summary_of(self._index)
@@ -222,8 +222,7 @@ class GalleryService:
         """
         if not looks and not rows:
             raise UserError('the query must have a person of a picture, a box or a row')
-        with self._index_lock:
-            self._follow()
+        with self._reading():
             self._check_rows(rows)
             confirmed, rejected, deleted = self._still_there(confirmed, rejected)
             known = [*looks, *(self._index.embeddings(list(rows)) if rows else ())]
@@ -251,8 +250,7 @@ class GalleryService:
         Raises:
             GoneError: If there is no such row.
         """
-        with self._index_lock:
-            self._follow()
+        with self._reading():
             self._check_rows([row])
             (record,) = self._index.records([row])
             return Sighting(row, record, self._index.behind(row))
@@ -263,8 +261,7 @@ class GalleryService:
         Raises:
             GoneError: If there is no such row.
         """
-        with self._index_lock:
-            self._follow()
+        with self._reading():
             self._check_rows([row])
             return self._index.crops([row]).get(row)
 
@@ -275,12 +272,29 @@ class GalleryService:
         min_similarity: float | None = None,
     ) -> tuple[list[PersonGroup], list[str]]:
         """Group the sightings of the index into people; see :meth:`PeopleOfIndex.find`."""
-        self.summary()  # follows the index
         return self._people.find(where, min_probability, min_similarity)
 
     def close(self) -> None:
         """Let go of the footage; the index is its owner's to close."""
         self.footage.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Ask the index, as it is by now; what is wrong with it is not the visitor's fault."""
+        with self._index_lock:
+            try:
+                self._follow()
+                yield
+            except DataError as error:
+                if self._has_changed():
+                    raise BusyError('the index has changed meanwhile: try again') from error
+                raise BrokenIndexError(str(error)) from error
+
+    def _has_changed(self) -> bool:
+        try:
+            return self._index.changed_on_disk()
+        except UserError:
+            return False
 
     def _follow(self) -> None:
         """Take over what others have added to the index, or deleted from it.

@@ -98,7 +98,7 @@ def test_deleting_takes_everything_along(folder, people, records):
         check(index, records, kept, [0, 71])
         for row in (71, 0):
             assert present(folder, crop_of(row)[5:200]) == (row == 0)
-    assert (folder / 'index.sqlite').stat().st_size < 0.7 * before
+    assert (folder / 'index.sqlite').stat().st_size < 0.72 * before  # a page of pointers stays
     with GalleryIndex.open(folder, writable=True) as index:
         index.verify()
         check(index, records, kept, [0, 71])
@@ -136,7 +136,7 @@ def test_the_next_writer_gives_back_what_a_killed_one_did_not(folder, people, re
         patch.setattr('mmclsa.gallery.database.Database.shrink', say_that_it_is_full)
         GalleryIndex.open(folder, writable=True).close()
     GalleryIndex.open(folder, writable=True).close()
-    assert (folder / 'index.sqlite').stat().st_size < 0.7 * size
+    assert (folder / 'index.sqlite').stat().st_size < 0.72 * size
     with GalleryIndex.open(folder) as index:
         check(index, records, [*range(100, 200)], [0, 70, 71])
 

@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ from fastapi.testclient import TestClient
 from mmclsa.errors import ConfigError
 from mmclsa.webui.access import Access, read_secret, require_access
 from mmclsa.webui.app import build_app
+from mmclsa.webui.guesses import Guesses
 from mmclsa.webui.server import serving
 
 PASSWORD, TOKEN = 'Pferd: Batterie, Heftklammer ü', 'a-token-of-programs'
@@ -71,6 +73,50 @@ def test_who_may_enter(answer, access, header, enters, path):
         assert found.json() == {'detail': 'name and password, or a token, are needed'}
         kind = 'Bearer' if access.user is None else 'Basic'
         assert found.headers['www-authenticate'].startswith(f'{kind} realm=')
+
+
+def test_guesses_are_limited(service, monkeypatch):
+    """Ten wrong ones, then one in five seconds, also if it is right; elsewhere nobody notices."""
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr('mmclsa.webui.guesses.time', clock)
+    app = build_app(service, BOTH)
+
+    def status(address, header, path='/api/index'):
+        client = TestClient(app, 'http://localhost', client=(address, 5))
+        found = client.get(path, headers={'Authorization': header.encode()} if header else {})
+        return found.status_code, found.headers.get('retry-after')
+
+    right, wrong = basic('ann', PASSWORD), basic('ann', 'password')
+    with TestClient(app):
+        assert [status('10.0.0.8', wrong) for _ in range(10)] == [(401, None)] * 10
+        for header in (wrong, right, 'Bearer guess', f'Bearer {TOKEN}'):
+            assert status('10.0.0.8', header) == status('::ffff:10.0.0.8', header) == (429, '5')
+        assert status('10.0.0.8', None) == (401, None)  # no guess
+        assert status('10.0.0.8', None, '/api/health') == (200, None)
+        assert status('10.0.0.9', right) == status('10.0.0.9', f'Bearer {TOKEN}') == (200, None)
+        clock.now += 3
+        assert status('10.0.0.8', right) == (429, '2')
+        clock.now += 2
+        assert status('10.0.0.8', right) == (200, None)
+        assert [status('10.0.0.8', wrong) for _ in range(2)] == [(401, None), (429, '5')]
+        # Whoever has an IPv6 address has 2**64 of them.
+        assert [status(f'2001:db8::{n}', wrong)[0] for n in range(12)] == [401] * 10 + [429] * 2
+        assert status('2001:db8:0:1::1', right) == (200, None)
+
+
+def test_addresses_that_guessed_are_kept_up_to_a_number(monkeypatch):
+    monkeypatch.setattr('mmclsa.webui.guesses._KEPT', 3)
+    guesses = Guesses()
+    for address in [*[f'10.0.0.{n % 2}' for n in range(40)], '10.0.0.8', '10.0.0.9']:
+        guesses.note_wrong(address)
+    assert len(guesses._until) == 3
+    assert guesses.wait('10.0.0.1') > 0
+    assert guesses.wait('10.0.0.0') == 0
+
+
+def test_an_open_server_counts_no_guesses(answer):
+    for _ in range(12):
+        assert answer(Access(), Authorization='Bearer guess').status_code == 200
 
 
 def test_health_needs_no_password(answer):

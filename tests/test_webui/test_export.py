@@ -66,6 +66,64 @@ def test_names_are_no_formulas(hits, text):
     assert float(row['similarity']) == -0.5
 
 
+class TestAnswer:
+    """What a search has given is saved as it is."""
+
+    @pytest.fixture
+    def answer(self, client):
+        return client.post('/api/search', json=BODY | dict(topk=3)).json()
+
+    @pytest.mark.parametrize('kind', ['json', 'csv', 'zip'])
+    def test_is_not_searched_for_again(self, export, service, answer, monkeypatch, kind):
+        monkeypatch.setattr(service, 'search', lambda *_: 1 / 0)
+        answer['hits'].reverse()
+        content = export(kind, answer=answer)
+        if kind == 'zip':
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                assert archive.read('results.csv') == results_csv(answer['hits'])
+                content = archive.read('results.json')
+                first = answer['hits'][0]
+                folder = f'hit_{first["rank"]:03d}'
+                assert archive.read(f'{folder}/crop.jpg') == service.kept_crop(first['row'])
+        if kind == 'csv':
+            assert content == results_csv(answer['hits'])
+        else:
+            assert json.loads(content) == answer
+
+    @pytest.mark.parametrize(
+        ('changes', 'word'),
+        [
+            (dict(hits=[{}]), 'Field required'),
+            (dict(hits='x'), 'list'),
+            (dict(seconds=float('nan')), 'finite'),
+            (dict(searched=float('inf')), 'finite'),
+        ],
+    )
+    def test_that_is_none(self, client, answer, changes, word):
+        body = json.dumps(BODY | dict(format='zip', answer=answer | changes))
+        headers = {'Content-Type': 'application/json'}
+        found = client.post('/api/export', content=body, headers=headers)
+        assert found.status_code == 422
+        assert word in found.json()['detail']
+
+    @pytest.mark.parametrize('row', [-1, 10**9, 10**30])
+    def test_with_a_row_that_is_not_there(self, client, answer, row):
+        answer['hits'][0]['row'] = row
+        body = BODY | dict(format='zip', answer=answer)
+        found = client.post('/api/export', json=body)
+        if row == 10**9:
+            with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+                told = json.loads(archive.read('results.json'))['warnings']
+            assert told == [f'hit 1 has no pictures: there is no row {row} in the index']
+        else:
+            assert found.status_code == 422
+
+    def test_with_too_many_hits(self, client, answer):
+        answer['hits'] *= 100
+        found = client.post('/api/export', json=BODY | dict(format='zip', answer=answer))
+        assert found.status_code == 422
+
+
 class TestFolder:
     def test_pictures_and_clips(self, export, hits, tmp_path):
         with zipfile.ZipFile(io.BytesIO(export('zip'))) as archive:

@@ -62,6 +62,29 @@ class TestRow:
             assert found['behind'][-1]['frame'] == record.last_frame
             assert (found['time'] is None) == (found['camera'] == 'yard')
 
+    def test_what_is_deleted_is_not_shown_out_of_a_browsers_memory(self, built, query):
+        """It was, for ten minutes."""
+        folder, client, _ = built
+        paths = ['/api/rows/0/crop', '/api/rows/0/scene', '/api/rows/0/frames/0']
+        sent = client.post('/api/pictures', files={'file': query.read_bytes()}).json()['picture']
+        uploaded = [f'/api/pictures/{sent}', f'/api/pictures/{sent}/people/1']
+        tags = {}
+        for path in [*paths, *uploaded]:
+            first = client.get(path)
+            assert first.headers['cache-control'] == 'private, no-cache'
+            tags[path] = {'If-None-Match': f'W/{first.headers["etag"]}, "other"'}
+            again = client.get(path, headers=tags[path])
+            assert (again.status_code, again.content) == (304, b'')
+            assert again.headers['etag'] == first.headers['etag']
+            assert again.headers['cache-control'] == 'private, no-cache'
+            assert client.get(path, headers={'If-None-Match': '"other"'}).content == first.content
+        assert len({tag['If-None-Match'] for tag in tags.values()}) >= 4  # frame and scene are one
+        with GalleryIndex.open(folder / 'index', writable=True) as index:
+            index.delete([0])
+        for path in paths:
+            gone = client.get(path, headers=tags[path])
+            assert (gone.status_code, gone.headers['cache-control']) == (404, 'no-store')
+
     def test_crop_and_scene(self, built):
         _, client, kept = built
         assert client.get('/api/index').json()['has_crops'] is kept

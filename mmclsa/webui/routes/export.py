@@ -36,7 +36,8 @@ async def export(
     body: ExportRequest, request: Request, service: Service, threads: Threads
 ) -> Response:
     """Search, and give the results as a file; a ZIP has pictures and clips beside."""
-    answer = (await search(body, service, threads)).model_dump(mode='json')
+    found = body.answer or await search(body, service, threads)
+    answer = found.model_dump(mode='json')
     headers = {'Content-Disposition': f'attachment; filename="results.{body.format}"'}
     kind = _TYPES[body.format]
     if body.format == 'zip':

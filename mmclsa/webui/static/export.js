@@ -1,19 +1,14 @@
 /** Saves the hits that are on the page. */
 
-import { exportFile, getIndex, isCancelled } from './api.js';
+import { exportFile, isCancelled } from './api.js';
 import { byId, el } from './dom.js';
-import { Progress, announce, clear, showProblem, showWarnings } from './messages.js';
+import { Progress, announce, clear, showProblem } from './messages.js';
 import { get } from './state.js';
 import { tableOf } from './table.js';
 
-const CHANGED =
-  'The index has changed since this search. The ZIP is of a new search: its hits may be others.';
-
 export function initExport() {
   byId('export-json').addEventListener('click', () => {
-    const { hits, warnings, seconds, searched } = get('answer');
-    const text = JSON.stringify({ hits, warnings, seconds, searched }, null, 2);
-    saveText(`${text}\n`, 'application/json', 'results.json');
+    saveText(`${JSON.stringify(shown(), null, 2)}\n`, 'application/json', 'results.json');
   });
   byId('export-csv').addEventListener('click', () =>
     saveText(tableOf(get('answer').hits), 'text/csv;charset=utf-8', 'results.csv'),
@@ -21,21 +16,25 @@ export function initExport() {
   byId('export-zip').addEventListener('click', saveZip);
 }
 
+/** The answer as the server gave it. */
+function shown() {
+  const { hits, warnings, seconds, searched } = get('answer');
+  return { hits, warnings, seconds, searched };
+}
+
 function saveText(text, type, name) {
   clear(byId('export-status'));
   download(new Blob([text], { type }), name);
 }
 
-/** Pictures and clips are with the server, which searches again for them. */
+/** Pictures and clips are with the server. */
 async function saveZip() {
   const place = byId('export-status');
-  const { body, state } = get('answer');
   const progress = new Progress(place, 'Making the file (pictures and clips)');
   try {
-    const file = await exportFile({ ...body, format: 'zip' }, progress.signal);
+    const file = await exportFile({ ...get('answer').body, answer: shown(), format: 'zip' }, progress.signal);
     progress.end();
     download(file, 'results.zip');
-    if ((await getIndex()).growing !== state) showWarnings(place, [CHANGED]);
   } catch (error) {
     progress.end();
     if (!isCancelled(error)) showProblem(place, error.message);

@@ -1,0 +1,176 @@
+"""Careless and hostile programs: the right code and one sentence, whatever they send."""
+
+from __future__ import annotations
+
+import shutil
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from mmclsa.errors import DataError, UserError
+from mmclsa.gallery import GalleryIndex
+from mmclsa.webui import GalleryService
+from mmclsa.webui.addresses import is_local, listen
+from mmclsa.webui.app import build_app
+from mmclsa.webui.server import serving
+from tests.test_gallery.fakes import FakeEmbedder
+
+
+@pytest.fixture
+def opened(index_dir, tmp_path):
+    """A copy of the index, and a program before it."""
+    folder = tmp_path / 'ge heim' / 'index'
+    shutil.copytree(index_dir, folder)
+    with GalleryIndex.open(folder) as index:
+        app = build_app(GalleryService(index, FakeEmbedder()))
+        with TestClient(app, 'http://localhost') as client:
+            yield folder, client
+
+
+ASKING = [
+    ('GET', '/api/index', None),
+    ('GET', '/api/rows/0', None),
+    ('GET', '/api/rows/0/crop', None),
+    ('GET', '/api/people', None),
+    ('POST', '/api/search', dict(query=[dict(row=0)])),
+    ('POST', '/api/export', dict(query=[dict(row=0)])),
+]
+
+
+@pytest.mark.parametrize('how', ['deleted', 'replaced', 'broken'])
+def test_index_that_is_gone_is_not_shown_any_more(opened, index_dir, how):
+    """It was shown as long as the server ran; a broken one was said to be the visitor's mistake."""
+    folder, client = opened
+    if how == 'broken':
+        (folder / 'index.sqlite').write_bytes(b'x' * 5000)
+    else:
+        shutil.rmtree(folder)
+    if how == 'replaced':
+        shutil.copytree(index_dir, folder)
+    for method, path, body in ASKING:
+        found = client.request(method, path, json=body)
+        assert found.status_code == 500, path
+        word = 'is broken' if how == 'broken' else 'was deleted, moved or replaced'
+        assert word in found.json()['detail']
+        assert 'ge heim' not in found.text
+    assert client.get('/api/health').status_code == client.get('/').status_code == 200
+
+
+def test_reader_elsewhere_knows_its_index(index_dir, tmp_path, monkeypatch):
+    """Also by a relative path from another folder."""
+    shutil.copytree(index_dir, tmp_path / 'index')
+    monkeypatch.chdir(tmp_path)
+    with GalleryIndex.open('index') as index:
+        monkeypatch.chdir('/')
+        assert not index.changed_on_disk()
+        shutil.rmtree(tmp_path / 'index')
+        with pytest.raises(DataError, match='open it again'):
+            index.changed_on_disk()
+
+
+def test_people_while_somebody_is_deleted(opened, monkeypatch):
+    """The whole answer was an error: row 3 has been deleted."""
+    folder, client = opened
+    records, left = GalleryIndex.records, [1]
+
+    def delete_first(index, rows=None):
+        if left:
+            left.clear()
+            with GalleryIndex.open(folder, writable=True) as writer:
+                writer.delete([3])
+        return records(index, rows)
+
+    monkeypatch.setattr(GalleryIndex, 'records', delete_first)
+    found = client.get('/api/people')
+    assert found.status_code == 200, found.text
+    assert 3 not in [row for person in found.json()['people'] for row in person['rows']]
+
+
+def test_row_that_is_deleted_between_two_looks(opened, monkeypatch):
+    folder, client = opened
+
+    def delete_first(service, rows):
+        with GalleryIndex.open(folder, writable=True) as writer:
+            writer.delete([0])
+
+    monkeypatch.setattr(GalleryService, '_check_rows', delete_first)
+    found = client.get('/api/rows/0')
+    assert found.status_code == 503
+    assert found.json()['detail'] == 'the index has changed meanwhile: try again'
+    monkeypatch.undo()
+    assert client.get('/api/rows/0').status_code == 404
+
+
+@pytest.mark.parametrize(
+    ('method', 'path', 'status'),
+    [
+        *[('GET', '/api/search', 405), ('GET', '/api/export', 405), ('POST', '/api/index', 405)],
+        *[('DELETE', '/api/rows/0', 405), ('OPTIONS', '/api/search', 405)],
+        *[('GET', '/api/index/', 404), ('POST', '/api/search/', 404), ('PUT', '/api/x', 404)],
+        *[('GET', '/api/..%2f..%2fapp.py', 404), ('GET', '/..%2fapp.py', 404), ('PUT', '/x', 405)],
+    ],
+)
+def test_methods_and_addresses_that_are_none(client, method, path, status):
+    """Those of the interface were looked for among the files of the page, so 405 was 404."""
+    found = client.request(method, path, follow_redirects=False)
+    assert found.status_code == status
+    assert set(found.json()) == {'detail'}
+    assert ('allow' in found.headers) == (status == 405)
+
+
+def test_head_is_get_without_a_body(service):
+    """What watches over servers asks so: /api/health was not found."""
+    with serving(build_app(service)) as address, httpx.Client(base_url=address) as client:
+        for path in ('/', '/api/health', '/api/index', '/api/rows/0/crop', '/api/rows/99', '/x'):
+            head, whole = client.head(path), client.get(path)
+            assert (head.status_code, head.content) == (whole.status_code, b'')
+            same = ('content-type', 'content-length', 'etag', 'cache-control')
+            assert [head.headers.get(n) for n in same] == [whole.headers.get(n) for n in same]
+
+
+@pytest.mark.parametrize(
+    ('body', 'sentence'),
+    [
+        (b'', 'the body: Field required'),
+        (b'{"query": [}', 'the body is no JSON, from character 11 on'),
+        (b'[]', 'the body: Input should be a valid dictionary or object to extract fields from'),
+        (b'{"query": [{"row": 0}], "topk": true}', 'topk: Input should be a valid integer'),
+        (b'{"query": [{"row": 0}], "topk": "5"}', 'topk: Input should be a valid integer'),
+        (
+            b'{"query": [{"row": 0}], "rejected": [true]}',
+            'rejected.0: Input should be a valid integ',
+        ),
+        (b'{"query": [{"row": 1.0}]}', 'Input should be a valid integer'),
+        (b'{"query": [{"row": NaN}]}', 'Input should be'),
+        (b'[' * 100_000, 'There was an error parsing the body'),
+    ],
+)
+def test_bodies_that_are_none(client, body, sentence):
+    """``true`` was row 1."""
+    found = client.post('/api/search', content=body, headers={'Content-Type': 'application/json'})
+    assert found.status_code in (400, 422)
+    assert sentence in found.json()['detail']
+
+
+@pytest.mark.parametrize('host', ['x' * 70, '.', 'a b', '[::1]', '256.1.1.1'])
+def test_host_that_is_none(host):
+    """Some ended with a traceback."""
+    assert not is_local(host)
+    with pytest.raises(UserError, match='the page cannot be served at'):
+        listen(host, None)
+
+
+def has_ipv6() -> bool:
+    try:
+        listen('::1', None).close()
+    except UserError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason='this machine has no IPv6')
+def test_ipv6(service):
+    with serving(build_app(service), '::1') as address:
+        assert address.startswith('http://[::1]:')
+        assert httpx.get(f'{address}/api/health').status_code == 200
