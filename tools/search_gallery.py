@@ -8,43 +8,45 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import (
+    LIMIT_NAMES,
+    add_index_argument,
+    add_keep_days,
+    add_limit_options,
+    add_model_options,
+    model_options,
+)
 from mmclsa.utils.io import check_writable
-from mmclsa.utils.trust import add_trust_option
+from mmclsa.utils.text import counted
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+def add_query_options(parser: argparse.ArgumentParser) -> None:
+    """Add who is looked for."""
     parser.add_argument('--query', nargs='+', metavar='IMAGE', help='images of one person')
     parser.add_argument(
         '--row', nargs='+', type=int, metavar='N',
         help='or search from hits of an earlier search, by their rows; needs no model',
     )  # fmt: skip
     parser.add_argument(
-        '--box',
-        nargs=4,
-        type=float,
-        action='append',
-        metavar=('X1', 'Y1', 'X2', 'Y2'),
+        '--box', nargs=4, type=float, action='append', metavar=('X1', 'Y1', 'X2', 'Y2'),
         help='box of the person, in pixels of the upright image; once per image',
-    )
+    )  # fmt: skip
     parser.add_argument(
-        '--person',
-        type=int,
-        action='append',
-        metavar='K',
+        '--person', type=int, action='append', metavar='K',
         help='or the number of the person among those detected, from 1; once per image',
-    )
-    parser.add_argument('--topk', type=int, default=10, help='number of results (default: 10)')
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='search these cameras only')
+    )  # fmt: skip
     parser.add_argument(
-        '--from',
-        dest='time_from',
-        metavar='T',
-        help='earliest time: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
+        '--confirm', nargs='+', type=int, default=[], metavar='ROW',
+        help='rows of an earlier search that are the right person',
+    )  # fmt: skip
+    parser.add_argument(
+        '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
     )
-    parser.add_argument('--to', dest='time_to', metavar='T', help='latest time')
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is found, and where it is written."""
+    parser.add_argument('--topk', type=int, default=10, help='number of results (default: 10)')
     parser.add_argument(
         '--rerank', action='store_true', help='re-rank the best results (k-reciprocal)'
     )
@@ -59,32 +61,22 @@ def parse_args() -> argparse.Namespace:
         '--min-probability', type=float, metavar='P',
         help='leave out who is less probably the same person, 0 to 1',
     )  # fmt: skip
-    parser.add_argument(
-        '--confirm', nargs='+', type=int, default=[], metavar='ROW',
-        help='rows of an earlier search that are the right person',
-    )  # fmt: skip
-    parser.add_argument(
-        '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
-    )
-    parser.add_argument(
-        '--keep-days', type=float, metavar='N',
-        help='before searching, delete for good from the index who was last seen N days ago',
-    )  # fmt: skip
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
     parser.add_argument(
         '--no-scenes', action='store_true',
         help='with --out-dir: write the crops that the index keeps, and open no footage',
     )  # fmt: skip
-    parser.add_argument('--config', help='override the config stored in the index')
-    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
-    parser.add_argument(
-        '--onnx',
-        metavar='DIR',
-        help='use a model exported by tools/deployment/export_onnx.py instead, which needs neither '
-        'PyTorch nor OpenMMLab',
-    )
-    add_trust_option(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_index_argument(parser)
+    add_query_options(parser)
+    add_limit_options(parser)
+    add_result_options(parser)
+    add_keep_days(parser, 'before searching, delete for good from the index')
+    add_model_options(parser)
     return parser.parse_args()
 
 
@@ -92,6 +84,7 @@ if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
 from mmclsa.gallery import GalleryIndex, SearchFilter, forget_older_than
+from mmclsa.gallery.retention import older_than
 from mmclsa.inference import (
     GalleryHits,
     choose_queries,
@@ -121,14 +114,7 @@ def search_by_pictures(
     args: argparse.Namespace, index: GalleryIndex, where: SearchFilter, feedback: dict[str, Any]
 ) -> GalleryHits:
     """Search for who is in the query pictures."""
-    embedder = embedder_of_index(
-        args.index,
-        args.config,
-        args.checkpoint,
-        args.device,
-        trust_checkpoint=args.trust_checkpoint,
-        onnx=args.onnx,
-    )
+    embedder = embedder_of_index(args.index, **model_options(args))
     index.check_model(embedder.fingerprint)
     queries = choose_queries(embedder, args.query, args.box, args.person, ask)
     forget(args, index)
@@ -144,9 +130,8 @@ def forget(args: argparse.Namespace, index: GalleryIndex) -> None:
     index.refresh()
 
 
-def main() -> None:
-    """Search."""
-    args = parse_args()
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that cannot be meant together."""
     if args.box and args.person:
         raise ConfigError('either --box or --person may be given, not both')
     if bool(args.query) == bool(args.row):
@@ -155,8 +140,27 @@ def main() -> None:
         raise ConfigError('--box and --person say who is meant in a picture of --query, not --row')
     if args.group_by_track and args.unit == 'frame':
         raise ConfigError('--group-by-track and --unit frame contradict each other')
+    if args.no_scenes and not args.out_dir:
+        raise ConfigError('--no-scenes says what --out-dir writes, which is not given')
     if args.out_dir:
         check_writable(args.out_dir)
+
+
+def save(args: argparse.Namespace, result: GalleryHits) -> None:
+    """Write the files, and say which."""
+    written = result.save(args.out_dir, scenes=not args.no_scenes)
+    names = ', '.join(path.name for path in written[:2])
+    scenes = counted(len(written) - 2, 'scene')
+    missing = 0 if args.no_scenes else len(result.hits) - len(written) + 2
+    lacking = counted(missing, 'hit has', 'hits have') + ' none, as the footage cannot be read'
+    told = f'{args.out_dir}: {names}, {scenes}{f" ({lacking})" if missing else ""}'
+    print(told, file=sys.stderr)
+
+
+def main() -> None:
+    """Search."""
+    args = parse_args()
+    check(args)
     feedback = dict(
         unit=args.unit,
         min_probability=args.min_probability,
@@ -165,8 +169,10 @@ def main() -> None:
     )
     # Before a model is loaded, so that what is wrong with the index is said at once.
     with GalleryIndex.open(args.index) as index:
-        where = search_filter(index, args.camera, args.time_from, args.time_to)
+        where = search_filter(index, args.camera, args.time_from, args.time_to, LIMIT_NAMES)
         check_search(index, args.topk, args.min_probability, args.confirm, args.reject)
+        if args.keep_days is not None:
+            older_than(index, args.keep_days)
         if args.row:
             index.records(args.row)  # there must be such rows
             forget(args, index)
@@ -176,13 +182,14 @@ def main() -> None:
     print(result.table())
     if result.calibration is not None:
         known = result.calibration
+        same = counted(known.num_same, 'pair')
+        tracks = known.num_tracks
         print(
-            f'Probabilities are learnt from {known.num_same} pairs of one person and '
-            f'{known.num_different} of two.'
-            + ('' if known.num_tracks is None else f' The former are of {known.num_tracks} tracks.')
+            f'Probabilities are learnt from {same} of one person and {known.num_different} of two.'
+            + ('' if tracks is None else f' The former are of {counted(tracks, "track")}.')
         )
     if args.out_dir:
-        result.save(args.out_dir, scenes=not args.no_scenes)
+        save(args, result)
 
 
 if __name__ == '__main__':

@@ -7,22 +7,19 @@ import signal
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.trust import add_trust_option
+from mmclsa.utils.gallery_options import (
+    add_index_argument,
+    add_keep_days,
+    add_model_options,
+    model_options,
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
-    parser.add_argument('--config', help='override the config stored in the index')
-    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
-    parser.add_argument(
-        '--onnx',
-        metavar='DIR',
-        help='use a model exported by tools/deployment/export_onnx.py instead',
-    )
-    add_trust_option(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    add_index_argument(parser)
+    add_model_options(parser)
     parser.add_argument(
         '--host', default='127.0.0.1', help='address to listen on (default: this machine only)'
     )
@@ -38,12 +35,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='largest image, width times height (default: 40000000)',
     )
-    parser.add_argument(
-        '--keep-days',
-        type=float,
-        metavar='N',
-        help='first delete from the index, for good, who was last seen more than N days ago',
-    )
+    add_keep_days(parser, 'first delete from the index, for good,')
     args = parser.parse_args()
     args.auth_file = None
     if args.auth is not None:
@@ -120,14 +112,7 @@ def main() -> None:
 
     # Opened before a model is loaded, so that what is wrong with it is said at once.
     with GalleryIndex.open(args.index) as index:
-        model = embedder_of_index(
-            args.index,
-            args.config,
-            args.checkpoint,
-            args.device,
-            trust_checkpoint=args.trust_checkpoint,
-            onnx=args.onnx,
-        )
+        model = embedder_of_index(args.index, **model_options(args))
         index.check_model(model.fingerprint)
         if args.keep_days is not None:  # for good: only where all else is right
             listen(args.host, args.port).close()

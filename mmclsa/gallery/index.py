@@ -25,6 +25,7 @@ from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
 from mmclsa.gallery.records import GalleryRecord, encode_record
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, TrackFrames
+from mmclsa.utils.text import counted
 
 __all__ = ['GalleryIndex']
 
@@ -181,7 +182,9 @@ class GalleryIndex(IndexReader):
             return
         vectors = check_unit_vectors(embeddings, self.model.dims, 'embeddings')
         if len(records) != len(vectors):
-            raise DataError(f'{len(vectors)} embeddings came with {len(records)} records')
+            raise DataError(
+                f'{counted(len(vectors), "embedding")} came with {counted(len(records), "record")}'
+            )
         rows = [encode_record(record) for record in records]
         pictures = _checked_crops(crops, len(rows))
         frames = _packed_frames(behind, len(rows))
@@ -305,8 +308,9 @@ class GalleryIndex(IndexReader):
             self._database.shrink(count / (len(self) + count))
         except sqlite3.Error as error:
             warnings.warn(
-                f'{count} people were deleted from the index {self._folder}, but their space '
-                f'could not be given back: {error}; whoever opens it next for writing tries again',
+                f'{counted(count, "person was", "people were")} deleted from the index '
+                f'{self._folder}, but the space could not be given back: '
+                f'{error}; whoever opens it next for writing tries again',
                 stacklevel=3,
             )
 

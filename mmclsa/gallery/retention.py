@@ -10,7 +10,8 @@ from mmclsa.errors import ConfigError
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.index_reader import IndexReader
-from mmclsa.utils.times import format_time, is_date
+from mmclsa.utils.text import counted
+from mmclsa.utils.times import DATES_FROM, format_time, is_date
 
 __all__ = ['Forgotten', 'forget_older_than', 'older_than']
 
@@ -34,11 +35,13 @@ class Forgotten(NamedTuple):
     before: float
 
     def __str__(self) -> str:
-        kept = f'; {self.undated} of these have no time and stay' if self.undated else ''
-        return (
-            f'{self.deleted} people last seen before {format_time(self.before)} were deleted, '
-            f'{self.left} are left{kept}'
+        when = f'last seen before {format_time(self.before)}'
+        gone = counted(self.deleted, f'person {when} was deleted', f'people {when} were deleted')
+        left = counted(self.left, 'is left', 'are left')
+        undated = counted(
+            self.undated, 'of these has no time and stays', 'of these have no time and stay'
         )
+        return f'{gone}, {left}{f"; {undated}" if self.undated else ""}'
 
 
 def older_than(index: IndexReader, days: float, now: float | None = None) -> SearchFilter:
@@ -70,7 +73,8 @@ def older_than(index: IndexReader, days: float, now: float | None = None) -> Sea
             'with --start-time, or delete by --source'
         )
     moment = time.time() if now is None else now
-    return SearchFilter(gone_before=moment - days * _DAY)
+    # Nobody has a date before the first; whoever keeps everybody for ages deletes nobody.
+    return SearchFilter(gone_before=max(moment - days * _DAY, DATES_FROM))
 
 
 def forget_older_than(index: GalleryIndex, days: float, now: float | None = None) -> Forgotten:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from mmclsa.evaluation.functional.calibration import Calibration
 from mmclsa.gallery import GalleryRecord, Hit
 from mmclsa.inference.queries import QueryPerson
 from mmclsa.inference.record_pictures import decode_crop, load_record_pictures
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import write_json
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import format_time
 from mmclsa.visualization import RankedPerson, draw_boxes, draw_rank_list, write_picture
 
@@ -94,9 +94,7 @@ class GalleryHits:
         """
         folder = Path(out_dir)
         results = folder / 'results.json'
-        with atomic_write(results) as temporary:
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + '\n', encoding='utf-8')
+        write_json(results, self.to_dict(), indent=2, ensure_ascii=False)
         loaded = load_record_pictures([hit.record for hit in self.hits]) if scenes else None
         paths = [results, write_picture(folder / 'rank_list.png', self.draw(loaded))]
         for rank, (hit, scene) in enumerate(zip(self.hits, loaded or ()), 1):
@@ -125,7 +123,8 @@ class GalleryHits:
             RankedPerson(picture, box, hit.similarity, note=_note(hit))
             for hit, (picture, box) in zip(self.hits, self._pictures(scenes))
         ]
-        more = f' and {len(self.query) - 1} more pictures' if len(self.query) > 1 else ''
+        others = counted(len(self.query) - 1, 'more picture')
+        more = f' and {others}' if len(self.query) > 1 else ''
         return draw_rank_list(asked, people, f'{Path(first.source).name}{more}')
 
     def _pictures(

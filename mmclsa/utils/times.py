@@ -11,20 +11,22 @@ __all__ = ['DATES_FROM', 'format_time', 'is_date', 'parse_time']
 
 #: Seconds since 1970 are years away from the seconds since a video's start.
 DATES_FROM = 10 * 365 * 86400
+_YEAR_10000 = 253_402_300_800  # no calendar goes further
 
 
-def parse_time(text: str) -> float:
+def parse_time(text: str, name: str = '') -> float:
     """Read a point in time.
 
     Args:
         text: Seconds; ``[h:]mm:ss`` since a video's start; or an ISO date,
             with or without time, in UTC where it has no zone.
+        name: What it was given as, such as ``--from``, for the message.
 
     Returns:
         Seconds since the video's start, or since 1970.
 
     Raises:
-        ConfigError: If it is none of these.
+        ConfigError: If it is none of these, or after the year 9999.
 
     Example:
         >>> parse_time('12.5'), parse_time('1:02:03'), parse_time('2009-06-11T12:00')
@@ -32,7 +34,7 @@ def parse_time(text: str) -> float:
     """
     try:
         seconds = float(text)
-        if math.isfinite(seconds):
+        if abs(seconds) < _YEAR_10000:  # milliseconds since 1970 are beyond
             return seconds
     except ValueError:
         pass
@@ -45,8 +47,8 @@ def parse_time(text: str) -> float:
         return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
     except (ValueError, OverflowError) as error:
         raise ConfigError(
-            f'a time must be seconds, h:mm:ss or an ISO date such as 2024-05-06T07:08:09, '
-            f'but is {text!r}'
+            f'{name}{name and ": "}a time must be seconds, h:mm:ss or an ISO date such as '
+            f'2024-05-06T07:08:09, but is {text!r}'
         ) from error
 
 

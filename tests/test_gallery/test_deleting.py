@@ -248,7 +248,8 @@ class TestTool:
         assert f'{len(gone)} of 600 people would be deleted' in said
         assert manifest_of(index).people == 600
         said = run_tool_here(TOOL, index, *options)
-        assert f'{len(gone)} people were deleted, {600 - len(gone)} are left' in said
+        words = '1 person was' if len(gone) == 1 else f'{len(gone)} people were'
+        assert f'{words} deleted, {600 - len(gone)} are left' in said
         assert manifest_of(index).structure is not None
         with GalleryIndex.open(index) as opened:
             assert opened.rows().tolist() == sorted(set(range(600)) - set(gone))

@@ -62,7 +62,7 @@ def test_build_and_search(tool, tmp_path, pictures):
     code, _, error = tool.build(pictures, '--out', index, *start)
     assert code == 0, error
     assert '4 pictures' in error
-    assert '1 files skipped' in error
+    assert '1 file skipped' in error
     assert 'broken.jpg (0 bytes) is empty or broken' in error
     assert tool.build(pictures, '--out', index, *start)[0] == 0  # again: nothing to do
 
@@ -115,9 +115,9 @@ def test_names_patterns_and_odd_files(tool, tmp_path, pictures, monkeypatch):
     names = ('--name-pattern', '{camera}_{date}_{time}', '--camera', 'yard')
     code, _, error = tool.build('~/mes*/**', '--out', index, *names)
     assert code == 0, error
-    assert '1 others are no footage: .txt 1' in error
+    assert '1 other is no footage: .txt 1' in error
     assert '4 files have a name that is not of the pattern' in error
-    assert '1 files have their time by their names' in error
+    assert '1 file has its time by name' in error
     assert 'rule.png cannot be used (error: OpenCV' in error
     command = json.loads((index / 'build.json').read_text())['jobs'][0]
     assert command['sources'] == [str(tmp_path / 'mes*/**')]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.text import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,7 +29,8 @@ from mmclsa.gallery.adopting import adopt_index
 def main() -> None:
     """Adopt."""
     args = parse_args()
-    print(f'{args.index}: {adopt_index(args.index)} files were dropped')
+    dropped = counted(adopt_index(args.index), 'file was dropped', 'files were dropped')
+    print(f'{args.index}: {dropped}')
 
 
 if __name__ == '__main__':

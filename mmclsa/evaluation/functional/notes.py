@@ -6,6 +6,7 @@ import numpy as np
 
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.structures import SearchProtocol
+from mmclsa.utils.text import counted
 
 __all__ = ['notes_of']
 
@@ -31,11 +32,14 @@ def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> t
             if not used.all():
                 used[listed] = True
             own += int(np.count_nonzero(listed == image))
+    empty = np.count_nonzero(used & (gallery.lengths == 0))
+    alone = np.count_nonzero(protocol.truth_counts() == 0)
+    lost = np.count_nonzero(~known)
     counts = (
-        (np.count_nonzero(used & (gallery.lengths == 0)), 'gallery images have no detection'),
-        (gallery.zeros, 'detections have an embedding of zeros'),
-        (own, 'queries have their own image in the gallery'),
-        (np.count_nonzero(protocol.truth_counts() == 0), 'queries match nobody in the gallery'),
-        (np.count_nonzero(~known), 'queries have no detection in their image'),
+        (empty, 'gallery image has', 'gallery images have', 'no detection'),
+        (gallery.zeros, 'detection has', 'detections have', 'an embedding of zeros'),
+        (own, 'query has its', 'queries have their', 'own image in the gallery'),
+        (alone, 'query matches', 'queries match', 'nobody in the gallery'),
+        (lost, 'query has no detection in its', 'queries have no detection in their', 'image'),
     )
-    return tuple(f'{count} {what}' for count, what in counts if count)
+    return tuple(f'{counted(n, one, several)} {what}' for n, one, several, what in counts if n)
