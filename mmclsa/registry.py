@@ -15,6 +15,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPP
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
+from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     'TASK_UTILS',
     'TRANSFORMS',
     'VISUALIZERS',
+    'WEIGHT_INITIALIZERS',
 ]
 
 MODELS = Registry('model', parent=MMENGINE_MODELS, locations=['mmclsa.models'])
@@ -51,6 +53,8 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
 VISUALIZERS = Registry(
     'visualizer', parent=MMENGINE_VISUALIZERS, locations=['mmclsa.visualization.visualizer']
 )
+# There are none of our own, but MMEngine warns of each init_cfg where the registry is missing.
+WEIGHT_INITIALIZERS = Registry('weight initializer', parent=MMENGINE_WEIGHT_INITIALIZERS)
 # MMEngine has no root for these.
 INDEXES = Registry(
     'index backend', scope='mmclsa', locations=['mmclsa.gallery.backends.registration']

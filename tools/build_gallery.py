@@ -175,6 +175,10 @@ def read_model(args: argparse.Namespace) -> Config | None:
     if args.onnx is not None:
         if args.device or args.cfg_options:
             raise ConfigError('--onnx takes the place of config, --cfg-options and --device')
+        if args.sources[0].endswith('.py'):
+            raise ConfigError(
+                f'--onnx takes the place of config and checkpoint, but {args.sources[0]} is given'
+            )
         args.checkpoint, args.runtime = args.onnx, 'onnx'
         return None
     from mmclsa.engine import load_config

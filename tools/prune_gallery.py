@@ -103,6 +103,8 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     """Find who is meant, shape (n,)."""
     if args.time_to is not None and args.keep_days is not None:
         raise ConfigError('either --before or --keep-days may be given, not both')
+    if args.tracks and not args.rows:
+        raise ConfigError('--tracks goes with --rows, which are not given')
     where = chosen_filter(index, args)
     if bool(args.rows or args.person) != where.passes_all:
         raise ConfigError(
@@ -112,6 +114,7 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     if where.passes_all:
         hits = read_hits(args.person, index) if args.person else []
         rows = np.array(args.rows or (), np.int64)
+        index.records(rows)  # there must be such rows, be it a dry run
         if args.tracks:
             rows = index.same_tracks(rows)
         # A hit is the best of its track, which has a row for every 500 frames of the video.

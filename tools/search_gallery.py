@@ -95,7 +95,7 @@ from mmclsa.inference import (
     search_from_rows,
 )
 from mmclsa.inference.searching import check_search
-from mmclsa.media import Picture
+from mmclsa.media import Picture, load_picture
 from mmclsa.structures import FoundPeople
 
 
@@ -114,9 +114,10 @@ def search_by_pictures(
     args: argparse.Namespace, index: GalleryIndex, where: SearchFilter, feedback: dict[str, Any]
 ) -> GalleryHits:
     """Search for who is in the query pictures."""
+    pictures = [load_picture(path) for path in args.query]  # before a model is loaded
     embedder = embedder_of_index(args.index, **model_options(args))
     index.check_model(embedder.fingerprint)
-    queries = choose_queries(embedder, args.query, args.box, args.person, ask)
+    queries = choose_queries(embedder, pictures, args.box, args.person, ask)
     forget(args, index)
     return search(embedder, queries, index, args.topk, where, args.rerank, **feedback)
 
@@ -149,12 +150,14 @@ def check(args: argparse.Namespace) -> None:
 def save(args: argparse.Namespace, result: GalleryHits) -> None:
     """Write the files, and say which."""
     written = result.save(args.out_dir, scenes=not args.no_scenes)
-    names = ', '.join(path.name for path in written[:2])
-    scenes = counted(len(written) - 2, 'scene')
-    missing = 0 if args.no_scenes else len(result.hits) - len(written) + 2
-    lacking = counted(missing, 'hit has', 'hits have') + ' none, as the footage cannot be read'
-    told = f'{args.out_dir}: {names}, {scenes}{f" ({lacking})" if missing else ""}'
-    print(told, file=sys.stderr)
+    told = [path.name for path in written[:2]]
+    if not args.no_scenes:
+        told.append(counted(len(written) - 2, 'scene'))
+    print(f'{args.out_dir}: {", ".join(told)}', file=sys.stderr)
+    missing = len(result.hits) - (len(written) - 2)
+    if missing and not args.no_scenes:
+        hits = counted(missing, 'hit has', 'hits have')
+        print(f'{hits} no scene, as the footage cannot be read', file=sys.stderr)
 
 
 def main() -> None:

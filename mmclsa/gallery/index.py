@@ -14,7 +14,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
-from mmclsa.gallery.backends.factory import build_backend
+from mmclsa.gallery.backends.factory import DEFAULT_BACKEND, build_backend
 from mmclsa.gallery.blobs import pack_frames, pack_pairs
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import MissingFileError, reporting_write_errors, sync_folder
@@ -57,8 +57,8 @@ class GalleryIndex(IndexReader):
         Args:
             path: Its folder, which is made if it is not there.
             model: The model whose embeddings will be added.
-            backend: Config of the backend; by default
-                ``dict(type='FaissBackend')``.
+            backend: Config of the backend; its ``type`` is ``FaissBackend``
+                where none is given.
 
         Returns:
             The index.
@@ -68,7 +68,7 @@ class GalleryIndex(IndexReader):
                 folder, or the backend's config has no meaning.
             UserError: If the folder cannot be written to.
         """
-        config = dict(backend or {'type': 'FaissBackend'})
+        config = {'type': DEFAULT_BACKEND, **(backend or {})}
         built = build_backend(config)
         folder = Path(path)
         lock = claim_new_folder(folder)

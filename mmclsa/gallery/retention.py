@@ -11,7 +11,7 @@ from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.utils.text import counted
-from mmclsa.utils.times import DATES_FROM, format_time, is_date
+from mmclsa.utils.times import FIRST_DATE, format_date, format_time, is_date
 
 __all__ = ['Forgotten', 'forget_older_than', 'older_than']
 
@@ -35,7 +35,7 @@ class Forgotten(NamedTuple):
     before: float
 
     def __str__(self) -> str:
-        when = f'last seen before {format_time(self.before)}'
+        when = f'last seen before {format_date(self.before)}'
         gone = counted(self.deleted, f'person {when} was deleted', f'people {when} were deleted')
         left = counted(self.left, 'is left', 'are left')
         undated = counted(
@@ -73,8 +73,7 @@ def older_than(index: IndexReader, days: float, now: float | None = None) -> Sea
             'with --start-time, or delete by --source'
         )
     moment = time.time() if now is None else now
-    # Nobody has a date before the first; whoever keeps everybody for ages deletes nobody.
-    return SearchFilter(gone_before=max(moment - days * _DAY, DATES_FROM))
+    return SearchFilter(gone_before=max(moment - days * _DAY, FIRST_DATE))
 
 
 def forget_older_than(index: GalleryIndex, days: float, now: float | None = None) -> Forgotten:

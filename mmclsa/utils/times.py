@@ -7,11 +7,13 @@ from datetime import datetime, timedelta, timezone
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['DATES_FROM', 'format_time', 'is_date', 'parse_time']
+__all__ = ['DATES_FROM', 'FIRST_DATE', 'format_date', 'format_time', 'is_date', 'parse_time']
 
 #: Seconds since 1970 are years away from the seconds since a video's start.
 DATES_FROM = 10 * 365 * 86400
-_YEAR_10000 = 253_402_300_800  # no calendar goes further
+#: And those of the first of January of the year 1; no calendar goes further back.
+FIRST_DATE = -62_135_596_800
+_YEAR_10000 = 253_402_300_800  # nor forward
 
 
 def parse_time(text: str, name: str = '') -> float:
@@ -86,5 +88,21 @@ def format_time(seconds: float) -> str:
     if not is_date(seconds):
         minutes, rest = divmod(round(seconds, 1), 60)
         return f'{int(minutes) // 60}:{int(minutes) % 60:02d}:{rest:04.1f}'
-    moment = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=round(seconds))
-    return moment.strftime('%Y-%m-%dT%H:%M:%SZ')
+    return format_date(seconds)
+
+
+def format_date(seconds: float) -> str:
+    """Write a date, be it before 1970.
+
+    Args:
+        seconds: Since 1970, from :data:`FIRST_DATE` on.
+
+    Returns:
+        An ISO date in UTC.
+
+    Example:
+        >>> format_date(-86400.0)
+        '1969-12-31T00:00:00Z'
+    """
+    moment = datetime(1970, 1, 1) + timedelta(seconds=round(seconds))
+    return f'{moment.isoformat()}Z'
