@@ -71,6 +71,7 @@ def _add_access_options(parser: argparse.ArgumentParser) -> None:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
+from mmclsa.gallery.retention import check_days
 from mmclsa.utils.optional import import_optional
 from mmclsa.webui.access import Access, read_secret, require_access
 from mmclsa.webui.addresses import check_name, check_port, listen
@@ -83,6 +84,8 @@ def check(args: argparse.Namespace) -> Access:
     for name in ('max_upload', 'max_pixels'):
         if getattr(args, name) < 1:
             raise ConfigError(f'--{name.replace("_", "-")} must be positive')
+    if args.keep_days is not None:
+        check_days(args.keep_days)
     check_port(args.port)
     for name in args.allow_host:
         check_name(name)

@@ -13,7 +13,7 @@ from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.utils.text import counted
 from mmclsa.utils.times import FIRST_DATE, format_date, format_time, is_date
 
-__all__ = ['Forgotten', 'forget_older_than', 'older_than']
+__all__ = ['Forgotten', 'check_days', 'forget_older_than', 'older_than']
 
 _DAY = 86_400.0
 
@@ -44,6 +44,19 @@ class Forgotten(NamedTuple):
         return f'{gone}, {left}{f"; {undated}" if self.undated else ""}'
 
 
+def check_days(days: float) -> None:
+    """Refuse days that nobody can be kept for.
+
+    Args:
+        days: How many days are kept.
+
+    Raises:
+        ConfigError: If the number is not positive, or not finite.
+    """
+    if not 0 < days < math.inf:
+        raise ConfigError(f'the days to keep (--keep-days) must be a number above 0, not {days:g}')
+
+
 def older_than(index: IndexReader, days: float, now: float | None = None) -> SearchFilter:
     """Make the filter of who was last seen longer ago than some days.
 
@@ -60,8 +73,7 @@ def older_than(index: IndexReader, days: float, now: float | None = None) -> Sea
             not all of a calendar: seconds since a video's start are old at
             any time.
     """
-    if not days > 0 or not math.isfinite(days):
-        raise ConfigError(f'the days to keep must be a number above 0, not {days}')
+    check_days(days)
     contents = index.contents()
     if contents.people and not is_date(contents.time_from):
         if math.isnan(contents.time_from):

@@ -7,7 +7,6 @@ Light, as the tools read their command lines before anything slow is imported
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
 
 from mmclsa.utils.trust import add_trust_option
@@ -65,30 +64,13 @@ def add_keep_days(parser: argparse.ArgumentParser, when: str) -> None:
     Args:
         parser: The tool's.
         when: What the help begins with.
-
-    Example:
-        >>> parser = argparse.ArgumentParser(exit_on_error=False)
-        >>> add_keep_days(parser, 'delete')
-        >>> parser.parse_args(['--keep-days', '0'])
-        Traceback (most recent call last):
-        argparse.ArgumentError: argument --keep-days: must be a number of days above 0, not '0'
     """
     parser.add_argument(
         '--keep-days',
-        type=_days,
+        type=float,
         metavar='N',
         help=f'{when} who was last seen more than N days ago, by dates in the footage',
     )
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = math.nan
-    if not 0 < days < math.inf:
-        raise argparse.ArgumentTypeError(f'must be a number of days above 0, not {text!r}')
-    return days
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

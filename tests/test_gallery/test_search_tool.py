@@ -79,6 +79,15 @@ def test_build_and_search(tool, tmp_path, pictures):
     assert hits[0]['camera'] == 'door'
     assert (out / 'rank_list.png').is_file()
     assert (out / 'hit_003.jpg').is_file()
+    assert f'{out}: results.json, rank_list.png, 3 scenes\n' in error
+    query.rename(tmp_path / 'query.png')
+    arguments[2] = tmp_path / 'query.png'
+    code, _, error = tool('search_gallery', *arguments, '--device', 'cpu')
+    missing = sum(hit['source'] == str(query) for hit in hits)
+    assert code == 0, error
+    assert f', rank_list.png, {3 - missing} scene' in error
+    assert f'{missing} hit{"s have" if missing > 1 else " has"} no scene, as the' in error
+    (tmp_path / 'query.png').rename(query)
 
     # The same person twice, by her box; nobody was there so late.
     box = [round(value) for value in hits[0]['box']]
@@ -298,8 +307,10 @@ def test_wrong_build(tool, tmp_path, monkeypatch, arguments, words):
     if arguments[0] == 'a.png':
         write(tmp_path / 'a.png', np.zeros((8, 8, 3), np.uint8))
     monkeypatch.chdir(tmp_path)
+    loaded = count_calls(monkeypatch, inferencer.PersonSearchInferencer, '__init__')
     code, _, error = tool.build(*arguments)
     assert code == 2
+    assert bool(loaded) == (words in ('a.png', 'must be new or empty')), 'sources come first'
     assert words in error.strip().splitlines()[-1]
     assert not (tmp_path / 'index').exists()
 
