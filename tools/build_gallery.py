@@ -108,7 +108,7 @@ def add_index_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='backend of a new index, such as type=FaissBackend kind=hnsw storage=fp16',
+        help='backend of a new index, such as kind=hnsw storage=fp16 (of type=FaissBackend)',
     )
 
 
