@@ -14,7 +14,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.gallery_options import LIMIT_NAMES, add_index_argument, add_limit_options
+from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options
 from mmclsa.utils.io import check_writable, write_json
 from mmclsa.utils.text import counted
 from mmclsa.utils.times import format_time
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_index_argument(parser)
+    add_shared_options(parser, 'index')
     threshold = parser.add_mutually_exclusive_group()
     threshold.add_argument(
         '--min-probability', type=float, metavar='P',
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         '--min-similarity', type=float, metavar='S',
         help='or that are so similar, for an index that knows no probabilities',
     )  # fmt: skip
-    add_limit_options(parser)
+    add_shared_options(parser, '--camera', '--from', '--to')
     parser.add_argument(
         '--limit', type=int, metavar='N',
         help=f'list the N people with most sightings (default: {_TABLE_PEOPLE} in the table, '
@@ -151,6 +151,8 @@ def main() -> None:
         sheet = draw_sheet(index, drawn) if args.sheet else None
     listed = people[: args.limit or _TABLE_PEOPLE]
     print(table_of(listed))
+    if not found:
+        print('nobody was found')
     if more := len(found) - len(listed):
         print(f'{counted(more, "more person is", "more people are")} not listed: see --limit')
     if args.json:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.gallery_options import add_index_argument, add_keep_days, add_limit_options
+from mmclsa.utils.gallery_options import add_shared_options
 from mmclsa.utils.text import counted, read_text
 from mmclsa.utils.times import DATES_FROM, is_date
 
@@ -25,10 +25,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_index_argument(parser)
+    add_shared_options(parser, 'index')
     parser.add_argument('--source', nargs='+', metavar='PATH', help='only people of these files')
-    add_limit_options(parser, '--before', 'last seen before this time')
-    add_keep_days(parser, 'only')
+    add_shared_options(parser, '--camera', '--from', '--before')
+    add_shared_options(
+        parser,
+        '--keep-days',
+        help='only who was last seen more than N days ago, by dates in the footage',
+    )
     parser.add_argument(
         '--person', metavar='JSON',
         help='the hits in a results.json of tools/search_gallery.py, from which you have taken '

@@ -8,16 +8,10 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.gallery_options import (
-    LIMIT_NAMES,
-    add_index_argument,
-    add_keep_days,
-    add_limit_options,
-    add_model_options,
-    model_options,
-)
+from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options, model_options
 from mmclsa.utils.io import check_writable
 from mmclsa.utils.text import counted
+from mmclsa.utils.trust import add_trust_option
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +65,13 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_index_argument(parser)
+    add_shared_options(parser, 'index')
     add_query_options(parser)
-    add_limit_options(parser)
+    add_shared_options(parser, '--camera', '--from', '--to')
     add_result_options(parser)
-    add_keep_days(parser, 'before searching, delete for good from the index')
-    add_model_options(parser)
+    add_shared_options(parser, '--keep-days')
+    add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
+    add_trust_option(parser)
     return parser.parse_args()
 
 
@@ -183,6 +178,8 @@ def main() -> None:
         else:
             result = search_by_pictures(args, index, where, feedback)
     print(result.table())
+    if not result.hits:
+        print('nobody was found')
     if result.calibration is not None:
         known = result.calibration
         same = counted(known.num_same, 'pair')

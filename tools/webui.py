@@ -7,19 +7,16 @@ import signal
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.gallery_options import (
-    add_index_argument,
-    add_keep_days,
-    add_model_options,
-    model_options,
-)
+from mmclsa.utils.gallery_options import add_shared_options, model_options
+from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_index_argument(parser)
-    add_model_options(parser)
+    add_shared_options(parser, 'index')
+    add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
+    add_trust_option(parser)
     parser.add_argument(
         '--host', default='127.0.0.1', help='address to listen on (default: this machine only)'
     )
@@ -35,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='largest image, width times height (default: 40000000)',
     )
-    add_keep_days(parser, 'first delete from the index, for good,')
+    add_shared_options(parser, '--keep-days')
     args = parser.parse_args()
     args.auth_file = None
     if args.auth is not None:

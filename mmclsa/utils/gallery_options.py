@@ -9,90 +9,63 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mmclsa.utils.trust import add_trust_option
+__all__ = ['LIMIT_NAMES', 'add_shared_options', 'model_options']
 
-__all__ = [
-    'LIMIT_NAMES',
-    'add_index_argument',
-    'add_keep_days',
-    'add_limit_options',
-    'add_model_options',
-    'model_options',
-]
-
-#: What :func:`add_limit_options` calls the two times, for messages of ``search_filter``.
+#: What a user knows the two times of ``search_filter`` as.
 LIMIT_NAMES = ('--from', '--to')
 
-
-def add_index_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the folder of the index.
-
-    Args:
-        parser: The tool's.
-    """
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
-
-
-def add_limit_options(
-    parser: argparse.ArgumentParser, end: str = '--to', until: str = 'first seen by this time'
-) -> None:
-    """Add which people are meant: ``--camera``, ``--from`` and an end.
-
-    Args:
-        parser: The tool's.
-        end: Option of the end.
-        until: What it says.
-
-    Example:
-        >>> parser = argparse.ArgumentParser()
-        >>> add_limit_options(parser)
-        >>> parser.parse_args(['--camera', 'a', 'b', '--to', '0:20'])
-        Namespace(camera=['a', 'b'], time_from=None, time_to='0:20')
-    """
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='only people of these cameras')
-    parser.add_argument(
-        '--from', dest='time_from', metavar='T',
+_SHARED: dict[str, dict[str, Any]] = {
+    'index': dict(metavar='INDEX_DIR', help='folder of the index'),
+    '--camera': dict(nargs='+', metavar='NAME', help='only people of these cameras'),
+    '--from': dict(
+        dest='time_from',
+        metavar='T',
         help='only who was still seen at this time or later: seconds or h:mm:ss since the start of '
         'a video, or a date such as 2024-05-06T07:08:09 (UTC)',
-    )  # fmt: skip
-    parser.add_argument(end, dest='time_to', metavar='T', help=f'only who was {until}, likewise')
-
-
-def add_keep_days(parser: argparse.ArgumentParser, when: str) -> None:
-    """Add a retention rule.
-
-    Args:
-        parser: The tool's.
-        when: What the help begins with.
-    """
-    parser.add_argument(
-        '--keep-days',
+    ),
+    '--to': dict(
+        dest='time_to', metavar='T', help='only who was first seen by this time, likewise'
+    ),
+    '--before': dict(
+        dest='time_to', metavar='T', help='only who was last seen before this time, likewise'
+    ),
+    '--keep-days': dict(
         type=float,
         metavar='N',
-        help=f'{when} who was last seen more than N days ago, by dates in the footage',
-    )
-
-
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add what may take the place of the model that an index names.
-
-    Args:
-        parser: The tool's.
-    """
-    parser.add_argument('--config', help='override the config stored in the index')
-    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
-    parser.add_argument(
-        '--onnx',
+        help='delete from the index, for good, who was last seen more than N days ago, by dates in '
+        'the footage; what else the command does comes after that',
+    ),
+    '--config': dict(help='override the config stored in the index'),
+    '--checkpoint': dict(help='override the checkpoint named in the index'),
+    '--onnx': dict(
         metavar='DIR',
         help='use a model exported by tools/deployment/export_onnx.py instead, which needs neither '
         'PyTorch nor OpenMMLab',
-    )
-    add_trust_option(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
+    ),
+    '--device': dict(help='such as cpu or cuda:0 (default: a GPU if there is one)'),
+}
+
+
+def add_shared_options(parser: argparse.ArgumentParser, *names: str, **changes: Any) -> None:
+    """Add options that other commands have too.
+
+    Args:
+        parser: The tool's.
+        names: Of the options.
+        changes: What is said otherwise of each, such as another ``help``.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_shared_options(parser, '--camera', '--to')
+        >>> parser.parse_args(['--camera', 'a', 'b', '--to', '0:20'])
+        Namespace(camera=['a', 'b'], time_to='0:20')
+    """
+    for name in names:
+        parser.add_argument(name, **{**_SHARED[name], **changes})
 
 
 def model_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Give what :func:`add_model_options` has added, as ``embedder_of_index`` takes it.
+    """Give what takes the place of an index's model, as ``embedder_of_index`` takes it.
 
     Args:
         args: The command line.

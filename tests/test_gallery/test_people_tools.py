@@ -104,6 +104,10 @@ class TestListPeople:
         code, table, _ = tool('list_people', index, '--min-similarity', 0.99, '--to', 5)
         assert code == 0
         assert len(table.splitlines()) == 4 + 3  # those who came within five seconds
+        for command in (['list_people', index], ['search_gallery', index, '--row', 0]):
+            code, table, error = tool(*command, '--from', 1000)
+            assert code == 0, error
+            assert table.splitlines()[3] == 'nobody was found'
 
     def test_mistakes(self, tool, index, tmp_path):
         code, _, error = tool('list_people', index, '--min-probability', 2)

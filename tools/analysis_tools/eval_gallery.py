@@ -17,8 +17,9 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.gallery_options import add_index_argument, add_model_options, model_options
+from mmclsa.utils.gallery_options import add_shared_options, model_options
 from mmclsa.utils.text import counted
+from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_index_argument(parser)
+    add_shared_options(parser, 'index')
     truth = parser.add_mutually_exclusive_group(required=True)
     truth.add_argument('--mot', metavar='FOLDER', help='sequence in MOTChallenge layout')
     truth.add_argument(
@@ -48,7 +49,8 @@ def parse_args() -> argparse.Namespace:
         help='minimum distance in frames between query and result',
     )
     parser.add_argument('--seed', type=int, default=0)
-    add_model_options(parser)
+    add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
+    add_trust_option(parser)
     return parser.parse_args()
 
 

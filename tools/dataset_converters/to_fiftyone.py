@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.gallery_options import LIMIT_NAMES, add_limit_options
+from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options
 from mmclsa.utils.io import check_writable
 from mmclsa.utils.text import counted
 
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         'source', type=Path, help='folder of an index, or results.json of tools/search_gallery.py'
     )
     parser.add_argument('out', type=Path, help='output folder')
-    add_limit_options(parser)
+    add_shared_options(parser, '--camera', '--from', '--to')
     parser.add_argument('--link', action='store_true', help='link images instead of copying them')
     return parser.parse_args()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import add_shared_options
 from mmclsa.utils.text import counted
 
 
@@ -16,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index, which is changed')
+    add_shared_options(parser, 'index', help='folder of the index, which is changed')
     return parser.parse_args()
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from mmclsa.evaluation.functional.gallery import Gallery
 from mmclsa.structures import SearchProtocol
-from mmclsa.utils.text import counted
 
 __all__ = ['notes_of']
 
@@ -42,4 +41,6 @@ def notes_of(protocol: SearchProtocol, gallery: Gallery, known: np.ndarray) -> t
         (alone, 'query matches', 'queries match', 'nobody in the gallery'),
         (lost, 'query has no detection in its', 'queries have no detection in their', 'image'),
     )
-    return tuple(f'{counted(n, one, several)} {what}' for n, one, several, what in counts if n)
+    return tuple(
+        f'{n} {one if n == 1 else several} {what}' for n, one, several, what in counts if n
+    )
