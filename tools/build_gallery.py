@@ -108,7 +108,7 @@ def add_index_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='backend of a new index, such as type=FaissBackend kind=hnsw storage=fp16',
+        help='backend of a new index, such as kind=hnsw storage=fp16 (of type=FaissBackend)',
     )
 
 
@@ -175,6 +175,10 @@ def read_model(args: argparse.Namespace) -> Config | None:
     if args.onnx is not None:
         if args.device or args.cfg_options:
             raise ConfigError('--onnx takes the place of config, --cfg-options and --device')
+        if args.sources[0].endswith('.py'):
+            raise ConfigError(
+                f'--onnx takes the place of config and checkpoint, but {args.sources[0]} is given'
+            )
         args.checkpoint, args.runtime = args.onnx, 'onnx'
         return None
     from mmclsa.engine import load_config
@@ -222,7 +226,7 @@ def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:
 
 def source_options(args: argparse.Namespace) -> SourceOptions:
     """Gather what holds for all sources."""
-    start = None if args.start_time is None else parse_time(args.start_time)
+    start = None if args.start_time is None else parse_time(args.start_time, '--start-time')
     sampling = Sampling(args.every, args.fps)
     return SourceOptions(sampling, args.camera, start, args.unit, not args.no_crops)
 
@@ -282,11 +286,13 @@ def main() -> None:
     choose_device(args)
     options = source_options(args)
     names = NamePattern(args.name_pattern) if args.name_pattern else None
+    plan_sources = partial(plan_units, args.sources, options.sampling, names)
+    # Before a model is loaded; of several processes the first plans, and tells the others.
+    plan = None if is_launched() else plan_sources()
     embedder = load_model(args, config)
     args.det_thresh = embedder.det_thresh
     build = describe_build(args, cfg, options)
     own = InProcess(embedder, options, args.batch_size)
-    plan_sources = partial(plan_units, args.sources, options.sampling, names)
     open_index = partial(
         open_for_build, args.out, embedder.fingerprint, build, args.append, args.index
     )
@@ -296,7 +302,7 @@ def main() -> None:
         done = build_in_ranks(open_index, plan_sources, own, args.out, progress=progress)
     else:
         workers = make_actors(args, config, build) if args.ray else own
-        done = run_build(open_index, plan_sources, workers, progress=progress)
+        done = run_build(open_index, lambda: plan, workers, progress=progress)
     if done is not None:
         print_report(*done, console)
 

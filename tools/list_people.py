@@ -7,16 +7,19 @@ has taught the index (docs/probability.md). Two people who are seen in one frame
 from __future__ import annotations
 
 import argparse
-import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.io import atomic_write, check_writable
+from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options
+from mmclsa.utils.io import check_writable, write_json
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import format_time
 
+_TABLE_PEOPLE = 50
 _SHEET_PEOPLE = 200  # a JPEG is at most 65,535 pixels high
 _COLUMNS = 8
 
@@ -26,22 +29,22 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
-    limit = parser.add_mutually_exclusive_group()
-    limit.add_argument(
+    add_shared_options(parser, 'index')
+    threshold = parser.add_mutually_exclusive_group()
+    threshold.add_argument(
         '--min-probability', type=float, metavar='P',
         help='join sightings that are of one person with this probability (default: 0.8)',
     )  # fmt: skip
-    limit.add_argument(
+    threshold.add_argument(
         '--min-similarity', type=float, metavar='S',
         help='or that are so similar, for an index that knows no probabilities',
     )  # fmt: skip
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='look at these cameras only')
+    add_shared_options(parser, '--camera', '--from', '--to')
     parser.add_argument(
-        '--from', dest='time_from', metavar='T',
-        help='earliest time: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
+        '--limit', type=int, metavar='N',
+        help=f'list the N people with most sightings (default: {_TABLE_PEOPLE} in the table, '
+        f'{_SHEET_PEOPLE} on the sheet, all in --json)',
     )  # fmt: skip
-    parser.add_argument('--to', dest='time_to', metavar='T', help='latest time')
     parser.add_argument('--json', metavar='FILE', help='write the people and their sightings')
     parser.add_argument(
         '--sheet', metavar='FILE.jpg', help='draw a contact sheet of the crops of each person'
@@ -123,7 +126,7 @@ def draw_sheet(index: GalleryIndex, people: list[PersonGroup]) -> np.ndarray:
         rows, records = person.rows[:_COLUMNS], person.records[:_COLUMNS]
         names = ', '.join(filter(None, person.cameras))
         span = f'{format_time(person.time_from)} - {format_time(person.time_to)}'.strip(' -')
-        count = f'{person.num_sightings} sightings' if person.num_sightings > 1 else '1 sighting'
+        count = counted(person.num_sightings, 'sighting')
         heading = ', '.join(filter(None, (f'person {number}: {count}', span, names)))
         crops = [*crops_of(index, rows, records), *[None] * (len(person.rows) - len(rows))]
         notes = [format_time(record.time_from) or Path(record.source).name for record in records]
@@ -134,24 +137,37 @@ def draw_sheet(index: GalleryIndex, people: list[PersonGroup]) -> np.ndarray:
 def main() -> None:
     """List."""
     args = parse_args()
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError(f'--limit must be at least 1, but is {args.limit}')
     if args.sheet and Path(args.sheet).suffix.lower() not in ('.jpg', '.jpeg', '.png'):
         raise ConfigError(f'--sheet must end in .jpg or .png, but is {args.sheet}')
     for path in filter(None, (args.json, args.sheet)):
         check_writable(Path(path).parent)
     with GalleryIndex.open(args.index) as index:
-        where = search_filter(index, args.camera, args.time_from, args.time_to)
-        people = people_of_index(index, where, args.min_probability, args.min_similarity)
-        sheet = draw_sheet(index, people[:_SHEET_PEOPLE]) if args.sheet else None
-    print(table_of(people))
+        where = search_filter(index, args.camera, args.time_from, args.time_to, LIMIT_NAMES)
+        found = people_of_index(index, where, args.min_probability, args.min_similarity)
+        people = found[: args.limit]
+        drawn = people[:_SHEET_PEOPLE]
+        sheet = draw_sheet(index, drawn) if args.sheet else None
+    listed = people[: args.limit or _TABLE_PEOPLE]
+    print(table_of(listed))
+    if not found:
+        print('nobody was found')
+    if more := len(found) - len(listed):
+        print(f'{counted(more, "more person is", "more people are")} not listed: see --limit')
     if args.json:
         content = [as_dict(number, person) for number, person in enumerate(people, 1)]
-        with atomic_write(args.json) as temporary:
-            text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + '\n', encoding='utf-8')
+        write_json(args.json, content, indent=2, ensure_ascii=False)
+        print(f'{args.json}: {_of(people, found)}', file=sys.stderr)
     if sheet is not None:
         write_picture(args.sheet, sheet)
-        if len(people) > _SHEET_PEOPLE:
-            print(f'{args.sheet} has the first {_SHEET_PEOPLE} of {len(people)} people.')
+        print(f'{args.sheet}: {_of(drawn, found)}', file=sys.stderr)
+
+
+def _of(people: list[PersonGroup], found: list[PersonGroup]) -> str:
+    if len(people) < len(found):
+        return f'the first {len(people)} of {counted(len(found), "person")}'
+    return counted(len(people), 'person')
 
 
 if __name__ == '__main__':

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
-from mmclsa.utils.text import read_text
+from mmclsa.utils.gallery_options import add_shared_options
+from mmclsa.utils.text import counted, read_text
 from mmclsa.utils.times import DATES_FROM, is_date
 
 
@@ -24,18 +25,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
-    parser.add_argument('--source', nargs='+', metavar='PATH', help='of these files')
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='of these cameras')
-    parser.add_argument(
-        '--from', dest='time_from', metavar='T',
-        help='seen at this time or later: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
-    )  # fmt: skip
-    parser.add_argument('--before', metavar='T', help='last seen before this time')
-    parser.add_argument(
-        '--keep-days', type=float, metavar='N',
-        help='last seen more than N days ago, by dates in the footage',
-    )  # fmt: skip
+    add_shared_options(parser, 'index')
+    parser.add_argument('--source', nargs='+', metavar='PATH', help='only people of these files')
+    add_shared_options(parser, '--camera', '--from', '--before')
+    add_shared_options(
+        parser,
+        '--keep-days',
+        help='only who was last seen more than N days ago, by dates in the footage',
+    )
     parser.add_argument(
         '--person', metavar='JSON',
         help='the hits in a results.json of tools/search_gallery.py, from which you have taken '
@@ -93,7 +90,7 @@ def known_sources(index: GalleryIndex, sources: list[str] | None) -> list[str] |
 
 def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter:
     """Put the conditions into a filter. One on time is for times of its own clock alone."""
-    given = search_filter(index, args.camera, args.time_from, args.before)
+    given = search_filter(index, args.camera, args.time_from, args.time_to, ('--from', '--before'))
     after, before = given.time_from, given.time_to
     if after is not None and before is None and not is_date(after):
         given = replace(given, time_to=math.nextafter(DATES_FROM, 0))
@@ -108,8 +105,10 @@ def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter
 
 def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     """Find who is meant, shape (n,)."""
-    if args.before is not None and args.keep_days is not None:
+    if args.time_to is not None and args.keep_days is not None:
         raise ConfigError('either --before or --keep-days may be given, not both')
+    if args.tracks and not args.rows:
+        raise ConfigError('--tracks goes with --rows, which are not given')
     where = chosen_filter(index, args)
     if bool(args.rows or args.person) != where.passes_all:
         raise ConfigError(
@@ -119,6 +118,7 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     if where.passes_all:
         hits = read_hits(args.person, index) if args.person else []
         rows = np.array(args.rows or (), np.int64)
+        index.records(rows)  # there must be such rows, be it a dry run
         if args.tracks:
             rows = index.same_tracks(rows)
         # A hit is the best of its track, which has a row for every 500 frames of the video.
@@ -132,11 +132,12 @@ def main() -> None:
     with GalleryIndex.open(args.index, writable=not args.dry_run) as index:
         rows = chosen_rows(index, args)
         if args.dry_run:
-            print(f'{args.index}: {len(rows)} of {len(index)} people would be deleted')
+            print(f'{args.index}: {len(rows)} of {counted(len(index), "person")} would be deleted')
             return
         deleted = index.delete(rows)
         index.optimize()
-        print(f'{args.index}: {deleted} people were deleted, {len(index)} are left')
+        gone = counted(deleted, 'person was deleted', 'people were deleted')
+        print(f'{args.index}: {gone}, {counted(len(index), "is left", "are left")}')
 
 
 if __name__ == '__main__':

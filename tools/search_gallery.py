@@ -8,43 +8,39 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options, model_options
 from mmclsa.utils.io import check_writable
+from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+def add_query_options(parser: argparse.ArgumentParser) -> None:
+    """Add who is looked for."""
     parser.add_argument('--query', nargs='+', metavar='IMAGE', help='images of one person')
     parser.add_argument(
         '--row', nargs='+', type=int, metavar='N',
         help='or search from hits of an earlier search, by their rows; needs no model',
     )  # fmt: skip
     parser.add_argument(
-        '--box',
-        nargs=4,
-        type=float,
-        action='append',
-        metavar=('X1', 'Y1', 'X2', 'Y2'),
+        '--box', nargs=4, type=float, action='append', metavar=('X1', 'Y1', 'X2', 'Y2'),
         help='box of the person, in pixels of the upright image; once per image',
-    )
+    )  # fmt: skip
     parser.add_argument(
-        '--person',
-        type=int,
-        action='append',
-        metavar='K',
+        '--person', type=int, action='append', metavar='K',
         help='or the number of the person among those detected, from 1; once per image',
-    )
-    parser.add_argument('--topk', type=int, default=10, help='number of results (default: 10)')
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='search these cameras only')
+    )  # fmt: skip
     parser.add_argument(
-        '--from',
-        dest='time_from',
-        metavar='T',
-        help='earliest time: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
+        '--confirm', nargs='+', type=int, default=[], metavar='ROW',
+        help='rows of an earlier search that are the right person',
+    )  # fmt: skip
+    parser.add_argument(
+        '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
     )
-    parser.add_argument('--to', dest='time_to', metavar='T', help='latest time')
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is found, and where it is written."""
+    parser.add_argument('--topk', type=int, default=10, help='number of results (default: 10)')
     parser.add_argument(
         '--rerank', action='store_true', help='re-rank the best results (k-reciprocal)'
     )
@@ -59,32 +55,23 @@ def parse_args() -> argparse.Namespace:
         '--min-probability', type=float, metavar='P',
         help='leave out who is less probably the same person, 0 to 1',
     )  # fmt: skip
-    parser.add_argument(
-        '--confirm', nargs='+', type=int, default=[], metavar='ROW',
-        help='rows of an earlier search that are the right person',
-    )  # fmt: skip
-    parser.add_argument(
-        '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
-    )
-    parser.add_argument(
-        '--keep-days', type=float, metavar='N',
-        help='before searching, delete for good from the index who was last seen N days ago',
-    )  # fmt: skip
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
     parser.add_argument(
         '--no-scenes', action='store_true',
         help='with --out-dir: write the crops that the index keeps, and open no footage',
     )  # fmt: skip
-    parser.add_argument('--config', help='override the config stored in the index')
-    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
-    parser.add_argument(
-        '--onnx',
-        metavar='DIR',
-        help='use a model exported by tools/deployment/export_onnx.py instead, which needs neither '
-        'PyTorch nor OpenMMLab',
-    )
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_shared_options(parser, 'index')
+    add_query_options(parser)
+    add_shared_options(parser, '--camera', '--from', '--to')
+    add_result_options(parser)
+    add_shared_options(parser, '--keep-days')
+    add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
     add_trust_option(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     return parser.parse_args()
 
 
@@ -92,6 +79,7 @@ if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
 from mmclsa.gallery import GalleryIndex, SearchFilter, forget_older_than
+from mmclsa.gallery.retention import older_than
 from mmclsa.inference import (
     GalleryHits,
     choose_queries,
@@ -102,7 +90,7 @@ from mmclsa.inference import (
     search_from_rows,
 )
 from mmclsa.inference.searching import check_search
-from mmclsa.media import Picture
+from mmclsa.media import Picture, load_picture
 from mmclsa.structures import FoundPeople
 
 
@@ -121,16 +109,10 @@ def search_by_pictures(
     args: argparse.Namespace, index: GalleryIndex, where: SearchFilter, feedback: dict[str, Any]
 ) -> GalleryHits:
     """Search for who is in the query pictures."""
-    embedder = embedder_of_index(
-        args.index,
-        args.config,
-        args.checkpoint,
-        args.device,
-        trust_checkpoint=args.trust_checkpoint,
-        onnx=args.onnx,
-    )
+    pictures = [load_picture(path) for path in args.query]  # before a model is loaded
+    embedder = embedder_of_index(args.index, **model_options(args))
     index.check_model(embedder.fingerprint)
-    queries = choose_queries(embedder, args.query, args.box, args.person, ask)
+    queries = choose_queries(embedder, pictures, args.box, args.person, ask)
     forget(args, index)
     return search(embedder, queries, index, args.topk, where, args.rerank, **feedback)
 
@@ -144,9 +126,8 @@ def forget(args: argparse.Namespace, index: GalleryIndex) -> None:
     index.refresh()
 
 
-def main() -> None:
-    """Search."""
-    args = parse_args()
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that cannot be meant together."""
     if args.box and args.person:
         raise ConfigError('either --box or --person may be given, not both')
     if bool(args.query) == bool(args.row):
@@ -155,8 +136,29 @@ def main() -> None:
         raise ConfigError('--box and --person say who is meant in a picture of --query, not --row')
     if args.group_by_track and args.unit == 'frame':
         raise ConfigError('--group-by-track and --unit frame contradict each other')
+    if args.no_scenes and not args.out_dir:
+        raise ConfigError('--no-scenes says what --out-dir writes, which is not given')
     if args.out_dir:
         check_writable(args.out_dir)
+
+
+def save(args: argparse.Namespace, result: GalleryHits) -> None:
+    """Write the files, and say which."""
+    written = result.save(args.out_dir, scenes=not args.no_scenes)
+    told = [path.name for path in written[:2]]
+    if not args.no_scenes:
+        told.append(counted(len(written) - 2, 'scene'))
+    print(f'{args.out_dir}: {", ".join(told)}', file=sys.stderr)
+    missing = len(result.hits) - (len(written) - 2)
+    if missing and not args.no_scenes:
+        hits = counted(missing, 'hit has', 'hits have')
+        print(f'{hits} no scene, as the footage cannot be read', file=sys.stderr)
+
+
+def main() -> None:
+    """Search."""
+    args = parse_args()
+    check(args)
     feedback = dict(
         unit=args.unit,
         min_probability=args.min_probability,
@@ -165,8 +167,10 @@ def main() -> None:
     )
     # Before a model is loaded, so that what is wrong with the index is said at once.
     with GalleryIndex.open(args.index) as index:
-        where = search_filter(index, args.camera, args.time_from, args.time_to)
+        where = search_filter(index, args.camera, args.time_from, args.time_to, LIMIT_NAMES)
         check_search(index, args.topk, args.min_probability, args.confirm, args.reject)
+        if args.keep_days is not None:
+            older_than(index, args.keep_days)
         if args.row:
             index.records(args.row)  # there must be such rows
             forget(args, index)
@@ -174,15 +178,18 @@ def main() -> None:
         else:
             result = search_by_pictures(args, index, where, feedback)
     print(result.table())
+    if not result.hits:
+        print('nobody was found')
     if result.calibration is not None:
         known = result.calibration
+        same = counted(known.num_same, 'pair')
+        tracks = known.num_tracks
         print(
-            f'Probabilities are learnt from {known.num_same} pairs of one person and '
-            f'{known.num_different} of two.'
-            + ('' if known.num_tracks is None else f' The former are of {known.num_tracks} tracks.')
+            f'Probabilities are learnt from {same} of one person and {known.num_different} of two.'
+            + ('' if tracks is None else f' The former are of {counted(tracks, "track")}.')
         )
     if args.out_dir:
-        result.save(args.out_dir, scenes=not args.no_scenes)
+        save(args, result)
 
 
 if __name__ == '__main__':

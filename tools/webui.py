@@ -7,22 +7,16 @@ import signal
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import add_shared_options, model_options
 from mmclsa.utils.trust import add_trust_option
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
-    parser.add_argument('--config', help='override the config stored in the index')
-    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
-    parser.add_argument(
-        '--onnx',
-        metavar='DIR',
-        help='use a model exported by tools/deployment/export_onnx.py instead',
-    )
+    add_shared_options(parser, 'index')
+    add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
     add_trust_option(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
         '--host', default='127.0.0.1', help='address to listen on (default: this machine only)'
     )
@@ -38,12 +32,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='largest image, width times height (default: 40000000)',
     )
-    parser.add_argument(
-        '--keep-days',
-        type=float,
-        metavar='N',
-        help='first delete from the index, for good, who was last seen more than N days ago',
-    )
+    add_shared_options(parser, '--keep-days')
     args = parser.parse_args()
     args.auth_file = None
     if args.auth is not None:
@@ -79,6 +68,7 @@ def _add_access_options(parser: argparse.ArgumentParser) -> None:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
+from mmclsa.gallery.retention import check_days
 from mmclsa.utils.optional import import_optional
 from mmclsa.webui.access import Access, read_secret, require_access
 from mmclsa.webui.addresses import check_name, check_port, listen
@@ -91,6 +81,8 @@ def check(args: argparse.Namespace) -> Access:
     for name in ('max_upload', 'max_pixels'):
         if getattr(args, name) < 1:
             raise ConfigError(f'--{name.replace("_", "-")} must be positive')
+    if args.keep_days is not None:
+        check_days(args.keep_days)
     check_port(args.port)
     for name in args.allow_host:
         check_name(name)
@@ -120,14 +112,7 @@ def main() -> None:
 
     # Opened before a model is loaded, so that what is wrong with it is said at once.
     with GalleryIndex.open(args.index) as index:
-        model = embedder_of_index(
-            args.index,
-            args.config,
-            args.checkpoint,
-            args.device,
-            trust_checkpoint=args.trust_checkpoint,
-            onnx=args.onnx,
-        )
+        model = embedder_of_index(args.index, **model_options(args))
         index.check_model(model.fingerprint)
         if args.keep_days is not None:  # for good: only where all else is right
             listen(args.host, args.port).close()

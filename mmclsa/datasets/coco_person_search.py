@@ -17,6 +17,7 @@ from mmclsa.datasets.storage import is_remote, join, open_path
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Scene, SearchProtocol
+from mmclsa.utils.text import counted
 
 __all__ = ['CocoPersonSearchDataset']
 
@@ -93,9 +94,10 @@ class CocoPersonSearchDataset(BasePersonSearchDataset):
                 )
         if self._files:
             name, file = next(iter(self._files.items()))
+            moved = counted(len(self._files), 'picture is', 'pictures are')
             print_log(
-                f'{self.ann_file}: {len(self._files)} pictures are not where file_name says; the '
-                f'first, {name}, is taken from {join(folder, file)}',
+                f'{self.ann_file}: {moved} not where file_name says; '
+                f'{name} is taken from {join(folder, file)}',
                 logger='current',
                 level=logging.WARNING,
             )

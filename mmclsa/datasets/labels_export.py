@@ -9,6 +9,7 @@ from typing import Any
 from mmclsa.datasets.readers.labels import LabelledImage
 from mmclsa.datasets.readers.person_names import PERSON_NAMES, plain_name
 from mmclsa.errors import DataError
+from mmclsa.utils.text import counted
 
 __all__ = ['images_to_coco']
 
@@ -52,7 +53,9 @@ def images_to_coco(
         )
     twice = [name for name, count in Counter(i.file_name for i in images).items() if count > 1]
     if twice:
-        raise DataError(f'{source} has {len(twice)} images twice, the first of them {twice[0]}')
+        raise DataError(
+            f'{source} has {counted(len(twice), "image")} twice, the first of them {twice[0]}'
+        )
     kept = [[box for box in i.boxes if plain_name(box.label) in wanted] for i in images]
     ids = {box.person for boxes in kept for box in boxes if box.person is not None}
     numbers = {who: n for n, who in enumerate(sorted(ids, key=lambda w: (str(type(w)), w)))}

@@ -13,6 +13,7 @@ from mmclsa.datasets.picture_sizes import readable_sizes
 from mmclsa.datasets.readers.true_sizes import Disagreement, settle_sizes
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene, SearchProtocol
+from mmclsa.utils.text import counted
 
 __all__ = [
     'REPORT',
@@ -58,7 +59,8 @@ def take_true_sizes(
 def _check_boxes(found: Sequence[Disagreement], title: str) -> None:
     """Refuse boxes in pixels of another size; say where the sizes alone differ."""
     misfits = [one for one in found if not one.boxes_fit]
-    count = f'{len(found)} pictures have another size than their annotations say'
+    pictures = counted(len(found), 'picture has', 'pictures have')
+    count = f'{pictures} another size than their annotations say'
     if misfits:
         raise DataError(
             f'{title}: {count}, and boxes of {len(misfits)} of them are not in pixels of the '
@@ -118,9 +120,10 @@ def tell_of_empty_boxes(scenes: Sequence[Scene], title: str, place: str) -> None
     empty = [(scene.image, int((~has_size(scene)).sum())) for scene in scenes]
     images = [image for image, count in empty if count]
     if images:
+        boxes = counted(sum(count for _, count in empty), 'box', 'boxes')
         print_log(
-            f'{title} in {place}: {sum(count for _, count in empty)} boxes of width or height 0 '
-            f'are left out of training, the first one in {images[0]}',
+            f'{title} in {place}: {boxes} of width or height 0 '
+            f'left out of training, the first one in {images[0]}',
             logger='current',
             level=logging.WARNING,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,8 +32,13 @@ def adopt_index(path: str | Path) -> int:
         UserError: If it cannot be written to.
     """
     folder = Path(path)
-    _refuse_links_and_journals(folder)
-    with closing(Database(folder, writable=True)) as database:
+    _refuse_links(folder)
+    with ExitStack() as stack:
+        if (folder / MANIFEST).exists():  # else no lock is left in a folder that is no index
+            # Before anything is read: what another writer commits meanwhile would be undone.
+            stack.callback(WriterLock(folder).release)
+        _refuse_journals(folder)
+        database = stack.enter_context(closing(Database(folder, writable=True)))
         database.check()
         manifest = database.manifest()
         kind = manifest.backend['type'].removeprefix('mmclsa.')
@@ -42,25 +47,22 @@ def adopt_index(path: str | Path) -> int:
                 f'the index {folder} is one of {kind}, and only one of FaissBackend can be taken '
                 'from somebody else'
             )
-        lock = WriterLock(folder)
-        try:
-            # Whatever its name is.
-            RecordStore(database).publish(replace(manifest, structure=None, structured=0))
-        finally:
-            lock.release()
+        # Whatever its name is.
+        RecordStore(database).publish(replace(manifest, structure=None, structured=0))
     with GalleryIndex.open(folder, writable=True) as index:
         index.verify()
         index.optimize()
     return int(manifest.structure is not None)
 
 
-def _refuse_links_and_journals(folder: Path) -> None:
-    """Refuse what would lead out of the folder as soon as the index is opened."""
+def _refuse_links(folder: Path) -> None:
+    """Refuse what would lead out of the folder, be it the lock."""
     for path in folder.glob('*'):
         if path.is_symlink():
             raise DataError(f'{path} is a link to elsewhere, which an index does not have')
-        if path.name.startswith(f'{MANIFEST}-'):
-            # Whoever opens the database carries out what it says.
-            raise DataError(
-                f'{path} is of an interrupted commit: it must go before the index is read'
-            )
+
+
+def _refuse_journals(folder: Path) -> None:
+    """Refuse what whoever opens the database carries out."""
+    for path in folder.glob(f'{MANIFEST}-*'):
+        raise DataError(f'{path} is of an interrupted commit: it must go before the index is read')

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
-from mmclsa.gallery.backends.factory import build_backend
+from mmclsa.gallery.backends.factory import DEFAULT_BACKEND, build_backend
 from mmclsa.gallery.blobs import pack_frames, pack_pairs
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import MissingFileError, reporting_write_errors, sync_folder
@@ -25,6 +25,7 @@ from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
 from mmclsa.gallery.records import GalleryRecord, encode_record
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, TrackFrames
+from mmclsa.utils.text import counted
 
 __all__ = ['GalleryIndex']
 
@@ -56,8 +57,8 @@ class GalleryIndex(IndexReader):
         Args:
             path: Its folder, which is made if it is not there.
             model: The model whose embeddings will be added.
-            backend: Config of the backend; by default
-                ``dict(type='FaissBackend')``.
+            backend: Config of the backend; its ``type`` is ``FaissBackend``
+                where none is given.
 
         Returns:
             The index.
@@ -67,7 +68,7 @@ class GalleryIndex(IndexReader):
                 folder, or the backend's config has no meaning.
             UserError: If the folder cannot be written to.
         """
-        config = dict(backend or {'type': 'FaissBackend'})
+        config = {'type': DEFAULT_BACKEND, **(backend or {})}
         built = build_backend(config)
         folder = Path(path)
         lock = claim_new_folder(folder)
@@ -180,7 +181,9 @@ class GalleryIndex(IndexReader):
             return
         vectors = check_unit_vectors(embeddings, self.model.dims, 'embeddings')
         if len(records) != len(vectors):
-            raise DataError(f'{len(vectors)} embeddings came with {len(records)} records')
+            raise DataError(
+                f'{counted(len(vectors), "embedding")} came with {counted(len(records), "record")}'
+            )
         rows = [encode_record(record) for record in records]
         pictures = _checked_crops(crops, len(rows))
         frames = _packed_frames(behind, len(rows))
@@ -304,8 +307,9 @@ class GalleryIndex(IndexReader):
             self._database.shrink(count / (len(self) + count))
         except sqlite3.Error as error:
             warnings.warn(
-                f'{count} people were deleted from the index {self._folder}, but their crops or '
-                f'space could not be: {error}; whoever opens it next for writing tries again',
+                f'{counted(count, "person was", "people were")} deleted from the index '
+                f'{self._folder}, but their crops or space could not be: {error}; '
+                'whoever opens it next for writing tries again',
                 stacklevel=3,
             )
 

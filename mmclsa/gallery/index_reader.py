@@ -22,6 +22,7 @@ from mmclsa.gallery.records import GalleryRecord, Hit
 from mmclsa.gallery.sizes import IndexSizes
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, Stay, TrackFrames
+from mmclsa.utils.text import counted
 
 __all__ = ['IndexReader']
 
@@ -375,7 +376,9 @@ class IndexReader:
         places = self._records.numbers.places(numbers)
         wrong = numbers[(places < 0) | (places >= len(self))]
         if len(wrong):
-            raise DataError(f'the index {self._folder} has {len(self)} rows, and no row {wrong[0]}')
+            raise DataError(
+                f'the index {self._folder} has {counted(len(self), "row")}, and no row {wrong[0]}'
+            )
         return numbers
 
     def _check_ends(self) -> None:

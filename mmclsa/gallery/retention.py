@@ -10,9 +10,10 @@ from mmclsa.errors import ConfigError
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.index_reader import IndexReader
-from mmclsa.utils.times import format_time, is_date
+from mmclsa.utils.text import counted
+from mmclsa.utils.times import FIRST_DATE, format_date, format_time, is_date
 
-__all__ = ['Forgotten', 'forget_older_than', 'older_than']
+__all__ = ['Forgotten', 'check_days', 'forget_older_than', 'older_than']
 
 _DAY = 86_400.0
 
@@ -34,11 +35,26 @@ class Forgotten(NamedTuple):
     before: float
 
     def __str__(self) -> str:
-        kept = f'; {self.undated} of these have no time and stay' if self.undated else ''
-        return (
-            f'{self.deleted} people last seen before {format_time(self.before)} were deleted, '
-            f'{self.left} are left{kept}'
+        when = f'last seen before {format_date(self.before)}'
+        gone = counted(self.deleted, f'person {when} was deleted', f'people {when} were deleted')
+        left = counted(self.left, 'is left', 'are left')
+        undated = counted(
+            self.undated, 'of these has no time and stays', 'of these have no time and stay'
         )
+        return f'{gone}, {left}{f"; {undated}" if self.undated else ""}'
+
+
+def check_days(days: float) -> None:
+    """Refuse days that nobody can be kept for.
+
+    Args:
+        days: How many days are kept.
+
+    Raises:
+        ConfigError: If the number is not positive, or not finite.
+    """
+    if not 0 < days < math.inf:
+        raise ConfigError(f'the days to keep (--keep-days) must be a number above 0, not {days:g}')
 
 
 def older_than(index: IndexReader, days: float, now: float | None = None) -> SearchFilter:
@@ -57,8 +73,7 @@ def older_than(index: IndexReader, days: float, now: float | None = None) -> Sea
             not all of a calendar: seconds since a video's start are old at
             any time.
     """
-    if not days > 0 or not math.isfinite(days):
-        raise ConfigError(f'the days to keep must be a number above 0, not {days}')
+    check_days(days)
     contents = index.contents()
     if contents.people and not is_date(contents.time_from):
         if math.isnan(contents.time_from):
@@ -70,7 +85,7 @@ def older_than(index: IndexReader, days: float, now: float | None = None) -> Sea
             'with --start-time, or delete by --source'
         )
     moment = time.time() if now is None else now
-    return SearchFilter(gone_before=moment - days * _DAY)
+    return SearchFilter(gone_before=max(moment - days * _DAY, FIRST_DATE))
 
 
 def forget_older_than(index: GalleryIndex, days: float, now: float | None = None) -> Forgotten:

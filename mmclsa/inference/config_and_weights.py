@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import _load_checkpoint
 
 from mmclsa.engine import load_config
+from mmclsa.engine.launch import check_pretrained
 from mmclsa.engine.model_description import config_of_checkpoint
 from mmclsa.errors import ConfigError
 from mmclsa.inference.model_names import find_config
@@ -139,6 +140,7 @@ def initialise(model: Any, cfg: Config) -> None:
     Warns:
         UserWarning: If the files that the config names are not all its weights.
     """
+    check_pretrained(cfg.model)
     if not is_complete(cfg.model):
         warnings.warn(
             'No checkpoint is loaded: the model is as its config initialises it.', stacklevel=5

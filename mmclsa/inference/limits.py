@@ -42,6 +42,7 @@ def search_filter(
     cameras: Sequence[str] | None = None,
     time_from: str | float | None = None,
     time_to: str | float | None = None,
+    names: tuple[str, str] = ('"from"', '"to"'),
 ) -> SearchFilter:
     """Make a filter, and refuse one that lets nothing through by mistake.
 
@@ -50,6 +51,7 @@ def search_filter(
         cameras: Only these; None or none for all.
         time_from: Not before, as the command line takes it; None or empty for any.
         time_to: Not after, likewise.
+        names: What the user knows the two times as, for messages.
 
     Returns:
         The filter.
@@ -72,11 +74,12 @@ def search_filter(
             raise ConfigError(
                 f'there is no camera "{name}" in the index, which has {_names(contents)}'
             )
-    start = _time('from', time_from, contents)
-    end = _time('to', time_to, contents)
+    start = _time(names[0], time_from, contents)
+    end = _time(names[1], time_to, contents)
     if start is not None and end is not None and start > end:
         raise ConfigError(
-            f'"from" must not be after "to", but {time_from} is after {time_to}: exchange the two'
+            f'{names[0]} must not be after {names[1]}, but {time_from} is after {time_to}: '
+            'exchange the two'
         )
     return SearchFilter(list(cameras) if cameras else None, start, end)
 
@@ -87,27 +90,27 @@ def _names(contents: Contents) -> str:
     return (', '.join(names[:_LISTED]) or 'none') + more
 
 
-def _time(side: str, given: str | float | None, contents: Contents) -> float | None:
+def _time(name: str, given: str | float | None, contents: Contents) -> float | None:
     """Read one limit, and compare its clock with that of the index."""
     if given is None or (isinstance(given, str) and not given.strip()):
         return None
-    seconds = parse_time(given.strip()) if isinstance(given, str) else float(given)
+    seconds = parse_time(given.strip(), name) if isinstance(given, str) else float(given)
     if math.isnan(seconds):
-        raise ConfigError(f'"{side}" must be a number of seconds, not NaN')
+        raise ConfigError(f'{name} must be a number of seconds, not NaN')
     if math.isinf(seconds):
         return seconds
     clock = clock_of(contents)
     span = f'{format_time(contents.time_from)} to {format_time(contents.time_to)}'
     if clock == 'none':
-        raise ConfigError(f'"{side}" is given, but no time is known of anybody in the index')
+        raise ConfigError(f'{name} is given, but no time is known of anybody in the index')
     if clock == 'utc' and not is_date(seconds):
         raise ConfigError(
-            f'"{side}" must be a date such as {format_time(contents.time_from)}, for the index '
+            f'{name} must be a date such as {format_time(contents.time_from)}, for the index '
             f'has dates ({span}), but is {given}'
         )
     if clock == 'video' and is_date(seconds):
         raise ConfigError(
-            f'"{side}" must be a time since the start of the video such as '
+            f'{name} must be a time since the start of the video such as '
             f'{format_time(contents.time_to)}, for the index has no dates ({span}), but is {given}'
         )
     return seconds

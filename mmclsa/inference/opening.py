@@ -14,6 +14,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Embedder, build_gallery, plan_units
 from mmclsa.gallery.manifest import MANIFEST
+from mmclsa.utils.text import counted
 
 __all__ = ['GalleryInput', 'check_gallery', 'open_gallery']
 
@@ -82,8 +83,9 @@ def open_gallery(
             stack.enter_context(index)
             report = build_gallery(index, embedder, plan, batch_size=batch_size)
             if report.skipped:
+                files = counted(len(report.skipped), 'file was', 'files were')
                 warnings.warn(
-                    f'{len(report.skipped)} files were not searched, or not to their end: '
+                    f'{files} not searched, or not to their end: '
                     f'{"; ".join(list(report.skipped.values())[:_MAX_TOLD])}',
                     stacklevel=4,
                 )

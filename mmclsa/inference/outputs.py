@@ -15,6 +15,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.media import Picture, is_video
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.io import check_writable, write_json
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import format_time
 
 __all__ = [
@@ -223,7 +224,7 @@ def people_table(picture: Picture, people: FoundPeople) -> str:
     if is_video(picture.source):
         where += f', frame {picture.frame}, {format_time(picture.time)}'
     count = len(people.scores)
-    title = f'{where}: {count or "no"} {"person" if count == 1 else "people"}'
+    title = f'{where}: {counted(count, "person") if count else "no people"}'
     rows = [['person', 'score', 'box']]
     for number, (box, score) in enumerate(zip(people.boxes, people.scores), 1):
         rows.append([str(number), f'{score:.3f}', ' '.join(f'{value:.0f}' for value in box)])

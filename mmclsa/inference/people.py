@@ -130,7 +130,7 @@ def _as_pairs(
     if learnt.calibration is None:
         raise ConfigError(
             f'the index {index.path} knows no probabilities ({describe_lack(learnt.counts)}): '
-            'give min_similarity'
+            'give min_similarity (--min-similarity)'
         )
     threshold = learnt.calibration.similarity(probability)
     return _normalised_pairs(index, similarities, apart, learnt.counts), threshold
@@ -146,7 +146,7 @@ def _normalised_pairs(
             return normalise_scores(similarities, cohort, counts.different)
     raise ConfigError(
         f'the index {index.path} has too few sightings ({len(similarities)}) to tell how similar '
-        'they are by chance: give min_similarity'
+        'they are by chance: give min_similarity (--min-similarity)'
     )
 
 

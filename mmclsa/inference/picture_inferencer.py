@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
@@ -321,10 +322,14 @@ class PictureInferencer(BaseInferencer):
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
         model_cfg = copy.deepcopy(check_describes(cfg.model))  # the config itself stays
         limit_scores((model_cfg.get('detector') or {}).get('test_cfg'), self.det_thresh)
-        model = MODELS.build(model_cfg)
         if self._checkpoint is None:
-            initialise(model, cfg)
+            # What is drawn is drawn alike each time: an index of it can be searched.
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(0)
+                model = MODELS.build(model_cfg)
+                initialise(model, cfg)
         else:
+            model = MODELS.build(model_cfg)
             check_fits(model.state_dict(), self._checkpoint, str(weights))
             _load_checkpoint_to_model(model, self._checkpoint)
         return revert_sync_batchnorm(model).to(device).eval()

@@ -134,7 +134,8 @@ def _choose(
             f'{describe_people(people)}'
         )
     if not 1 <= number <= count:
-        raise UserError(f'{name} has people 1 to {count}, but person {number} is asked for')
+        there = f'people 1 to {count}' if count > 1 else '1 person'
+        raise UserError(f'{name} has {there}, but person {number} is asked for')
     box = check_boxes(people.boxes[number - 1 : number], picture.array.shape)[0]
     embedding = people.embeddings[number - 1]
     return QueryPerson(picture.array, box, picture.source, embedding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,8 @@ from mmclsa.inference.record_pictures import (
     each_record_picture,
     load_record_pictures,
 )
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import write_json
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import format_time
 from mmclsa.visualization import (
     RankedPerson,
@@ -104,9 +104,7 @@ class GalleryHits:
         """
         folder = Path(out_dir)
         results = folder / 'results.json'
-        with atomic_write(results) as temporary:
-            text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + '\n', encoding='utf-8')
+        write_json(results, self.to_dict(), indent=2, ensure_ascii=False)
         cells, paths = {}, {}
         for place, scene in self._scenes(scenes):
             cells[place] = self._cell(place, scene)
@@ -138,7 +136,8 @@ class GalleryHits:
         asked = RankedPerson(
             np.ascontiguousarray(first.picture[..., ::-1]), first.box, note=Path(first.source).name
         )
-        more = f' and {len(self.query) - 1} more pictures' if len(self.query) > 1 else ''
+        others = counted(len(self.query) - 1, 'more picture')
+        more = f' and {others}' if len(self.query) > 1 else ''
         drawn = [cells[place] for place in range(len(self.hits))]
         return draw_rank_list(asked, drawn, f'{Path(first.source).name}{more}')
 

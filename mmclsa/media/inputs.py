@@ -42,11 +42,11 @@ class Picture:
     time: float = math.nan
 
 
-def load_picture(source: InputType) -> Picture:
+def load_picture(source: InputType | Picture) -> Picture:
     """Load one picture.
 
     Args:
-        source: A file, or an array or picture as :func:`as_bgr` takes it.
+        source: A file, an array or picture as :func:`as_bgr` takes it, or one that is loaded.
 
     Returns:
         The picture, upright.
@@ -55,6 +55,8 @@ def load_picture(source: InputType) -> Picture:
         DataError: If the file is missing, broken or too large.
         UserError: If it is neither.
     """
+    if isinstance(source, Picture):
+        return source
     if isinstance(source, (np.ndarray, Image.Image)):
         return Picture(as_bgr(source))
     if isinstance(source, (str, Path)):

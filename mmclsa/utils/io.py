@@ -53,13 +53,16 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise
 
 
-def write_json(path: str | Path, content: Any, indent: int | None = None) -> None:
-    """Write a JSON file whole or not at all, in ASCII.
+def write_json(
+    path: str | Path, content: Any, indent: int | None = None, ensure_ascii: bool = True
+) -> None:
+    """Write a JSON file whole or not at all.
 
     Args:
         path: File to write. Its folder is made if it is not there.
         content: What JSON can say; no NaN and no infinity.
         indent: Spaces a level; None for one line.
+        ensure_ascii: Write nothing but ASCII; else the file is UTF-8.
 
     Raises:
         UserError: If the folder cannot be made or written to.
@@ -72,9 +75,9 @@ def write_json(path: str | Path, content: Any, indent: int | None = None) -> Non
         >>> target.read_text().strip()
         '{"mAP": 1.0}'
     """
-    text = json.dumps(content, indent=indent, allow_nan=False)
+    text = json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
     with atomic_write(path) as temporary:
-        temporary.write_text(text + '\n')
+        temporary.write_text(text + '\n', encoding='utf-8')
 
 
 def check_writable(folder: str | Path) -> Path:

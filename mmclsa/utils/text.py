@@ -1,11 +1,11 @@
-"""Reading text that any editor may have saved."""
+"""Reading text that any editor may have saved, and words that go with a number."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Protocol
 
-__all__ = ['decode_text', 'read_text']
+__all__ = ['counted', 'decode_text', 'read_text']
 
 # The mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -15,6 +15,35 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, 'utf-16-le'),
     (codecs.BOM_UTF16_BE, 'utf-16-be'),
 )
+
+_PLURALS = {'person': 'people'}
+
+
+def counted(count: float, one: str, several: str = '') -> str:
+    """Write a number with the words that go with it.
+
+    Args:
+        count: The number.
+        one: The words that go with 1.
+        several: Those that go with any other number; left out where English
+            makes them of the first by the rule (or a person is meant).
+
+    Returns:
+        Such as ``1 picture``.
+
+    Example:
+        >>> counted(1, 'box'), counted(0, 'box'), counted(2, 'person'), counted(2, 'query')
+        ('1 box', '0 boxes', '2 people', '2 queries')
+        >>> counted(1, 'file was left out', 'files were left out')
+        '1 file was left out'
+    """
+    return f'{count} {one if count == 1 else several or _plural(one)}'
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith('y') and noun[-2] not in 'aeiou':
+        return f'{noun[:-1]}ies'
+    return _PLURALS.get(noun) or noun + ('es' if noun.endswith(('x', 's', 'ch')) else 's')
 
 
 class _Readable(Protocol):

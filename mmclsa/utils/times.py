@@ -7,24 +7,28 @@ from datetime import datetime, timedelta, timezone
 
 from mmclsa.errors import ConfigError
 
-__all__ = ['DATES_FROM', 'format_time', 'is_date', 'parse_time']
+__all__ = ['DATES_FROM', 'FIRST_DATE', 'format_date', 'format_time', 'is_date', 'parse_time']
 
 #: Seconds since 1970 are years away from the seconds since a video's start.
 DATES_FROM = 10 * 365 * 86400
+#: And those of the first of January of the year 1; no calendar goes further back.
+FIRST_DATE = -62_135_596_800
+_YEAR_10000 = 253_402_300_800  # nor forward
 
 
-def parse_time(text: str) -> float:
+def parse_time(text: str, name: str = '') -> float:
     """Read a point in time.
 
     Args:
         text: Seconds; ``[h:]mm:ss`` since a video's start; or an ISO date,
             with or without time, in UTC where it has no zone.
+        name: What it was given as, such as ``--from``, for the message.
 
     Returns:
         Seconds since the video's start, or since 1970.
 
     Raises:
-        ConfigError: If it is none of these.
+        ConfigError: If it is none of these, or after the year 9999.
 
     Example:
         >>> parse_time('12.5'), parse_time('1:02:03'), parse_time('2009-06-11T12:00')
@@ -32,7 +36,7 @@ def parse_time(text: str) -> float:
     """
     try:
         seconds = float(text)
-        if math.isfinite(seconds):
+        if abs(seconds) < _YEAR_10000:  # milliseconds since 1970 are beyond
             return seconds
     except ValueError:
         pass
@@ -45,8 +49,8 @@ def parse_time(text: str) -> float:
         return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
     except (ValueError, OverflowError) as error:
         raise ConfigError(
-            f'a time must be seconds, h:mm:ss or an ISO date such as 2024-05-06T07:08:09, '
-            f'but is {text!r}'
+            f'{name}{name and ": "}a time must be seconds, h:mm:ss or an ISO date such as '
+            f'2024-05-06T07:08:09, but is {text!r}'
         ) from error
 
 
@@ -78,5 +82,21 @@ def format_time(seconds: float) -> str:
     if not is_date(seconds):
         minutes, rest = divmod(round(seconds, 1), 60)
         return f'{int(minutes) // 60}:{int(minutes) % 60:02d}:{rest:04.1f}'
-    moment = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=round(seconds))
-    return moment.strftime('%Y-%m-%dT%H:%M:%SZ')
+    return format_date(seconds)
+
+
+def format_date(seconds: float) -> str:
+    """Write a date, be it before 1970.
+
+    Args:
+        seconds: Since 1970, from :data:`FIRST_DATE` on.
+
+    Returns:
+        An ISO date in UTC.
+
+    Example:
+        >>> format_date(-86400.0)
+        '1969-12-31T00:00:00Z'
+    """
+    moment = datetime(1970, 1, 1) + timedelta(seconds=round(seconds))
+    return f'{moment.isoformat()}Z'

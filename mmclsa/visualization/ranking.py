@@ -11,6 +11,7 @@ import numpy as np
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.evaluation.examples import SearchExamples
 from mmclsa.structures import Predictions, Ranking, SearchProtocol
+from mmclsa.utils.text import counted
 from mmclsa.visualization.canvas import write_picture
 from mmclsa.visualization.rank_lists import RankedPerson, draw_rank_list
 
@@ -79,7 +80,7 @@ def _title(protocol: SearchProtocol, ranking: Ranking, precision: float) -> str:
         return f'{protocol.name}: {who}, not in the gallery'
     return (
         f'{protocol.name}: {who}, AP {100 * precision:.1f}: {ranking.num_found} of '
-        f'{ranking.num_truths} found, {len(ranking)} people searched'
+        f'{ranking.num_truths} found, {counted(len(ranking), "person")} searched'
     )
 
 

@@ -66,7 +66,7 @@ class StoredPicture:
         """
         count = len(self.crops)
         if not 1 <= number <= count:
-            there = f'people 1 to {count}' if count else 'nobody'
+            there = f'people 1 to {count}' if count > 1 else ('1 person' if count else 'nobody')
             raise GoneError(f'{self.name} has {there}, but person {number} is asked for')
 
 

@@ -229,7 +229,7 @@ class TestNames:
     )
     def test_names_of_other_machines(self, tmp_path, told, name, file):
         self.expect(tmp_path, name, file)
-        assert any('1 pictures are not where file_name says' in text for text in told)
+        assert any('1 picture is not where file_name says' in text for text in told)
 
     def test_the_home_folder(self, tmp_path, told, monkeypatch):
         monkeypatch.setenv('HOME', str(tmp_path))

@@ -44,7 +44,7 @@ def test_a_detection_of_zeros_is_similar_to_nobody(similarity):
     result = evaluate_search(task(['a', 'b']), predictions, SearchFlags(similarity=similarity))
     # 0 is more than the -0.8 of the other.
     assert result.ranks.tolist() == [1]
-    assert result.notes == ('1 detections have an embedding of zeros',)
+    assert result.notes == ('1 detection has an embedding of zeros',)
 
 
 def test_a_query_of_zeros_is_an_error():
@@ -58,7 +58,7 @@ def test_images_without_detections_are_counted():
     result = evaluate_search(task(['a', 'c', 'd'], images=images), found())
     assert result.notes == ('2 gallery images have no detection',)
     high = found(scores=np.array([0.9, 0.2]))
-    assert evaluate_search(task(['a', 'b']), high).notes == ('1 gallery images have no detection',)
+    assert evaluate_search(task(['a', 'b']), high).notes == ('1 gallery image has no detection',)
 
 
 def test_an_image_that_was_skipped_is_an_error():
@@ -75,7 +75,7 @@ def test_an_image_that_was_skipped_is_an_error():
 
 def test_the_query_in_its_own_gallery_is_counted():
     result = evaluate_search(task(['q', 'a'], truth=('q', 'a')), found())
-    assert 'queries have their own image in the gallery' in result.notes[1]
+    assert '1 query has its own image in the gallery' in result.notes[1]
     assert result.average_precisions.tolist() == [0.5]
 
 
@@ -106,7 +106,7 @@ def test_images_of_another_name_are_counted_or_an_error():
 
 def test_nobody_to_find_is_counted():
     result = evaluate_search(task(['b'], truth=()), found())
-    assert result.notes == ('1 queries match nobody in the gallery',)
+    assert result.notes == ('1 query matches nobody in the gallery',)
     assert result.mean_average_precision == 0.0
 
 

@@ -193,7 +193,7 @@ def test_a_query_image_without_detections():
     result = evaluate_search(task, found, preset_flags('pstr', 'cuhk_sysu'))
     assert result.mean_average_precision == pytest.approx(one)
     assert (result.num_counted, result.top(1)) == (1, 0.0)
-    assert '1 queries have no detection in their image' in result.notes
+    assert '1 query has no detection in its image' in result.notes
     result = evaluate_search(task, found, preset_flags('pstr', 'prw'))
     assert result.mean_average_precision == pytest.approx((2 + 3 / 4) / 3 / 2)
     assert result.num_counted == 2
@@ -269,7 +269,7 @@ def test_cross_camera():
     assert ap_of(SearchFlags(camera='cross')) == pytest.approx(1.0)
     result = evaluate_search(make_task(('a', 'a', 'c')), make_found(), SearchFlags(camera='cross'))
     assert result.average_precisions.tolist() == [0.0]
-    assert '1 queries match nobody in the gallery' in result.notes
+    assert '1 query matches nobody in the gallery' in result.notes
     skipped = evaluate_search(
         make_task(('a', 'a', 'c')), make_found(), SearchFlags(camera='cross', missing_query='skip')
     )

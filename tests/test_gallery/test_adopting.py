@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 import pytest
 
-from mmclsa.errors import ConfigError, DataError
-from mmclsa.gallery import GalleryIndex
+from mmclsa.errors import ConfigError, DataError, UserError
+from mmclsa.gallery import GalleryIndex, adopting
 from mmclsa.gallery.adopting import adopt_index
 from mmclsa.gallery.files import describe_file
 from tests.test_gallery.people import BACKENDS, MODEL, fill
@@ -70,6 +70,35 @@ def test_a_structure_of_another_name(folder, people, monkeypatch):
     assert not evil.exists()
 
 
+def test_what_another_writer_commits_meanwhile_stays(folder, people, monkeypatch):
+    """*seen*: what was read before the lock was taken was written over it."""
+    with GalleryIndex.create(folder, MODEL, BACKENDS['hnsw-fp16']) as index:
+        fill(index, people, [300])
+        index.optimize()
+    other = GalleryIndex.open(folder, writable=True)
+    genuine = adopting.WriterLock
+
+    def wait_for_the_other(path):
+        fill(other, people, [310], 300)
+        other.close()
+        return genuine(path)
+
+    monkeypatch.setattr(adopting, 'WriterLock', wait_for_the_other)
+    assert adopt_index(folder) == 1
+    with GalleryIndex.open(folder) as index:
+        assert len(index) == 310
+        index.verify()
+
+
+def test_a_commit_that_goes_on_is_not_called_interrupted(folder, people):
+    """Its journal must stay."""
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [10])
+        (folder / 'index.sqlite-journal').touch()
+        with pytest.raises(UserError, match='is being written by another process'):
+            adopt_index(folder)
+
+
 @pytest.mark.parametrize('suffix', ['journal', 'wal'])
 def test_a_journal_is_refused(folder, people, suffix):
     """It would be carried out, and may name files to delete."""
@@ -107,4 +136,5 @@ def test_vectors_that_are_not_those_of_the_records(folder, people):
 def test_no_index(tmp_path, run_tool_to_its_error):
     with pytest.raises(DataError, match='there is no index'):
         adopt_index(tmp_path)
+    assert not list(tmp_path.iterdir())
     assert 'there is no index' in run_tool_to_its_error('tools/misc/adopt_index.py', tmp_path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from mmclsa.errors import ConfigError
+from mmclsa.gallery import GalleryIndex, ModelFingerprint
 from mmclsa.gallery.backends import FaissBackend
 from mmclsa.gallery.backends.factory import BACKENDS, build_backend
 from mmclsa.registry import INDEXES
 from tests.helpers import run_python
+from tests.test_gallery.stored import manifest_of
 
 
 def test_the_registry_has_the_backends_of_mmclsa():
@@ -42,6 +44,13 @@ def test_a_backend_of_somebody_else():
 def test_what_is_no_backend(config, words):
     with pytest.raises(ConfigError, match=words):
         build_backend(config)
+
+
+def test_options_alone_are_of_the_default_backend(tmp_path):
+    """*seen*: ``--index kind=hnsw`` was of no backend."""
+    model = ModelFingerprint('a' * 64, 'b' * 64, 3)
+    GalleryIndex.create(tmp_path / 'index', model, dict(kind='hnsw')).close()
+    assert manifest_of(tmp_path / 'index').backend == dict(type='FaissBackend', kind='hnsw')
 
 
 def test_search_without_a_framework(tmp_path):

@@ -75,8 +75,8 @@ def test_a_name_of_another_pattern_is_named(tmp_path):
     assert report.unnamed == [str(odd)]
     told = io.StringIO()
     print_report(report, 2, Console(file=told, width=200))
-    assert f'1 files have a name that is not of the pattern:\n  {odd}\n' in told.getvalue()
-    assert '1 files have their time by their names' in told.getvalue()
+    assert f'1 file has a name that is not of the pattern:\n  {odd}\n' in told.getvalue()
+    assert '1 file has its time by name' in told.getvalue()
 
 
 def test_by_folder(tmp_path):
@@ -101,8 +101,8 @@ def test_by_container_and_exif(tmp_path, write_container):
     assert math.isnan(found['silent.jpg', 0][1])
     told = io.StringIO()
     print_report(report, 2, Console(file=told, width=200))
-    assert '1 files have their time by EXIF' in told.getvalue()
-    assert '1 files have their time by the creation time that the video' in told.getvalue()
+    assert '1 file has its time by EXIF' in told.getvalue()
+    assert '1 file has its time by the creation time that the video' in told.getvalue()
 
 
 def test_the_command_is_before_the_container_and_behind_exif(tmp_path):

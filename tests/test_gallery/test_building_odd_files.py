@@ -223,6 +223,6 @@ def test_a_search_in_footage_tells_what_it_could_not_search(tmp_path):
 
     write(tmp_path / 'f' / 'a.png', scene(0))
     (tmp_path / 'f' / 'b.png').touch()
-    told = pytest.warns(UserWarning, match=r'1 files were not searched.*b\.png \(0 bytes\)')
+    told = pytest.warns(UserWarning, match=r'1 file was not searched.*b\.png \(0 bytes\)')
     with told, open_gallery(tmp_path / 'f', FakeEmbedder()) as index:
         assert len(index.rows()) > 0

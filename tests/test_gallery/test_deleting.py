@@ -248,7 +248,8 @@ class TestTool:
         assert f'{len(gone)} of 600 people would be deleted' in said
         assert manifest_of(index).people == 600
         said = run_tool_here(TOOL, index, *options)
-        assert f'{len(gone)} people were deleted, {600 - len(gone)} are left' in said
+        words = '1 person was' if len(gone) == 1 else f'{len(gone)} people were'
+        assert f'{words} deleted, {600 - len(gone)} are left' in said
         assert manifest_of(index).structure is not None
         with GalleryIndex.open(index) as opened:
             assert opened.rows().tolist() == sorted(set(range(600)) - set(gone))
@@ -315,8 +316,11 @@ class TestTool:
             ([], 'either'),
             (['--rows', '1', '--camera', 'cam 1'], 'either'),
             (['--rows', '600'], 'no row 600'),
+            (['--rows', '600', '--dry-run'], 'no row 600'),
+            (['--camera', 'cam 1', '--tracks'], '--tracks goes with --rows'),
             (['--person', 'nowhere.json'], 'nowhere.json'),
-            (['--before', 'noon'], 'noon'),
+            (['--before', 'noon'], '--before: a time must be seconds, h:mm:ss or an ISO date'),
+            (['--from', '9', '--before', '1'], '--from must not be after --before'),
             (['--keep-days', '3'], 'not dates'),
             (['--before', '2024-05-01'], 'a time since the start of the video'),
             (['--camera', 'cam 9'], 'no camera "cam 9" in the index, which has'),

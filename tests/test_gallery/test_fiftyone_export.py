@@ -123,13 +123,13 @@ def test_an_index(index, tmp_path, footage, link, run_tool_here):
 def test_a_part_of_an_index(index, tmp_path, run_tool_here, run_tool_to_its_error):
     folder, _ = index
     told = run_tool_here(TOOL, folder, tmp_path / 'out', '--camera', 'street', '--to', '0.2')
-    assert '1 pictures, 1 boxes' in told
+    assert '1 picture, 1 box' in told
     (entry,) = read_as_documented(tmp_path / 'out')
     assert entry[4]['frame'] == 3
     seen = {name: entry[4][name] for name in ('first_frame', 'last_frame', 'num_frames')}
     assert seen == dict(first_frame=1, last_frame=6, num_frames=5)
     message = run_tool_to_its_error(TOOL, folder, tmp_path / 'none', '--camera', 'roof')
-    assert 'has nobody to export' in message
+    assert 'there is no camera "roof" in the index, which has ' in message
     assert not (tmp_path / 'none').exists()
 
 

@@ -66,6 +66,35 @@ class TestListPeople:
         second = sheet[height : 2 * height, :90].astype(int)
         assert (np.abs(second - colour).max(axis=2) < 8).sum() > 5000
 
+    def test_what_was_written_is_said(self, tool, index, tmp_path):
+        files = [tmp_path / 'people.json', tmp_path / 'people.jpg']
+        options = ('--min-probability', 0.5, '--json', files[0], '--sheet', files[1])
+        told = tool('list_people', index, *options)[2]
+        assert told == f'{files[0]}: 5 people\n{files[1]}: 5 people\n'
+        code, table, error = tool('list_people', index, *options, '--limit', 1)
+        assert code == 0
+        assert error == ''.join(f'{file}: the first 1 of 5 people\n' for file in files)
+        assert table.splitlines()[5:] == ['4 more people are not listed: see --limit']
+        assert len(json.loads(files[0].read_text())) == 1
+        sheets = [cv2.imread(str(files[1])).shape[0]]
+        tool('list_people', index, *options, '--limit', 3)
+        sheets.append(cv2.imread(str(files[1])).shape[0])
+        assert sheets[1] == 3 * sheets[0]
+
+    def test_a_long_list(self, tool, tmp_path):
+        """All of it is written, but not on the terminal."""
+        index, file = tmp_path / 'index', tmp_path / 'people.json'
+        vectors = np.random.default_rng(0).normal(size=(53, people_and_looks()[0].shape[1]))
+        make_sightings(index, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).close()
+        options = ('--min-similarity', 0.9, '--json', file)
+        code, table, error = tool('list_people', index, *options)
+        assert code == 0, error
+        assert len(table.splitlines()) == 4 + 50 + 1
+        assert table.endswith('\n3 more people are not listed: see --limit\n')
+        assert len(json.loads(file.read_text())) == 53
+        assert error == f'{file}: 53 people\n'
+        assert 'not listed' not in tool('list_people', index, *options, '--limit', 53)[1]
+
     def test_limits(self, tool, index):
         code, table, _ = tool('list_people', index, '--min-similarity', 0.6, '--camera', 'yard')
         assert code == 0
@@ -75,6 +104,10 @@ class TestListPeople:
         code, table, _ = tool('list_people', index, '--min-similarity', 0.99, '--to', 5)
         assert code == 0
         assert len(table.splitlines()) == 4 + 3  # those who came within five seconds
+        for command in (['list_people', index], ['search_gallery', index, '--row', 0]):
+            code, table, error = tool(*command, '--from', 1000)
+            assert code == 0, error
+            assert table.splitlines()[3] == 'nobody was found'
 
     def test_mistakes(self, tool, index, tmp_path):
         code, _, error = tool('list_people', index, '--min-probability', 2)
@@ -82,6 +115,11 @@ class TestListPeople:
         code, _, error = tool('list_people', index, '--sheet', tmp_path / 'a.gif')
         assert code == 2
         assert '--sheet must end in .jpg or .png' in error
+        code, _, error = tool('list_people', index, '--limit', 0)
+        assert (code, error) == (2, 'error: --limit must be at least 1, but is 0\n')
+        code, _, error = tool('list_people', index, '--from', 'noon')
+        assert code == 2
+        assert error.startswith('error: --from: a time must be seconds, h:mm:ss or an ISO date')
         code, _, error = tool('list_people', tmp_path / 'nothing')
         assert code == 2
         assert 'nothing' in error
@@ -102,6 +140,7 @@ class TestSearchFromRows:
         content = json.loads((out / 'results.json').read_text(encoding='utf-8'))
         assert content == json.loads(json.dumps(result.to_dict()))
         assert table.startswith(result.table())
+        assert error == f'{out}: results.json, rank_list.png\n'
         assert '2000 pairs of one person and 2000 of two' in table
         assert sorted(path.name for path in out.iterdir()) == ['rank_list.png', 'results.json']
 
@@ -144,6 +183,9 @@ class TestSearchFromRows:
             (['--row', 1, '--query', 'a.jpg'], 'and not both'),
             (['--row', 1, '--person', 2], 'not --row'),
             (['--row', 1, '--unit', 'frame', '--group-by-track'], 'contradict each other'),
+            (['--row', 1, '--no-scenes'], '--no-scenes says what --out-dir writes'),
+            (['--row', 1, '--to', 'noon'], '--to: a time must be seconds, h:mm:ss or an ISO date'),
+            (['--query', 'none.jpg', '--onnx', 'none'], 'image none.jpg cannot be read'),
             (['--row', 77], 'no row 77'),
             (['--row', 1, '--confirm', 2, '--reject', 2], 'row 2 cannot be both'),
         ):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mmclsa.errors import ConfigError
-from mmclsa.gallery import GalleryIndex, SearchFilter, forget_older_than
+from mmclsa.gallery import Forgotten, GalleryIndex, SearchFilter, forget_older_than
 from mmclsa.structures.sightings import Stay
 from tests.test_gallery.people import MODEL, fill
 
@@ -53,6 +53,34 @@ def test_days_that_are_none(index, days):
     with pytest.raises(ConfigError, match='above 0'):
         forget_older_than(index, days, NOW)
     assert len(index) == 60
+
+
+@pytest.mark.parametrize('tool', ['prune_gallery', 'search_gallery', 'webui'])
+@pytest.mark.parametrize('days', ['0', '-1', 'nan', 'inf'])
+def test_days_that_are_none_name_the_option(index, folder, run_tool_to_its_error, tool, days):
+    index.close()
+    options = ['--keep-days', days, *(['--row', '1'] if tool == 'search_gallery' else [])]
+    said = run_tool_to_its_error(f'tools/{tool}.py', folder, *options)
+    assert said.endswith(f'(--keep-days) must be a number above 0, not {days}')
+
+
+@pytest.mark.parametrize(
+    ('days', 'date'), [(100_000, '1750-01-29T22:13:20Z'), (1e9, '0001-01-01T00:00:00Z')]
+)
+def test_ages_ago(index, days, date):
+    """*seen*: a time of day with a minus before it."""
+    done = str(forget_older_than(index, days, NOW))
+    assert done == (
+        f'0 people last seen before {date} were deleted, 60 are left; 6 of these have no time and '
+        'stay'
+    )
+
+
+def test_words_of_one():
+    assert str(Forgotten(1, 1, 1, NOW)) == (
+        '1 person last seen before 2023-11-14T22:13:20Z was deleted, 1 is left; 1 of these has no '
+        'time and stays'
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_build_and_search(tool, tmp_path, pictures):
     code, _, error = tool.build(pictures, '--out', index, *start)
     assert code == 0, error
     assert '4 pictures' in error
-    assert '1 files skipped' in error
+    assert '1 file skipped' in error
     assert 'broken.jpg (0 bytes) is empty or broken' in error
     assert tool.build(pictures, '--out', index, *start)[0] == 0  # again: nothing to do
 
@@ -79,6 +79,15 @@ def test_build_and_search(tool, tmp_path, pictures):
     assert hits[0]['camera'] == 'door'
     assert (out / 'rank_list.png').is_file()
     assert (out / 'hit_003.jpg').is_file()
+    assert f'{out}: results.json, rank_list.png, 3 scenes\n' in error
+    query.rename(tmp_path / 'query.png')
+    arguments[2] = tmp_path / 'query.png'
+    code, _, error = tool('search_gallery', *arguments, '--device', 'cpu')
+    missing = sum(hit['source'] == str(query) for hit in hits)
+    assert code == 0, error
+    assert f', rank_list.png, {3 - missing} scene' in error
+    assert f'{missing} hit{"s have" if missing > 1 else " has"} no scene, as the' in error
+    (tmp_path / 'query.png').rename(query)
 
     # The same person twice, by her box; nobody was there so late.
     box = [round(value) for value in hits[0]['box']]
@@ -115,9 +124,9 @@ def test_names_patterns_and_odd_files(tool, tmp_path, pictures, monkeypatch):
     names = ('--name-pattern', '{camera}_{date}_{time}', '--camera', 'yard')
     code, _, error = tool.build('~/mes*/**', '--out', index, *names)
     assert code == 0, error
-    assert '1 others are no footage: .txt 1' in error
+    assert '1 other is no footage: .txt 1' in error
     assert '4 files have a name that is not of the pattern' in error
-    assert '1 files have their time by their names' in error
+    assert '1 file has its time by name' in error
     assert 'rule.png cannot be used (error: OpenCV' in error
     command = json.loads((index / 'build.json').read_text())['jobs'][0]
     assert command['sources'] == [str(tmp_path / 'mes*/**')]
@@ -298,8 +307,10 @@ def test_wrong_build(tool, tmp_path, monkeypatch, arguments, words):
     if arguments[0] == 'a.png':
         write(tmp_path / 'a.png', np.zeros((8, 8, 3), np.uint8))
     monkeypatch.chdir(tmp_path)
+    loaded = count_calls(monkeypatch, inferencer.PersonSearchInferencer, '__init__')
     code, _, error = tool.build(*arguments)
     assert code == 2
+    assert bool(loaded) == (words in ('a.png', 'must be new or empty')), 'sources come first'
     assert words in error.strip().splitlines()[-1]
     assert not (tmp_path / 'index').exists()
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 
 from mmclsa.engine.inference_pipeline import inference_pipeline
@@ -180,6 +181,25 @@ class TestModel:
         cfg = dict(test_dataloader=dict(dataset=dict(pipeline=steps)))
         kept = [step['type'] for step in inference_pipeline(cfg)]
         assert kept == ['LoadSceneImage', 'mmdet.Resize']
+
+    def test_a_model_of_no_weights_is_the_same_each_time(self, checkpoints):
+        """*seen*: an index of it could be neither searched nor built on."""
+        before = torch.get_rng_state()
+        with pytest.warns(UserWarning, match='No checkpoint'):
+            one, two = (
+                PersonSearchInferencer(checkpoints['crop'], device='cpu').fingerprint
+                for _ in range(2)
+            )
+        assert one == two
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_weights_that_the_config_names_and_that_are_not_there(self, checkpoints):
+        """*seen*: a traceback of MMEngine."""
+        cfg = Config.fromfile(checkpoints['crop'])
+        cfg.model.reid.backbone.init_cfg = dict(type='Pretrained', checkpoint='nowhere.pth')
+        words = r'nowhere\.pth that model\.reid\.backbone\.init_cfg names do not exist'
+        with pytest.raises(ConfigError, match=words):
+            PersonSearchInferencer(cfg, device='cpu')
 
     def test_config_from_the_weights(self, checkpoints):
         found = PersonSearchInferencer(weights=checkpoints['crop_weights'], device='cpu')

@@ -67,7 +67,9 @@ def test_filters(contents, limits, expected):
         (DATED, (None, '12:00:00'), '"from" must be a date such as 2023-11-14T22:13:20Z'),
         (DATED, (None, None, 7), '"to" must be a date'),
         (UNDATED, (None, 7), '"from" is given, but no time is known of anybody'),
-        (VIDEO, (None, 'noon'), 'a time must be seconds'),
+        (VIDEO, (None, 'noon'), '"from": a time must be seconds'),
+        (VIDEO, (None, None, 'x', ('--from', '--till')), '--till: a time must be seconds'),
+        (VIDEO, (None, '2024-05-06', None, ('--since', '')), '--since must be a time since'),
         (VIDEO, (None, math.nan), '"from" must be a number of seconds, not NaN'),
     ],
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
+import re
 
+import numpy as np
 import pytest
 
 from mmclsa.datasets.readers.coco import read_coco
 from mmclsa.datasets.readers.prw import prw_protocols
 from mmclsa.engine import load_config
-from mmclsa.utils.text import decode_text, read_text
+from mmclsa.utils.text import counted, decode_text, read_text
 from tests.fakes import make_fake_coco, make_fake_prw
+from tests.helpers import REPO
 
 MARKED = ['utf-8-sig', 'utf-16', 'utf-32']
 
@@ -32,6 +36,44 @@ def test_big_endian(mark, encoding, tmp_path):
 def test_what_is_no_text():
     with pytest.raises(UnicodeDecodeError):
         decode_text(b'Zo\xeb')  # Windows-1252
+
+
+@pytest.mark.parametrize(
+    ('count', 'words', 'expected'),
+    [
+        (1, ['person'], '1 person'),
+        (2, ['person'], '2 people'),
+        (0, ['box'], '0 boxes'),
+        (3, ['query'], '3 queries'),
+        (3, ['day'], '3 days'),
+        (1, ['is left', 'are left'], '1 is left'),
+        (np.int64(1), ['class'], '1 class'),
+        (np.int64(2), ['class'], '2 classes'),
+    ],
+)
+def test_counted(count, words, expected):
+    assert counted(count, *words) == expected
+
+
+# Figures of benchmarks and of networks are never 1 by a user's data.
+PRINTING = sorted(
+    path
+    for path in REPO.glob('tools/**/*.py')
+    if path.parent.name != 'model_converters' and not path.name.startswith('benchmark_')
+)
+PLURAL = re.compile(r'^ (\w+ )?(people|(?!is |was |this |pixels|times )\w+[^s\W]s)\b')
+
+
+@pytest.mark.parametrize('path', PRINTING, ids=lambda path: path.name)
+def test_what_tools_print_is_counted(path):
+    """*seen*: "1 pictures", "1 people were deleted"."""
+    for call in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(call, ast.Call) and getattr(call.func, 'id', '') == 'print'):
+            continue
+        for text in (node for node in ast.walk(call) if isinstance(node, ast.JoinedStr)):
+            for value, after in zip(text.values, text.values[1:]):
+                if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant):
+                    assert not PLURAL.match(after.value), f'line {text.lineno}: {after.value}'
 
 
 @pytest.mark.parametrize('encoding', MARKED)

@@ -25,10 +25,14 @@ def test_parse(text, seconds):
     assert parse_time(text) == seconds
 
 
-@pytest.mark.parametrize('text', ['', 'noon', 'nan', 'inf', '1:75', '1:2:3:4', '2024-13-01'])
+@pytest.mark.parametrize(
+    'text', ['', 'noon', 'nan', 'inf', '1:75', '1:2:3:4', '2024-13-01', '1e12']
+)
 def test_what_is_no_time(text):
     with pytest.raises(ConfigError, match='a time must be'):
         parse_time(text)
+    with pytest.raises(ConfigError, match='--from: a time must be seconds'):
+        parse_time(text, '--from')
 
 
 @pytest.mark.parametrize('seconds', [0.0, 0.4, 59.9, 60.0, 3599.9, 3600.0, 86400.0, 1714979289.0])

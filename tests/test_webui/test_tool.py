@@ -183,7 +183,7 @@ def test_who_is_too_old_is_deleted_first(launched, exported, tmp_path, capsys):
         )
         index.commit()
     launched(tmp_path / 'index', '--onnx', folder, '--keep-days', 2)
-    assert '1 people last seen before' in capsys.readouterr().out
+    assert '1 person last seen before' in capsys.readouterr().out
     with GalleryIndex.open(tmp_path / 'index') as index:
         assert index.rows().tolist() == [0]
 

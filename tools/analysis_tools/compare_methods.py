@@ -16,6 +16,7 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
+from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
 
@@ -184,7 +185,7 @@ def main() -> int:
     runs: list[Trained] = []
     failed: dict[str, str] = {}
     for method in methods:
-        print(f'{method.name}: {len(method.runs)} runs', flush=True)
+        print(f'{method.name}: {counted(len(method.runs), "run")}', flush=True)
         with one_failure(method.name, failed):
             runs += evaluate(method, beds[method.name], args)
     done = [method for method in methods if method.name not in failed]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -247,10 +248,11 @@ def report(footage: Footage, others: Sequence[Footage], out_dir: str | None) -> 
     """Print all of one footage."""
     looks = footage.looks
     counts = counts_of(looks)
+    tracks, people = len(set(looks.tracks.tolist())), len(set(looks.people.tolist()))
     print(
-        f'\n# {footage.name}: {len(looks.frames)} looks, {len(set(looks.tracks.tolist()))} '
-        f'tracks of {len(set(looks.people.tolist()))} people; it knows '
-        f'{counts.same.sum()} pairs of one person and {counts.different.sum()} of two'
+        f'\n# {footage.name}: {counted(len(looks.frames), "look")}, {counted(tracks, "track")} of '
+        f'{counted(people, "person")}; it knows '
+        f'{counted(counts.same.sum(), "pair")} of one person and {counts.different.sum()} of two'
     )
     calibration = fit_calibration(counts)
     if calibration is None:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import add_shared_options, model_options
+from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -25,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    add_shared_options(parser, 'index')
     truth = parser.add_mutually_exclusive_group(required=True)
     truth.add_argument('--mot', metavar='FOLDER', help='sequence in MOTChallenge layout')
     truth.add_argument(
@@ -47,10 +49,8 @@ def parse_args() -> argparse.Namespace:
         help='minimum distance in frames between query and result',
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--config', help='override the config stored in the index')
-    parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
+    add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
     add_trust_option(parser)
-    parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()
 
 
@@ -182,13 +182,7 @@ def main() -> None:
         found = [recognise(record, truth) for record in records]
         moments = np.array([order.get(place_of(record), _ELSEWHERE) for record in records])
         if args.annotated_boxes:
-            embedder = embedder_of_index(
-                args.index,
-                args.config,
-                args.checkpoint,
-                args.device,
-                trust_checkpoint=args.trust_checkpoint,
-            )
+            embedder = embedder_of_index(args.index, **model_options(args))
             people, times, features = annotated_people(truth, order, embedder)
         else:
             people, times = found, moments.tolist()
@@ -209,11 +203,13 @@ def main() -> None:
             ranked = [places[hit.row] for hit in hits]
             away = [n for n in ranked if abs(moments[n] - times[number]) >= args.min_gap]
             right += first_are_right([found[n].person for n in away], people[number].person)
-    print(f'{len(records)} people in the index, {sum(who.person >= 0 for who in found)} known')
+    known = sum(who.person >= 0 for who in found)
+    print(f'{counted(len(records), "person")} in the index, {known} known')
+    queries, gap = counted(len(chosen), 'query'), counted(args.min_gap, 'frame')
     for count, where in zip(right.tolist(), ('', ' among those who are annotated')):
         print(
-            f'the right person is first{where} for {count} of {len(chosen)} queries '
-            f'({100 * count / len(chosen):.1f} %), at least {args.min_gap} frames away'
+            f'the right person is first{where} for {count} of {queries} '
+            f'({100 * count / len(chosen):.1f} %), at least {gap} away'
         )
 
 

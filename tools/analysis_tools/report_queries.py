@@ -47,6 +47,7 @@ from mmclsa.engine import configured_flags, load_config
 from mmclsa.evaluation.examples import choose_examples
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Predictions
+from mmclsa.utils.text import counted
 from mmclsa.visualization.query_report import query_cases, render_report, save_query_report
 from mmclsa.visualization.ranking import choose_protocol, picture_loader
 
@@ -67,7 +68,7 @@ def main() -> None:
     cases = query_cases(examples, picture_loader(dataset), args.top)
     title = args.title or f'{protocol.name}: {args.which} queries'
     page = render_report(examples.result, cases, title)
-    print(f'{len(cases)} queries in {save_query_report(args.out, page)}')
+    print(f'{counted(len(cases), "query")} in {save_query_report(args.out, page)}')
 
 
 if __name__ == '__main__':

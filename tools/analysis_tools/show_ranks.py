@@ -45,6 +45,7 @@ from mmclsa.engine import configured_flags, load_config
 from mmclsa.evaluation.examples import choose_examples
 from mmclsa.registry import DATASETS
 from mmclsa.structures import Predictions
+from mmclsa.utils.text import counted
 from mmclsa.visualization.ranking import choose_protocol, picture_loader, save_rank_lists
 
 
@@ -66,7 +67,7 @@ def main() -> None:
         seed=args.seed,
     )
     paths = save_rank_lists(examples, picture_loader(dataset), args.out, args.top)
-    print(f'{len(paths)} pictures in {args.out}')
+    print(f'{counted(len(paths), "picture")} in {args.out}')
 
 
 if __name__ == '__main__':

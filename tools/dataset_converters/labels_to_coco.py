@@ -42,6 +42,7 @@ if __name__ == '__main__':
 
 from mmclsa.datasets.labels_export import images_to_coco
 from mmclsa.datasets.readers.labels import read_label_studio, read_labelme
+from mmclsa.utils.text import counted
 
 
 def main() -> None:
@@ -58,10 +59,11 @@ def main() -> None:
     write_json(args.out, content)
     people = {a['person_id'] for a in content['annotations'] if a['person_id'] >= 0}
     told = ''.join(f', {count} {what} left out' for what, count in sorted(left_out.items()))
-    print(
-        f'{args.out}: {len(content["images"])} images, {len(content["annotations"])} boxes, '
-        f'{len(people)} people{told}'
+    images, boxes = (
+        counted(len(content['images']), 'image'),
+        counted(len(content['annotations']), 'box'),
     )
+    print(f'{args.out}: {images}, {boxes}, {counted(len(people), "person")}{told}')
 
 
 if __name__ == '__main__':

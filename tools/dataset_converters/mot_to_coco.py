@@ -55,6 +55,7 @@ from mmclsa.datasets.readers.mot import MOTSequence, describe_reading, read_mot_
 from mmclsa.datasets.readers.mot_folders import find_sequences, split_root
 from mmclsa.datasets.video_lengths import count_frames_once
 from mmclsa.media import VideoReader
+from mmclsa.utils.text import counted
 
 
 def write_frames(sequence: MOTSequence, root: Path, out: Path, link: bool) -> dict[str, str]:
@@ -121,8 +122,9 @@ def main() -> None:
     people = len({p for s in scenes for p in s.person_ids[~s.ignore].tolist() if p >= 0})
     boxes = sum(int((~s.ignore).sum()) for s in scenes)
     print(
-        f'{args.out}: {len(scenes)} images, {boxes} boxes (+{len(content["annotations"]) - boxes} '
-        f'ignored), {people} people, {len(queries)} queries'
+        f'{args.out}: {counted(len(scenes), "image")}, {counted(boxes, "box")} '
+        f'(+{len(content["annotations"]) - boxes} ignored), {counted(people, "person")}, '
+        f'{counted(len(queries), "query")}'
     )
 
 

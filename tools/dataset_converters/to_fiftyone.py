@@ -18,8 +18,9 @@ from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options
 from mmclsa.utils.io import check_writable
-from mmclsa.utils.times import parse_time
+from mmclsa.utils.text import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,14 +32,7 @@ def parse_args() -> argparse.Namespace:
         'source', type=Path, help='folder of an index, or results.json of tools/search_gallery.py'
     )
     parser.add_argument('out', type=Path, help='output folder')
-    parser.add_argument('--camera', nargs='+', metavar='NAME', help='of an index: these cameras')
-    parser.add_argument(
-        '--from',
-        dest='time_from',
-        metavar='T',
-        help='of an index: earliest time: seconds, h:mm:ss, or 2024-05-06T07:08:09 (UTC)',
-    )
-    parser.add_argument('--to', dest='time_to', metavar='T', help='of an index: latest time')
+    add_shared_options(parser, '--camera', '--from', '--to')
     parser.add_argument('--link', action='store_true', help='link images instead of copying them')
     return parser.parse_args()
 
@@ -48,13 +42,14 @@ if __name__ == '__main__':
 
 from rich.progress import track
 
-from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.fiftyone_export import (
     Mark,
     marks_of_records,
     marks_of_results,
     write_fiftyone,
 )
+from mmclsa.inference.limits import search_filter
 
 LISTED = 5
 
@@ -67,9 +62,8 @@ def read_marks(args: argparse.Namespace) -> list[Mark]:
         if any(limit is not None for limit in limits):
             raise ConfigError(f'--camera, --from and --to choose from an index, not from {results}')
         return marks_of_results(results)
-    times = [None if t is None else parse_time(t) for t in limits[1:]]
     with GalleryIndex.open(args.source) as index:
-        rows = index.find(SearchFilter(args.camera, *times))
+        rows = index.find(search_filter(index, *limits, LIMIT_NAMES))
         return marks_of_records(rows.tolist(), index.records(rows))
 
 
@@ -90,8 +84,9 @@ def main() -> None:
     for sentence in done.missing[:LISTED]:
         print(f'left out: {sentence}', file=sys.stderr)
     if done.missing:
-        print(f'{len(done.missing)} of {pictures} pictures are left out', file=sys.stderr)
-    print(f'{args.out}: {done.pictures} pictures, {done.boxes} boxes')
+        left_out = counted(len(done.missing), 'is left out', 'are left out')
+        print(f'of {counted(pictures, "picture")}, {left_out}', file=sys.stderr)
+    print(f'{args.out}: {counted(done.pictures, "picture")}, {counted(done.boxes, "box")}')
 
 
 if __name__ == '__main__':

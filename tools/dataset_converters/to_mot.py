@@ -54,6 +54,7 @@ from mmclsa.datasets.mot_export import (
     split_by_camera,
 )
 from mmclsa.engine.splits import build_split
+from mmclsa.utils.text import counted
 
 
 def write_text(path: Path, text: str) -> None:
@@ -87,7 +88,7 @@ def main() -> None:
     for name, places in sequences.items():
         write_sequence(dataset, places, args.out / name, args.fps)
     counts = ', '.join(f'{count} {name}' for name, count in dataset.counts().items())
-    print(f'{args.out}: {len(sequences)} sequences, {counts}')
+    print(f'{args.out}: {counted(len(sequences), "sequence")}, {counts}')
 
 
 if __name__ == '__main__':

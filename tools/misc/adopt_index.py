@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import add_shared_options
+from mmclsa.utils.text import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index, which is changed')
+    add_shared_options(parser, 'index', help='folder of the index, which is changed')
     return parser.parse_args()
 
 
@@ -28,7 +30,8 @@ from mmclsa.gallery.adopting import adopt_index
 def main() -> None:
     """Adopt."""
     args = parse_args()
-    print(f'{args.index}: {adopt_index(args.index)} files were dropped')
+    dropped = counted(adopt_index(args.index), 'file was dropped', 'files were dropped')
+    print(f'{args.index}: {dropped}')
 
 
 if __name__ == '__main__':

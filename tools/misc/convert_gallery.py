@@ -14,6 +14,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.text import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -162,7 +163,7 @@ def main() -> None:
     """Convert."""
     args = parse_args()
     people = convert(Path(args.old), Path(args.new), args.index)
-    print(f'{args.new}: {people} people')
+    print(f'{args.new}: {counted(people, "person")}')
 
 
 if __name__ == '__main__':

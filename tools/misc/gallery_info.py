@@ -8,13 +8,14 @@ import math
 from dataclasses import asdict
 
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.gallery_options import add_shared_options
 from mmclsa.utils.times import format_time
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
+    add_shared_options(parser, 'index')
     parser.add_argument('--verify', action='store_true', help='read all of it, and check it')
     parser.add_argument('--json', action='store_true', help='print JSON')
     return parser.parse_args()

@@ -24,6 +24,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import run_tool
+from mmclsa.utils.text import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -176,10 +177,11 @@ def main() -> int:
     ends = [load_torch_file(folder / name) for folder in (whole, broken)]
     differ = [d for part in parts for d in differences(ends[0][part], ends[1][part], part)]
     within = sum(name == 'latest.pth' for name in told)
+    compared = count([ends[0][part] for part in parts])
     print(
-        f'{kills} kills of {args.ranks} process(es): {within} within an epoch, '
+        f'{counted(kills, "kill")} of {counted(args.ranks, "process")}: {within} within an epoch, '
         f'{told.count("nothing")} before the first checkpoint, {leftovers} in a write; '
-        f'{count([ends[0][part] for part in parts])} tensors compared, {len(differ)} differ'
+        f'{counted(compared, "tensor")} compared, {len(differ)} differ'
     )
     print(*differ[:10], sep='\n')
     return int(bool(differ) or bool(list(broken.glob('.*.tmp*'))))

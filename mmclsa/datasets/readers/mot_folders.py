@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mmclsa.errors import DataError
+from mmclsa.utils.text import counted
 
 __all__ = ['FoundSequences', 'find_sequences', 'is_pattern', 'split_root']
 
@@ -33,11 +34,19 @@ class FoundSequences:
 
     def told(self) -> list[str]:
         """Say in sentences what was passed over."""
-        kinds = {
-            'folders that are hidden or without gt/gt.txt were passed over': self.passed_over,
-            'folders were named twice and are read once': self.repeated,
-        }
-        return [f'{len(v)} {what}: {", ".join(v[:5])}' for what, v in kinds.items() if v]
+        passed = ' hidden or without gt/gt.txt '
+        kinds = [
+            (f'folder that is{passed}was passed over', f'folders that are{passed}were passed over'),
+            (
+                'folder was named twice and is read once',
+                'folders were named twice and are read once',
+            ),
+        ]
+        return [
+            f'{counted(len(names), *words)}: {", ".join(names[:5])}'
+            for words, names in zip(kinds, (self.passed_over, self.repeated))
+            if names
+        ]
 
 
 def is_pattern(text: str) -> bool:

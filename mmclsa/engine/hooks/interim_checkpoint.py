@@ -17,6 +17,7 @@ from mmclsa.engine.stopping import ShieldedWorker, stop_request
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
 from mmclsa.utils.cli import PREEMPTED_EXIT_CODE
+from mmclsa.utils.text import counted
 
 __all__ = ['InterimCheckpointHook']
 
@@ -113,7 +114,7 @@ class InterimCheckpointHook(Hook):
         if agreed == _STOP:
             barrier()  # while the first process writes
             self._leave(runner, path)
-        runner.logger.info(f'Saved {path} after {step} steps.')
+        runner.logger.info(f'Saved {path} after {counted(step, "step")}.')
 
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Leave a validation if that was asked for.

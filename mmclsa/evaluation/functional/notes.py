@@ -79,13 +79,19 @@ def notes_of(
     asked = protocol.query_boxes
     moved = (aligned_iou(boxes, asked) < _SAME_BOX) & (boxes != asked).any(axis=1)
     inverted = (gallery.boxes[:, 2:] < gallery.boxes[:, :2]).any(axis=1)
+    empty = np.count_nonzero(used & (gallery.lengths == 0))
+    turned, shifted = np.count_nonzero(inverted), np.count_nonzero(moved)
+    alone = np.count_nonzero(protocol.truth_counts() == 0)
+    lost = np.count_nonzero(~known)
     counts = (
-        (np.count_nonzero(used & (gallery.lengths == 0)), 'gallery images have no detection'),
-        (gallery.zeros, 'detections have an embedding of zeros'),
-        (np.count_nonzero(inverted), 'detections have x2 < x1 or y2 < y1: are they x y w h?'),
-        (np.count_nonzero(moved), 'queries have another box in the predictions (IoU below 0.5)'),
-        (own, 'queries have their own image in the gallery'),
-        (np.count_nonzero(protocol.truth_counts() == 0), 'queries match nobody in the gallery'),
-        (np.count_nonzero(~known), 'queries have no detection in their image'),
+        (empty, 'gallery image has', 'gallery images have', 'no detection'),
+        (gallery.zeros, 'detection has', 'detections have', 'an embedding of zeros'),
+        (turned, 'detection has', 'detections have', 'x2 < x1 or y2 < y1: are they x y w h?'),
+        (shifted, 'query has', 'queries have', 'another box in the predictions (IoU below 0.5)'),
+        (own, 'query has its', 'queries have their', 'own image in the gallery'),
+        (alone, 'query matches', 'queries match', 'nobody in the gallery'),
+        (lost, 'query has no detection in its', 'queries have no detection in their', 'image'),
     )
-    return tuple(f'{count} {what}' for count, what in counts if count)
+    return tuple(
+        f'{n} {one if n == 1 else several} {what}' for n, one, several, what in counts if n
+    )

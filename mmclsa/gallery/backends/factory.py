@@ -10,12 +10,15 @@ from mmclsa.gallery.backends.base import VectorBackend
 from mmclsa.gallery.backends.faiss_backend import FaissBackend
 from mmclsa.gallery.backends.milvus_backend import MilvusBackend
 
-__all__ = ['BACKENDS', 'build_backend']
+__all__ = ['BACKENDS', 'DEFAULT_BACKEND', 'build_backend']
 
 #: The backends of mmclsa by name.
 BACKENDS: Mapping[str, type[VectorBackend]] = {
     backend.__name__: backend for backend in (FaissBackend, MilvusBackend)
 }
+
+#: Of an index that is made without saying which.
+DEFAULT_BACKEND = FaissBackend.__name__
 
 
 def build_backend(

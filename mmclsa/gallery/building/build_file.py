@@ -11,7 +11,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex, ModelFingerprint
-from mmclsa.gallery.backends.factory import build_backend
+from mmclsa.gallery.backends.factory import DEFAULT_BACKEND, build_backend
 from mmclsa.gallery.building.units import DETECTION
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.manifest import MANIFEST
@@ -173,6 +173,7 @@ def _check_backend(path: str | Path, wanted: Mapping[str, Any]) -> None:
     """Refuse a backend that is not the one of the index, which would be left out in silence."""
     if not wanted:
         return
+    wanted = {'type': DEFAULT_BACKEND, **wanted}
     built = build_backend(wanted)
     database = Database(Path(path), writable=False)
     try:

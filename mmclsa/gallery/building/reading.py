@@ -20,7 +20,7 @@ __all__ = ['CLOCKS', 'Failed', 'Ready', 'UnitReader', 'first_known']
 BY_NAME, BY_EXIF, BY_CONTAINER = 'name', 'EXIF', 'container'
 #: Where the time of a file may be from, and how that is called.
 CLOCKS = {
-    BY_NAME: 'by their names',
+    BY_NAME: 'by name',
     BY_EXIF: 'by EXIF',
     BY_CONTAINER: 'by the creation time that the video file notes',
 }

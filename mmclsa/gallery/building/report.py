@@ -10,6 +10,7 @@ from rich.console import Console
 
 from mmclsa.gallery.building.reading import CLOCKS
 from mmclsa.gallery.building.unit_result import UnitResult
+from mmclsa.utils.text import counted
 
 __all__ = ['BuildReport', 'print_report']
 
@@ -65,34 +66,43 @@ def print_report(report: BuildReport, total_rows: int, console: Console) -> None
         console: Where to.
     """
     rate = report.pictures / report.seconds if report.seconds else 0.0
-    people = f'{report.people} people'
+    people = counted(report.people, 'person')
     if report.detections != report.people:
-        people = f'{report.people} sightings of people from {report.detections} detections'
-    did = f'{report.pictures} pictures, {people}, {report.seconds:.1f} s'
+        people = counted(report.people, 'sighting of people', 'sightings of people')
+        people += f' from {counted(report.detections, "detection")}'
+    did = f'{counted(report.pictures, "picture")}, {people}, {report.seconds:.1f} s'
     lines = [f'{did} ({rate:.1f} pictures/s)']
     if report.known:
-        lines.append(f'{report.known} units of work were in the index already')
+        units = counted(report.known, 'unit of work was', 'units of work were')
+        lines.append(f'{units} in the index already')
     if report.renewed:
-        lines.append(f'{len(report.renewed)} files had changed, and were looked at again')
-    lines.append(f'{total_rows} rows in the index, each a person or a sighting of one')
+        files = counted(
+            len(report.renewed), 'file had changed, and was', 'files had changed, and were'
+        )
+        lines.append(f'{files} looked at again')
+    lines.append(f'{counted(total_rows, "row")} in the index, each a person or a sighting of one')
     for clock, count in sorted(Counter(report.clocks.values()).items()):
-        lines.append(f'{count} files have their time {CLOCKS[clock]}')
+        lines.append(f'{counted(count, "file has its", "files have their")} time {CLOCKS[clock]}')
     if report.passed_over:
         kinds = sorted(report.passed_over.items(), key=lambda item: (-item[1], item[0]))
         words = ', '.join(f'{kind} {number}' for kind, number in kinds[:_MAX_SKIPPED])
-        words += f' and {len(kinds) - _MAX_SKIPPED} more kinds' * (len(kinds) > _MAX_SKIPPED)
-        lines.append(f'{sum(report.passed_over.values())} others are no footage: {words}')
-    lines += _some(report.unnamed, 'files have a name that is not of the pattern')
-    lines += _some(list(report.skipped.values()), 'files skipped')
+        if more := len(kinds[_MAX_SKIPPED:]):
+            words += f' and {counted(more, "more kind")}'
+        others = counted(sum(report.passed_over.values()), 'other is', 'others are')
+        lines.append(f'{others} no footage: {words}')
+    ending = 'that is not of the pattern'
+    lines += _some(report.unnamed, f'file has a name {ending}', f'files have a name {ending}')
+    lines += _some(list(report.skipped.values()), 'file skipped', 'files skipped')
     for line in lines:
         # A name that is no UTF-8 would break the terminal.
         printable = line.encode('utf-8', 'backslashreplace').decode()
         console.print(printable, highlight=False, markup=False, soft_wrap=True)
 
 
-def _some(lines: Sequence[str], title: str) -> list[str]:
+def _some(lines: Sequence[str], one: str, several: str) -> list[str]:
     """List lines below a title, but not too many."""
     if not lines:
         return []
     more = [f'  ... and {len(lines) - _MAX_SKIPPED} more'] * (len(lines) > _MAX_SKIPPED)
-    return [f'{len(lines)} {title}:', *(f'  {line}' for line in lines[:_MAX_SKIPPED]), *more]
+    title = counted(len(lines), one, several)
+    return [f'{title}:', *(f'  {line}' for line in lines[:_MAX_SKIPPED]), *more]

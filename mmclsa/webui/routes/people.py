@@ -5,6 +5,7 @@ from typing import Annotated, Optional
 from fastapi import Query
 
 from mmclsa.inference.people import PersonGroup as FoundGroup
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import format_time
 from mmclsa.webui.answers import known
 from mmclsa.webui.routes.common import Service, Threads, make_router
@@ -30,7 +31,8 @@ async def people(
     where = await threads.run('index', service.filter, camera, time_from, time_to)
     limits = (where, min_probability, min_similarity)
     found, warnings = await threads.run('people', service.people, *limits)
-    more = [f'{len(found) - limit} more people are not listed'] if len(found) > limit else []
+    left = counted(len(found) - limit, 'more person is', 'more people are')
+    more = [f'{left} not listed'] if len(found) > limit else []
     groups = [_listed(number, group) for number, group in enumerate(found[:limit], 1)]
     return People(people=groups, warnings=[*warnings, *more])
 
