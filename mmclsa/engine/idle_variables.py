@@ -13,7 +13,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from mmclsa.engine.config_variables import SETTINGS
+from mmclsa.engine.config_variables import SETTINGS, read_config
+from mmclsa.utils.text import read_text
 
 __all__ = ['idle_variables', 'warn_of_idle_variables']
 
@@ -58,13 +59,13 @@ def warn_of_idle_variables(path: str, cfg: Config) -> None:
     """
     if Path(path).suffix != '.py':
         return
-    source = Path(path).read_text(encoding='utf-8-sig')
+    source = read_text(Path(path))
     try:
         idle = idle_variables(source)
         files = _bases(source, Path(path).parent) if idle else []
     except (SyntaxError, ValueError):  # names that MMEngine puts in, or a _base_ that is computed
         return
-    bases = [Config.fromfile(file) for file in files]
+    bases = [read_config(str(file), {}) for file in files]
     for name in idle:
         if any(name in base and base[name] != cfg.get(name) for base in bases):
             print_log(

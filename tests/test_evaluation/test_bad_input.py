@@ -83,13 +83,13 @@ def test_boxes_that_turn_back_are_counted():
     """x y w h, given as x1 y1 x2 y2, were wrong detections without a word."""
     boxes = np.stack([np.array([50.0, 60, 20, 90]), BOX])
     result = evaluate_search(task(['a', 'b']), found(boxes=boxes))
-    assert result.notes == ('1 detections have x2 < x1 or y2 < y1: are they x y w h?',)
+    assert result.notes == ('1 detection has x2 < x1 or y2 < y1: are they x y w h?',)
 
 
 def test_queries_in_another_place_are_counted():
     """Two queries of an image in the wrong order gave figures without a word."""
     result = evaluate_search(task(['a', 'b']), found(query_boxes=BOX[None] + 1000))
-    assert result.notes == ('1 queries have another box in the predictions (IoU below 0.5)',)
+    assert result.notes == ('1 query has another box in the predictions (IoU below 0.5)',)
     clipped = found(query_boxes=BOX[None] + np.array([1.0, 0, 0, 0]))
     assert evaluate_search(task(['a', 'b']), clipped).notes == ()
 

@@ -14,6 +14,7 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.io import check_writable
+from mmclsa.utils.text import counted
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,7 +86,7 @@ def main() -> None:
         picture = packed['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
         name = f'{item:06d}_{Path(str(sample.img_id)).stem}.jpg'
         visualizer.add_datasample(name, picture, sample, out_file=str(args.out / name))
-    print(f'{len(chosen)} of {len(dataset)} images in {args.out}')
+    print(f'{len(chosen)} of {counted(len(dataset), "image")} in {args.out}')
 
 
 if __name__ == '__main__':
