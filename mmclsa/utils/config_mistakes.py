@@ -23,7 +23,7 @@ _UNKNOWN_TYPE = re.compile(r'([\w.]+) is not in the (\S.*?) registry')
 _STRANGE_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) missing .* arguments?: '(\w+)'")
 # Functions of MMEngine that call a class with the arguments of a config.
-_BUILDERS = ('build_from_cfg', 'build_dataloader')
+_BUILDERS = ('build_from_cfg', 'build_dataloader', 'get_instance')
 # Who may refuse what a config gives; the classes of a user's own package keep their tracebacks.
 _LIBRARIES = ('mmengine', 'mmdet', 'mmcv', 'torch')
 _REFUSALS = (
@@ -33,6 +33,7 @@ _REFUSALS = (
 _LONGEST = 200
 # The types that a declaration may name for a value to be judged by it, and what each takes.
 _NUMBER: tuple[type, ...] = (int, float)
+_JUDGED = (*_NUMBER, str, list, tuple, type(None))
 _DECLARED: dict[str, tuple[type, ...]] = {
     'int': (int,), 'float': _NUMBER, 'bool': (bool, int), 'str': (str,), 'None': (type(None),),
     'NoneType': (type(None),), 'Optional': (type(None),), 'Union': (), 'typing': (),
@@ -112,17 +113,19 @@ def _fits(value: Any, parameter: inspect.Parameter) -> bool:
     if value is None and parameter.default is None:
         return True
     names = set(re.findall(r'\w+', _INNER.sub(r'\1', _words(parameter.annotation))))
-    if not names or not names <= set(_DECLARED) or isinstance(value, dict):
+    if not names or not names <= set(_DECLARED) or not isinstance(value, _JUDGED):
         return True
     taken = tuple(kind for name in names for kind in _DECLARED[name])
-    return isinstance(value, taken) or not isinstance(
-        value, (str, list, tuple, type(None), *_NUMBER)
-    )
+    return isinstance(value, taken)
 
 
 def _refusal(error: BaseException) -> str | None:
     """Tell what a library says of a part of the config, or which value has a wrong type."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for local in (frame.f_locals for frame in frames if _package(frame) == 'mmengine'):
+        if local.get('optimizer_cls', error) is None:  # MMEngine looks at it before it builds
+            asked = local['optimizer_cfg']['type']
+            return f'the config asks for the optimizer {asked}, which is not known'
     at = max((i for i, frame in enumerate(frames) if _builds_config(frame)), default=None)
     if at is None:
         return None
@@ -135,12 +138,14 @@ def _refusal(error: BaseException) -> str | None:
     built = name == 'build_from_cfg'
     if not isinstance(error, (*_REFUSALS, RuntimeError) if built else _REFUSALS):
         return None
-    part = '' if name == 'from_cfg' else f"'s {name.strip('_').removeprefix('build_')}"
+    part = '' if name == 'from_cfg' else f"'s {re.sub('_?build_|^_', '', name, count=1)}"
     if built:
-        given = ', '.join(f'{key}={value!r}' for key, value in arguments.items())
-        part = f"'s {getattr(kind, '__name__', kind)}({given[:_LONGEST]})"
-    said = ' '.join(str(error).split())[:_LONGEST]
-    return f'the config{part} cannot be built: {type(error).__name__}: {said}'
+        given = [
+            f'{key}={value!r}' for key, value in arguments.items() if isinstance(value, _JUDGED)
+        ]
+        part = f"'s {getattr(kind, '__name__', kind)}({', '.join(given)[:_LONGEST]})"
+    reason = ' '.join(str(error).split())[:_LONGEST]
+    return f'the config{part} cannot be built: {type(error).__name__}: {reason}'
 
 
 def _package(frame: FrameType) -> str:
@@ -150,10 +155,10 @@ def _package(frame: FrameType) -> str:
 def _builds_config(frame: FrameType) -> bool:
     """Whether a frame is MMEngine's that builds a part of a config, not what a program made up."""
     name = frame.f_code.co_name
-    if _package(frame) != 'mmengine' or not re.match('_?build_|from_cfg$', name):
+    if _package(frame) != 'mmengine' or not re.match('_?build_|from_cfg$|_clip_grad$', name):
         return False
     if name != 'build_from_cfg':
-        return name not in ('build_func', 'build_model_from_cfg', 'build_optimizer_from_cfg')
+        return name != 'build_iter_from_epoch'
     return type(frame.f_locals.get('cfg')).__name__ == 'ConfigDict'
 
 
