@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from mmclsa.errors import UserError
+from mmclsa.errors import ConfigError, UserError
 
-__all__ = ['mistake_in_config', 'wrong_argument']
+__all__ = ['check_arguments', 'mistake_in_config', 'wrong_argument']
 
 _UNKNOWN_TYPE = re.compile(r'([\w.]+) is not in the (\S.*?) registry')
 _STRANGE_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
@@ -25,12 +26,17 @@ _MISSING_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) missing .* arguments?: '(\w
 # Functions of MMEngine that call a class with the arguments of a config.
 _BUILDERS = ('build_from_cfg', 'build_dataloader', 'get_instance')
 # Who may refuse what a config gives; the classes of a user's own package keep their tracebacks.
-_LIBRARIES = ('mmengine', 'mmdet', 'mmcv', 'torch')
+_LIBRARIES = {
+    'mmengine', 'mmdet', 'mmcv', 'torch', 'numpy', *getattr(sys, 'stdlib_module_names', ())
+}  # fmt: skip
 _REFUSALS = (
     AssertionError, AttributeError, FileNotFoundError, ImportError, LookupError, TypeError,
     ValueError,
 )  # fmt: skip
+# More of them, and what calls a function with them; others that build pass on to build_from_cfg.
+_NAMES = 'build_from_cfg$|_?build_(?!.*_from_)|from_cfg$|_clip_grad$'
 _LONGEST = 200
+_STRANGE = 'the config gives {} the argument {}, which it does not have'
 # The types that a declaration may name for a value to be judged by it, and what each takes.
 _NUMBER: tuple[type, ...] = (int, float)
 _JUDGED = (*_NUMBER, str, list, tuple, type(None))
@@ -64,9 +70,7 @@ def mistake_in_config(error: BaseException) -> str | None:
     if isinstance(error, TypeError):
         strange = _STRANGE_ARGUMENT.search(str(error))
         if strange and _was_handed_over(error, strange[1]):
-            return (
-                f'the config gives {strange[1]} the argument {strange[2]}, which it does not have'
-            )
+            return _STRANGE.format(*strange.groups())
         missing = _MISSING_ARGUMENT.search(str(error))
         if missing and _was_handed_over(error, missing[1]):
             return f'the config does not give {missing[1]} its argument {missing[2]}'
@@ -105,6 +109,21 @@ def wrong_argument(kind: Any, arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
+def check_arguments(kind: Any, arguments: Mapping[str, Any]) -> None:
+    """Raise an error at once where a class would tell only when it uses an argument.
+
+    Args:
+        kind: The class.
+        arguments: Its keyword arguments.
+
+    Raises:
+        ConfigError: If one has another type than the class declares.
+    """
+    wrong = wrong_argument(kind, arguments)
+    if wrong:
+        raise ConfigError(wrong)
+
+
 def _words(annotation: Any) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
@@ -131,8 +150,10 @@ def _refusal(error: BaseException) -> str | None:
         return None
     kind, arguments = _what_is_built(frames[at])
     wrong = wrong_argument(kind, arguments) if callable(kind) else None
-    packages = [_package(frame) for frame in frames[at + 1 :]]
-    if wrong or 'mmclsa' in packages or (packages and packages[0] not in _LIBRARIES):
+    strange = _STRANGE_ARGUMENT.search(str(error))
+    if strange and any(isinstance(x, dict) and strange[2] in x for x in arguments.values()):
+        return _STRANGE.format(*strange.groups())
+    if wrong or not {_package(frame) for frame in frames[at + 1 :]} <= _LIBRARIES:
         return wrong
     name = frames[at].f_code.co_name
     built = name == 'build_from_cfg'
@@ -155,11 +176,9 @@ def _package(frame: FrameType) -> str:
 def _builds_config(frame: FrameType) -> bool:
     """Whether a frame is MMEngine's that builds a part of a config, not what a program made up."""
     name = frame.f_code.co_name
-    if _package(frame) != 'mmengine' or not re.match('_?build_|from_cfg$|_clip_grad$', name):
+    if _package(frame) != 'mmengine' or not re.match(_NAMES, name):
         return False
-    if name != 'build_from_cfg':
-        return name != 'build_iter_from_epoch'
-    return type(frame.f_locals.get('cfg')).__name__ == 'ConfigDict'
+    return name != 'build_from_cfg' or type(frame.f_locals.get('cfg')).__name__ == 'ConfigDict'
 
 
 def _what_is_built(frame: FrameType) -> tuple[Any, Mapping[str, Any]]:

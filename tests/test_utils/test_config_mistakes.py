@@ -5,6 +5,7 @@ import re
 
 import pytest
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
@@ -12,7 +13,7 @@ from torch import nn
 from mmclsa.datasets.samplers import IdentityBalancedSampler
 from mmclsa.engine import build_runner
 from mmclsa.errors import UserError
-from mmclsa.registry import MODELS
+from mmclsa.registry import DATASETS, MODELS
 from mmclsa.utils.cli import user_message
 from mmclsa.utils.config_mistakes import mistake_in_config, wrong_argument
 from tests.test_engine.toy import toy_config
@@ -28,6 +29,14 @@ class FaultyToy(BaseModel):
 
     def forward(self, inputs, mode='tensor'):
         """Never called."""
+
+
+@DATASETS.register_module(force=True)
+class FaultyData(BaseDataset):
+    """MMEngine calls it while it builds what the config names."""
+
+    def load_data_list(self):
+        return [].absent
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +64,8 @@ def raised_by(work_dir, options):
         ({'optim_wrapper.clip_gradd': 1}, 'the argument clip_gradd, which it does not have'),
         ({'param_scheduler.0.milestones': 3}, 'milestones=3, which must be List'),
         ({'train_cfg.max_epochs': 'abc'}, "max_epochs='abc', which must be int"),
+        ({'train_cfg.val_interval': 'abc'}, "val_interval='abc', which must be int"),
+        ({'optim_wrapper.clip_grad': {'max_normm': 1}}, "clip_grad cannot be built: .*'max_normm'"),
         ({'train_dataloader.num_workers': -1}, 'num_workers option should be non-negative'),
         ({'train_dataloader.sampler.type': 'Defaul'}, 'asks for Defaul, which the registry'),
         ({'default_hooks.checkpoint.intervall': 1}, 'the argument intervall, which it does not'),
@@ -83,7 +94,9 @@ def test_a_backend_whose_package_is_not_there(tmp_path):
     assert 'ImportError: Please run "pip install future tensorboard"' in message
 
 
-@pytest.mark.parametrize('options', [{'model.type': 'FaultyToy'}, {'model.num_identities': 3}])
+@pytest.mark.parametrize(
+    'options', [{'model.type': 'FaultyToy'}, {'train_dataloader.dataset.type': 'FaultyData'}, {}]
+)
 def test_a_fault_of_a_program_is_none(tmp_path, options, monkeypatch):
     """Of the user's own package, and of mmclsa's: the config says nothing wrong."""
 

@@ -16,7 +16,7 @@ from mmclsa.engine.buffers import gather_rank_buffers, named_buffers
 from mmclsa.engine.model_description import META_FIELD, describe_model
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
-from mmclsa.utils.config_mistakes import wrong_argument
+from mmclsa.utils.config_mistakes import check_arguments
 from mmclsa.utils.io import remove_leftovers
 
 __all__ = ['INTERIM_NAME', 'AtomicCheckpointHook']
@@ -51,9 +51,7 @@ class AtomicCheckpointHook(CheckpointHook):
     """
 
     def __init__(self, *, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        wrong = wrong_argument(CheckpointHook, kwargs)
-        if wrong:
-            raise ConfigError(wrong)
+        check_arguments(CheckpointHook, kwargs)
         super().__init__(backend_args=backend_args or {'backend': 'atomic'}, **kwargs)
         if self.args:
             raise ConfigError(
