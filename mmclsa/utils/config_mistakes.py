@@ -9,6 +9,7 @@ declares; anything else is a fault of the program.
 from __future__ import annotations
 
 import inspect
+import linecache
 import re
 import sys
 import traceback
@@ -153,7 +154,8 @@ def _refusal(error: BaseException) -> str | None:
     strange = _STRANGE_ARGUMENT.search(str(error))
     if strange and any(isinstance(x, dict) and strange[2] in x for x in arguments.values()):
         return _STRANGE.format(*strange.groups())
-    if wrong or not {_package(frame) for frame in frames[at + 1 :]} <= _LIBRARIES:
+    packages = {_package(frame) for frame in frames[at + 1 :]}
+    if wrong or not (packages <= _LIBRARIES or _is_a_check_of_ours(error)):
         return wrong
     name = frames[at].f_code.co_name
     built = name == 'build_from_cfg'
@@ -167,6 +169,13 @@ def _refusal(error: BaseException) -> str | None:
         part = f"'s {getattr(kind, '__name__', kind)}({', '.join(given)[:_LONGEST]})"
     reason = ' '.join(str(error).split())[:_LONGEST]
     return f'the config{part} cannot be built: {type(error).__name__}: {reason}'
+
+
+def _is_a_check_of_ours(error: BaseException) -> bool:
+    """Whether a line of mmclsa raised the error for a value that it does not take."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    text = linecache.getline(frame.f_code.co_filename, line).strip()
+    return _package(frame) == 'mmclsa' and text.startswith('raise ValueError(')
 
 
 def _package(frame: FrameType) -> str:

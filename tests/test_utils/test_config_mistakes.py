@@ -73,6 +73,10 @@ def raised_by(work_dir, options):
         ({'custom_hooks.0.nonsense': 1}, r'IdentityCheckHook\(nonsense=1\) cannot be built'),
         ({'custom_hooks.2.minutes': 'abc'}, "minutes='abc', which must be float"),
         ({'randomness.nonsense': 1}, "unexpected keyword argument 'nonsense'"),
+        (
+            {'model': {'type': 'CLSANeck', 'in_channels': [], 'out_channels': 8}},
+            r'CLSANeck\(.* cannot be built: ValueError: in_channels must list 2 to 4',
+        ),
         ({'log_level': 'abc'}, "logger cannot be built: KeyError: 'abc'"),
     ],
 )
