@@ -16,6 +16,7 @@ from mmclsa.engine.seeding import seed_everything
 from mmclsa.engine.stopping import stop_request
 from mmclsa.errors import ConfigError
 from mmclsa.registry import LOOPS
+from mmclsa.utils.config_mistakes import check_arguments
 
 __all__ = ['ResumableEpochBasedTrainLoop']
 
@@ -48,12 +49,14 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
             ``val_begin``, ``val_interval``, ``dynamic_intervals``.
 
     Raises:
-        ConfigError: If the loader's batches cannot be skipped.
+        ConfigError: If the loader's batches cannot be skipped, or an argument
+            has a wrong type.
     """
 
     dataloader: DataLoader
 
     def __init__(self, runner: Runner, dataloader: Any, **kwargs: Any) -> None:
+        check_arguments(EpochBasedTrainLoop, kwargs)
         super().__init__(runner, dataloader, **kwargs)
         self.dataloader = resumable_loader(self.dataloader)
         self._built_with_seed = runner.seed

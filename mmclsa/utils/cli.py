@@ -22,13 +22,13 @@ import os
 import re
 import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
 from mmclsa.errors import UserError
+from mmclsa.utils.config_mistakes import mistake_in_config
 from mmclsa.utils.trust import add_trust_option
 
 __all__ = [
@@ -47,11 +47,6 @@ PREEMPTED_EXIT_CODE = 75
 # MMEngine's registries and PyTorch's worker processes raise an error again
 # with the same type, but with words of their own around its message.
 _REGISTRY_PREFIX = re.compile(r'^class `\w+` in \S+?\.py: ')
-_UNKNOWN_TYPE = re.compile(r'([\w.]+) is not in the (\S+) registry')
-_STRANGE_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
-_MISSING_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) missing .* arguments?: '(\w+)'")
-# Functions of MMEngine that call a class with the arguments of a config.
-_BUILDERS = ('build_from_cfg', 'build_dataloader')
 _WORKER_PREFIX = re.compile(r'^Caught \w+ in \w+ worker process')
 
 
@@ -104,9 +99,9 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool's ``main`` and end the process with its exit code.
 
     A :class:`~mmclsa.errors.UserError` becomes one line on stderr and exit
-    code 2, and so do a name in a config that no registry knows, and an
-    argument that what the config names does not take. Any other exception is
-    a fault of the program and keeps its traceback.
+    code 2, and so does what MMEngine and others raise at a mistake in a config
+    (:func:`~mmclsa.utils.config_mistakes.mistake_in_config`). Any other
+    exception is a fault of the program and keeps its traceback.
 
     Args:
         main: Function without arguments; returns an exit code, None means 0.
@@ -123,8 +118,8 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     warnings.filterwarnings('ignore', r'torch\.meshgrid: in an upcoming release', UserWarning)
     try:
         code = main()
-    except (UserError, KeyError, TypeError) as error:
-        message = _mistake_in_config(error)
+    except Exception as error:
+        message = mistake_in_config(error)
         if message is None and not isinstance(error, UserError):
             raise
         print(f'error: {message or user_message(error)}', file=sys.stderr)
@@ -139,34 +134,6 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         raise
     _end_with_others(code or 0)
     sys.exit(code or 0)
-
-
-def _mistake_in_config(error: BaseException) -> str | None:
-    """Tell a mistake that MMEngine finds when it builds what a config names."""
-    unknown = _UNKNOWN_TYPE.search(str(error))
-    if unknown:
-        return f'the config asks for {unknown[1]}, which the registry {unknown[2]} lacks'
-    if isinstance(error, TypeError):
-        strange = _STRANGE_ARGUMENT.search(str(error))
-        if strange and _was_handed_over(error, strange[1]):
-            return (
-                f'the config gives {strange[1]} the argument {strange[2]}, which it does not have'
-            )
-        missing = _MISSING_ARGUMENT.search(str(error))
-        if missing and _was_handed_over(error, missing[1]):
-            return f'the config does not give {missing[1]} its argument {missing[2]}'
-    return None
-
-
-def _was_handed_over(error: BaseException, kind: str) -> bool:
-    """Whether an error comes of calling a class with a config's arguments, not of its code."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    # A class may hand its keyword arguments on to one that it is derived from.
-    while frames[-1].f_code.co_name == '__init__':
-        bases = type(frames.pop().f_locals.get('self')).__mro__
-        if kind not in [base.__name__ for base in bases] or not frames:
-            return False
-    return frames[-1].f_code.co_name in _BUILDERS
 
 
 def _end_with_others(code: int) -> None:

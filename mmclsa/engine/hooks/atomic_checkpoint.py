@@ -16,6 +16,7 @@ from mmclsa.engine.buffers import gather_rank_buffers, named_buffers
 from mmclsa.engine.model_description import META_FIELD, describe_model
 from mmclsa.errors import ConfigError
 from mmclsa.registry import HOOKS
+from mmclsa.utils.config_mistakes import check_arguments
 from mmclsa.utils.io import remove_leftovers
 
 __all__ = ['INTERIM_NAME', 'AtomicCheckpointHook']
@@ -43,10 +44,20 @@ class AtomicCheckpointHook(CheckpointHook):
     Args:
         backend_args: File backend; defaults to the local one that renames.
         **kwargs: As for ``mmengine.hooks.CheckpointHook``.
+
+    Raises:
+        ConfigError: If MMEngine's hook does not have an argument, or takes it
+            for another type; by itself it would tell after an epoch.
     """
 
     def __init__(self, *, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        check_arguments(CheckpointHook, kwargs)
         super().__init__(backend_args=backend_args or {'backend': 'atomic'}, **kwargs)
+        if self.args:
+            raise ConfigError(
+                f'the config gives AtomicCheckpointHook the argument {next(iter(self.args))}, '
+                'which it does not have'
+            )
         self._description: str | None = None
         self.saved_at = time.monotonic()
         self._rank_buffers: list[dict[str, torch.Tensor]] = []
