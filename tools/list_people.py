@@ -57,6 +57,7 @@ from terminaltables import AsciiTable
 
 from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.inference import PersonGroup, crops_of, people_of_index, search_filter
+from mmclsa.inference.limits import undated_sentence
 from mmclsa.visualization import SheetPerson, draw_contact_sheet, write_picture
 
 
@@ -142,7 +143,10 @@ def main() -> None:
         where = search_filter(index, args.camera, args.time_from, args.time_to)
         people = people_of_index(index, where, args.min_probability, args.min_similarity)
         sheet = draw_sheet(index, people[:_SHEET_PEOPLE]) if args.sheet else None
+        undated = undated_sentence(index, where)
     print(table_of(people))
+    if undated:
+        print(undated)
     if args.json:
         content = [as_dict(number, person) for number, person in enumerate(people, 1)]
         with atomic_write(args.json) as temporary:

@@ -11,7 +11,7 @@ from mmclsa.gallery import Contents, SearchFilter
 from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.utils.times import format_time, is_date, parse_time
 
-__all__ = ['Clock', 'clock_of', 'search_filter']
+__all__ = ['Clock', 'clock_of', 'search_filter', 'undated_sentence']
 
 Clock = Literal['utc', 'video', 'both', 'none']
 _LISTED = 20  # names in a message
@@ -79,6 +79,24 @@ def search_filter(
             f'"from" must not be after "to", but {time_from} is after {time_to}: exchange the two'
         )
     return SearchFilter(list(cameras) if cameras else None, start, end)
+
+
+def undated_sentence(index: IndexReader, where: SearchFilter | None) -> str:
+    """Say whom a condition on the time leaves out because nobody knows when they were seen.
+
+    Args:
+        index: The index that is searched.
+        where: Of the search.
+
+    Returns:
+        A sentence; empty without a condition on the time, and where all have a time.
+    """
+    if where is None or not where.timed:
+        return ''
+    cameras = SearchFilter(cameras=where.cameras)
+    dated = SearchFilter(cameras=where.cameras, time_from=-math.inf)
+    undated = len(index.find(cameras)) - len(index.find(dated))
+    return f'sightings of unknown time, which are left out: {undated}' if undated else ''
 
 
 def _names(contents: Contents) -> str:
