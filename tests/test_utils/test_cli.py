@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -64,6 +65,23 @@ def test_who_was_told_to_stop_keeps_its_code():
 def test_a_fault_of_the_program_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_tool(lambda: fail(ZeroDivisionError()))
+
+
+def test_ctrl_c_is_one_line_and_ends_by_the_signal():
+    """Seen: dozens of lines of traceback after a build that was stopped on purpose."""
+    code = 'import os, signal; from mmclsa.utils.cli import run_tool; '
+    code += 'run_tool(lambda: os.kill(os.getpid(), signal.SIGINT) or open(0).read())'
+    ended = subprocess.run(
+        [sys.executable, '-c', code],
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stderr.splitlines()[-1:] == ['stopped by Ctrl-C']
+    assert 'Traceback' not in ended.stderr
 
 
 def test_only_a_registrys_key_error_is_the_users(capsys):
