@@ -103,6 +103,22 @@ class TestViewer:
         page.locator('#play').click()
         wait_for_frame(page, 2)
 
+    def test_rests_where_the_person_is_seen_best(self, visit, query, address):
+        # Seen: a clip that had played ended on a scene that the person had left, without a box.
+        page = visit()
+        search(page, query)
+        hit = page.locator('.hit', has_text='Tür.avi').first
+        row = page.request.get(f'{address}/api/rows/{hit.get_attribute("data-row")}').json()
+        clip = page.request.get(f'{address}/api/rows/{row["row"]}/clip').json()
+        best = [frame['frame'] for frame in clip['frames']].index(row['frame'])
+        open_video_hit(page)
+        last = int(page.locator('#seek').get_attribute('max'))
+        page.locator('#seek').fill(str(last - 1))
+        page.locator('#play').click()
+        page.locator('#play').get_by_text('Play').wait_for()
+        assert int(page.locator('#seek').input_value()) == best < last
+        assert page.locator('#scene-box').is_visible()
+
     def test_closing_ends_what_is_loaded(self, visit, query):
         page = visit()
         search(page, query)
