@@ -51,6 +51,16 @@ def wait_for_frame(page, place: int) -> None:
     raise AssertionError(f'the clip does not come to frame {place}')
 
 
+def test_limits_of_time_are_seen_whole(visit):
+    """Seen: the seconds of a date were cut off, at both sizes."""
+    page = visit()
+    page.locator('#time-from').fill('2024-05-06 07:00:00')
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        hidden = 'one => one.scrollWidth - one.clientWidth'
+        assert page.locator('#time-from').evaluate(hidden) == 0
+
+
 class TestViewer:
     def test_scene_with_the_person_in_a_box(self, visit, query, address):
         page = visit()
