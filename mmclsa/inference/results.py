@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,8 +87,7 @@ class GalleryHits:
                 hits that the index keeps no crop of.
 
         Returns:
-            The files. A hit whose picture is no longer there has no scene,
-            and a warning names its file.
+            The files. A hit whose picture is no longer there has no scene.
 
         Raises:
             UserError: If the folder cannot be written to.
@@ -106,12 +104,6 @@ class GalleryHits:
                 label = [f'{rank}: {_values(hit)}']
                 drawn = draw_boxes(scene, np.array([hit.record.box]), label)
                 paths.append(write_picture(folder / f'hit_{rank:03d}.jpg', drawn))
-        gone = [hit.record.source for hit, scene in zip(self.hits, loaded or ()) if scene is None]
-        if gone:
-            files = ', '.join(dict.fromkeys(gone))
-            warnings.warn(
-                f'these files cannot be read, so their hits have no scene: {files}', stacklevel=2
-            )
         return paths
 
     def draw(self, scenes: Sequence[np.ndarray | None] | None = None) -> np.ndarray:
