@@ -60,6 +60,7 @@ from terminaltables import AsciiTable
 
 from mmclsa.gallery import GalleryIndex, GalleryRecord
 from mmclsa.inference import PersonGroup, crops_of, people_of_index, search_filter
+from mmclsa.inference.limits import undated_sentence
 from mmclsa.visualization import SheetPerson, draw_contact_sheet, write_picture
 
 
@@ -149,12 +150,15 @@ def main() -> None:
         people = found[: args.limit]
         drawn = people[:_SHEET_PEOPLE]
         sheet = draw_sheet(index, drawn) if args.sheet else None
+        undated = undated_sentence(index, where)
     listed = people[: args.limit or _TABLE_PEOPLE]
     print(table_of(listed))
     if not found:
         print('nobody was found')
     if more := len(found) - len(listed):
         print(f'{counted(more, "more person is", "more people are")} not listed: see --limit')
+    if undated:
+        print(undated)
     if args.json:
         content = [as_dict(number, person) for number, person in enumerate(people, 1)]
         write_json(args.json, content, indent=2, ensure_ascii=False)

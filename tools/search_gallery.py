@@ -89,6 +89,7 @@ from mmclsa.inference import (
     search_filter,
     search_from_rows,
 )
+from mmclsa.inference.limits import undated_sentence
 from mmclsa.inference.searching import check_search
 from mmclsa.media import Picture, load_picture
 from mmclsa.structures import FoundPeople
@@ -177,9 +178,12 @@ def main() -> None:
             result = search_from_rows(index, args.row, args.topk, where, args.rerank, **feedback)
         else:
             result = search_by_pictures(args, index, where, feedback)
+        undated = undated_sentence(index, where)
     print(result.table())
     if not result.hits:
         print('nobody was found')
+    if undated:
+        print(undated)
     if result.calibration is not None:
         known = result.calibration
         same = counted(known.num_same, 'pair')

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import Contents, SearchFilter
 from mmclsa.gallery.index_reader import IndexReader
-from mmclsa.utils.times import format_time, is_date, parse_time
+from mmclsa.utils.times import DATES_FROM, format_time, is_date, parse_time
 
-__all__ = ['Clock', 'clock_of', 'search_filter']
+__all__ = ['Clock', 'clock_of', 'search_filter', 'undated_sentence']
+
+_LAST = math.nextafter(DATES_FROM, 0)  # the last time since the start of a video
 
 Clock = Literal['utc', 'video', 'both', 'none']
 _LISTED = 20  # names in a message
@@ -81,7 +84,49 @@ def search_filter(
             f'{names[0]} must not be after {names[1]}, but {time_from} is after {time_to}: '
             'exchange the two'
         )
+    if clock_of(contents) == 'both':
+        start, end = _own_clock(start, end)
     return SearchFilter(list(cameras) if cameras else None, start, end)
+
+
+def undated_sentence(index: IndexReader, where: SearchFilter | None) -> str:
+    """Say whom a condition on the time leaves out without looking at when they were seen.
+
+    Args:
+        index: The index that is searched.
+        where: Of the search.
+
+    Returns:
+        How many have no time, or one of another clock; empty without a
+        condition on the time, and where there is nobody of them.
+    """
+    if where is None or not where.timed:
+        return ''
+    everybody = SearchFilter(where.cameras)
+    known = replace(everybody, time_from=-math.inf)
+    counts = [len(index.find(everybody)), len(index.find(known))]
+    told = [('of unknown time', counts[0] - counts[1])]
+    start, end = _own_clock(where.time_from, where.time_to)
+    if start is not None and start >= DATES_FROM:
+        dates = replace(everybody, time_from=DATES_FROM)
+        told.append(('with a time of a video', counts[1] - len(index.find(dates))))
+    elif end is not None and end < DATES_FROM:
+        videos = replace(everybody, time_to=_LAST)
+        told.append(('with a date', counts[1] - len(index.find(videos))))
+    return '; '.join(f'sightings {who}, which are left out: {many}' for who, many in told if many)
+
+
+def _own_clock(start: float | None, end: float | None) -> tuple[float | None, float | None]:
+    """Close an open side, so that no time of the other clock lies between the limits.
+
+    Seconds since the start of a video are less than those of any date.
+    """
+    starts, ends = start not in (None, -math.inf), end not in (None, math.inf)
+    if not starts and ends and end is not None and is_date(end):
+        return DATES_FROM, end
+    if not ends and starts and start is not None and not is_date(start):
+        return start, _LAST
+    return start, end
 
 
 def _names(contents: Contents) -> str:

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mmclsa.errors import DataError, UserError
 from mmclsa.media.formats import missing_reader, open_picture
 from mmclsa.media.opencv_gaps import is_cut_jpeg, is_webp, turn_upright, webp_orientation
+from mmclsa.media.suffixes import is_video
 from mmclsa.media.walking import special_kind
 
 __all__ = [
@@ -276,6 +277,8 @@ def _decode_by_pillow(data: np.ndarray) -> np.ndarray | None:
 def _why_unknown(path: str | Path) -> str:
     with open(path, 'rb') as stream:
         reason = missing_reader(stream.read(_SIGNATURE))
+    if not reason and is_video(path):
+        return 'is a video by its name, and a picture is expected'
     return reason or _no_picture(Path(path).stat().st_size)
 
 

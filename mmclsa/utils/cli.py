@@ -100,14 +100,15 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
 
     A :class:`~mmclsa.errors.UserError` becomes one line on stderr and exit
     code 2, and so does what MMEngine and others raise at a mistake in a config
-    (:func:`~mmclsa.utils.config_mistakes.mistake_in_config`). Any other
+    (:func:`~mmclsa.utils.config_mistakes.mistake_in_config`). Ctrl-C is one
+    line too, and the process then dies of it, as shells expect. Any other
     exception is a fault of the program and keeps its traceback.
 
     Args:
         main: Function without arguments; returns an exit code, None means 0.
 
     Raises:
-        SystemExit: Always.
+        SystemExit: Always, but at Ctrl-C.
 
     Example:
         >>> run_tool(lambda: 0)
@@ -118,6 +119,10 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     warnings.filterwarnings('ignore', r'torch\.meshgrid: in an upcoming release', UserWarning)
     try:
         code = main()
+    except KeyboardInterrupt:
+        # Python then ends itself by the signal: a loop of a shell ends with the tool.
+        sys.excepthook = _say_stopped
+        raise
     except Exception as error:
         message = mistake_in_config(error)
         if message is None and not isinstance(error, UserError):
@@ -134,6 +139,10 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         raise
     _end_with_others(code or 0)
     sys.exit(code or 0)
+
+
+def _say_stopped(*_: Any) -> None:
+    print('stopped by Ctrl-C', file=sys.stderr)
 
 
 def _end_with_others(code: int) -> None:

@@ -17,7 +17,7 @@ from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.database import LockedError
 from mmclsa.gallery.files import MissingFileError
 from mmclsa.inference.boxes import check_boxes
-from mmclsa.inference.limits import search_filter
+from mmclsa.inference.limits import search_filter, undated_sentence
 from mmclsa.inference.people import PersonGroup
 from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.queries import fuse_embeddings
@@ -241,7 +241,8 @@ class GalleryService:
             )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
             searched = len(self._index)
-        told = [*deleted, *_warnings(hits, where, min_probability)]
+            undated = undated_sentence(self._index, where)
+        told = [*deleted, *_warnings(hits, where, min_probability), *filter(None, [undated])]
         return Answer(hits, with_crop, told, searched)
 
     def sighting(self, row: int) -> Sighting:

@@ -173,6 +173,17 @@ class TestIndex:
             ((best, *_),) = opened.search(people.embeddings[:1], 3)
         assert best.record.source == str(pictures / '2.png')
 
+    def test_export_takes_the_settings_that_the_index_was_built_with(self, tool, tmp_path, config):
+        # Seen: an index of --cfg-options could not be searched with ONNX Runtime at all.
+        mean = 'model.reid.mean=1,2,3'
+        cfg = Config.fromfile(config)
+        cfg.model.reid.mean = (1, 2, 3)
+        export = (config, '--out', tmp_path / 'graphs', '--cfg-options', mean)
+        code, _, error = tool('deployment/export_onnx', *export)
+        assert code == 0, error
+        expected = PersonSearchInferencer(cfg, device='cpu').fingerprint
+        assert OnnxSearcher(tmp_path / 'graphs', threads=1).fingerprint == expected
+
     @pytest.mark.parametrize(
         ('places', 'words'),
         [

@@ -10,7 +10,7 @@ import pytest
 from mmclsa.errors import ConfigError
 from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, SearchFilter
 from mmclsa.inference import search_filter
-from mmclsa.inference.limits import clock_of
+from mmclsa.inference.limits import clock_of, undated_sentence
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
 DAY = 1_700_000_000.0
@@ -23,6 +23,47 @@ UNDATED = Contents(9, 2, {'door': 9})
 def test_clocks():
     clocks = [clock_of(contents) for contents in (VIDEO, DATED, BOTH, UNDATED, Contents(0, 0))]
     assert clocks == ['video', 'utc', 'both', 'none', 'none']
+
+
+def test_who_has_no_time_is_counted_where_times_are_asked_for(tmp_path):
+    """Seen: with --from, every picture without a time was missing, and nobody said so."""
+    times = [1.0, math.nan, 9.0, math.nan, math.nan]
+    with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint) as index:
+        for place, (time, camera) in enumerate(zip(times, 'aabbb')):
+            record = GalleryRecord(f'{place}.png', 0, time, (0, 0, 1, 1), 0.5, camera)
+            index.add(np.eye(DIMS)[place : place + 1], [record])
+        index.commit()
+        assert undated_sentence(index, SearchFilter(time_from=5.0)).endswith('left out: 3')
+        assert undated_sentence(index, SearchFilter(['a'], time_to=5.0)).endswith('left out: 1')
+        assert undated_sentence(index, SearchFilter(['a'])) == undated_sentence(index, None) == ''
+        index.delete(index.find(SearchFilter())[[1, 3, 4]])
+        assert undated_sentence(index, SearchFilter(time_from=5.0)) == ''
+
+
+def test_times_of_the_other_clock_are_left_out_and_counted(tmp_path):
+    """Seen: --to with a date found whoever was in a video whose times count from 0."""
+    times = [1.0, 9.0, DAY, DAY + 9, DAY + 20, math.nan]
+    with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint) as index:
+        for place, time in enumerate(times):
+            record = GalleryRecord(f'{place}.png', 0, time, (0, 0, 1, 1), 0.5, 'a')
+            index.add(np.eye(DIMS)[place : place + 1], [record])
+        index.commit()
+        for limits, rows, videos, dates in (
+            ((None, DAY + 10), [2, 3], 2, 0),
+            ((DAY + 5, None), [3, 4], 2, 0),
+            ((DAY, DAY), [2], 2, 0),
+            ((5.0, None), [1], 0, 3),
+            ((-math.inf, 5.0), [0], 0, 3),
+            ((-math.inf, math.inf), [0, 1, 2, 3, 4], 0, 0),
+        ):
+            where = search_filter(index, ['a'], *limits)
+            assert index.find(where).tolist() == rows
+            told = ['sightings of unknown time, which are left out: 1']
+            told += [f'sightings with a time of a video, which are left out: {videos}'] * (
+                videos > 0
+            )
+            told += [f'sightings with a date, which are left out: {dates}'] * (dates > 0)
+            assert undated_sentence(index, where) == '; '.join(told)
 
 
 def test_without_a_limit_nobody_goes_through_the_index(tmp_path, monkeypatch):

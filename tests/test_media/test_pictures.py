@@ -76,6 +76,12 @@ class TestPictures:
         with pytest.raises(DataError, match=r'a\.png'):
             read_picture(tmp_path / 'a.png')
 
+    def test_a_video_is_called_one(self, tmp_path):
+        # Seen: a good video as a query was "empty or broken, or no picture".
+        (tmp_path / 'a.MP4').write_bytes(bytes(99))
+        with pytest.raises(DataError, match=r'a.MP4 is a video by its name, and a picture'):
+            read_picture(tmp_path / 'a.MP4')
+
     def test_missing(self, tmp_path):
         with pytest.raises(DataError, match=r'a\.png cannot be read \(No such file'):
             read_picture(tmp_path / 'a.png')

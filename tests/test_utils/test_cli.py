@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -104,6 +105,23 @@ def test_a_wrong_argument_in_the_program_keeps_its_traceback():
         run_tool(lambda: MODELS.build(dict(type='HandsOn', inner=True, width=1)))
     with pytest.raises(TypeError, match='depth'):
         run_tool(Faulty)
+
+
+def test_ctrl_c_is_one_line_and_ends_by_the_signal():
+    """Seen: dozens of lines of traceback after a build that was stopped on purpose."""
+    code = 'import os, signal; from mmclsa.utils.cli import run_tool; '
+    code += 'run_tool(lambda: os.kill(os.getpid(), signal.SIGINT) or open(0).read())'
+    ended = subprocess.run(
+        [sys.executable, '-c', code],
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stderr.splitlines()[-1:] == ['stopped by Ctrl-C']
+    assert 'Traceback' not in ended.stderr
 
 
 def test_only_a_registrys_key_error_is_the_users(capsys):

@@ -51,6 +51,16 @@ def wait_for_frame(page, place: int) -> None:
     raise AssertionError(f'the clip does not come to frame {place}')
 
 
+def test_limits_of_time_are_seen_whole(visit):
+    """Seen: the seconds of a date were cut off, at both sizes."""
+    page = visit()
+    page.locator('#time-from').fill('2024-05-06 07:00:00')
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        hidden = 'one => one.scrollWidth - one.clientWidth'
+        assert page.locator('#time-from').evaluate(hidden) == 0
+
+
 class TestViewer:
     def test_scene_with_the_person_in_a_box(self, visit, query, address):
         page = visit()
@@ -102,6 +112,22 @@ class TestViewer:
         assert page.locator('#play').inner_text() == '▶ Play'
         page.locator('#play').click()
         wait_for_frame(page, 2)
+
+    def test_rests_where_the_person_is_seen_best(self, visit, query, address):
+        # Seen: a clip that had played ended on a scene that the person had left, without a box.
+        page = visit()
+        search(page, query)
+        hit = page.locator('.hit', has_text='Tür.avi').first
+        row = page.request.get(f'{address}/api/rows/{hit.get_attribute("data-row")}').json()
+        clip = page.request.get(f'{address}/api/rows/{row["row"]}/clip').json()
+        best = [frame['frame'] for frame in clip['frames']].index(row['frame'])
+        open_video_hit(page)
+        last = int(page.locator('#seek').get_attribute('max'))
+        page.locator('#seek').fill(str(last - 1))
+        page.locator('#play').click()
+        page.locator('#play').get_by_text('Play').wait_for()
+        assert int(page.locator('#seek').input_value()) == best < last
+        assert page.locator('#scene-box').is_visible()
 
     def test_closing_ends_what_is_loaded(self, visit, query):
         page = visit()

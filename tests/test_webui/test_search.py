@@ -110,6 +110,14 @@ class TestHits:
         assert found['hits'] == []
         assert found['warnings'] == ['nobody was seen by these cameras at these times']
 
+    def test_who_has_no_time_is_said(self, ask):
+        # Seen: the pictures of the yard were missing in silence.
+        found = ask(time_from='0:00').json()
+        assert {hit['camera'] for hit in found['hits']} == {'door'}
+        (sentence,) = found['warnings']
+        yard = len(ask(cameras=['yard'], unit='frame').json()['hits'])
+        assert sentence == f'sightings of unknown time, which are left out: {yard}'
+
     def test_no_number_that_json_does_not_know(self, ask):
         text = ask().text
         json.loads(text, parse_constant=lambda name: pytest.fail(name))

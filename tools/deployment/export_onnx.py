@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import DictAction, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -24,12 +24,20 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help='detection threshold of the exported model (default: that of the config)',
     )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as those that the index was built with',
+    )
     return parser.parse_args()
 
 
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
+from mmclsa.engine import load_config
 from mmclsa.inference import PersonSearchInferencer
 
 
@@ -37,7 +45,7 @@ def main() -> None:
     """Export."""
     args = parse_args()
     inferencer = PersonSearchInferencer(
-        args.config,
+        load_config(args.config, args.cfg_options) if args.cfg_options else args.config,
         args.checkpoint,
         'cpu',
         args.det_thresh,

@@ -14,6 +14,7 @@ import { openViewer } from './viewer.js';
 const MOST = 1000; // people that the server gives
 const PAGE = 24; // of them at first, and so many more each time
 const SIGHTINGS = 24; // of a person at first
+const LEAST = '80'; // percent, which the server takes where none is given
 const LOOKS = 8; // rows of a person that a search starts from
 
 let people = [];
@@ -33,6 +34,7 @@ export function initPeople() {
 function drawLimit() {
   const known = Boolean(get('index')?.calibration);
   byId('people-probability').disabled = !known;
+  byId('people-probability').placeholder = known ? LEAST : '';
   byId('people-probability').title = known ? '' : 'This footage has too few pairs to learn it from.';
 }
 

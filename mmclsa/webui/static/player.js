@@ -20,6 +20,7 @@ export class Player {
     this._images = [];
     this._place = 0;
     this._drawn = false;
+    this._played = false; // to its end
     this._told = false;
     this._timer = null;
     this._ending = new AbortController();
@@ -56,7 +57,9 @@ export class Player {
 
   play() {
     if (!this._frames.length) return;
-    if (this._place >= this._frames.length - 1 && this._images[this._place]) this._place = 0;
+    const atEnd = this._place >= this._frames.length - 1 && this._images[this._place];
+    if (this._played || atEnd) this._place = 0;
+    this._played = false;
     this._timer ??= setInterval(() => this._tick(), 1000 / this._fps);
     this._showButton();
   }
@@ -77,7 +80,15 @@ export class Player {
   seek(place) {
     if (!this._frames.length) return; // of a picture, or not known yet
     this._place = Math.min(Math.max(place, 0), this._frames.length - 1);
+    this._played = false;
     this._draw();
+  }
+
+  /** The person has often left by the end of the clip: rest where the person is seen best. */
+  _rest() {
+    this.pause();
+    this.seek(this._scenePlace());
+    this._played = true; // the next play is of the whole
   }
 
   /** Let go of everything. */
@@ -88,10 +99,14 @@ export class Player {
     show(byId('player'), false);
   }
 
+  /** Where the clip shows the scene, on which the person is seen best. */
+  _scenePlace() {
+    return Math.max(this._frames.findIndex(({ frame }) => frame === this._scene.frame), 0);
+  }
+
   /** The scene is shown already: go on from its place in the clip. */
   _startAtScene() {
-    const place = this._frames.findIndex(({ frame }) => frame === this._scene.frame);
-    this._place = Math.max(place, 0);
+    this._place = this._scenePlace();
     byId('seek').value = this._place;
     byId('clip-time').textContent = moment(this._scene.time_text);
   }
@@ -132,7 +147,7 @@ export class Player {
   _tick() {
     const there = this._drawn && this._images[this._place];
     const next = this._place + (there ? 1 : 0);
-    if (next >= this._frames.length) this.pause();
+    if (next >= this._frames.length) this._rest();
     else if (this._images[next]) {
       this._place = next;
       this._draw();
