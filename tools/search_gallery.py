@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import check_writable
 from mmclsa.utils.trust import add_trust_option
 
@@ -76,6 +76,7 @@ def parse_args() -> argparse.Namespace:
         help='with --out-dir: write the crops that the index keeps, and open no footage',
     )  # fmt: skip
     parser.add_argument('--config', help='override the config stored in the index')
+    add_cfg_options(parser, '--config')
     parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
     parser.add_argument(
         '--onnx',
@@ -127,6 +128,7 @@ def search_by_pictures(
         args.checkpoint,
         args.device,
         trust_checkpoint=args.trust_checkpoint,
+        cfg_options=args.cfg_options,
         onnx=args.onnx,
     )
     index.check_model(embedder.fingerprint)

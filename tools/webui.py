@@ -6,7 +6,7 @@ import argparse
 import signal
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -15,6 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('index', metavar='INDEX_DIR', help='folder of the index')
     parser.add_argument('--config', help='override the config stored in the index')
+    add_cfg_options(parser, '--config')
     parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
     parser.add_argument(
         '--onnx',
@@ -126,6 +127,7 @@ def main() -> None:
             args.checkpoint,
             args.device,
             trust_checkpoint=args.trust_checkpoint,
+            cfg_options=args.cfg_options,
             onnx=args.onnx,
         )
         index.check_model(model.fingerprint)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -48,6 +48,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--config', help='override the config stored in the index')
+    add_cfg_options(parser, '--config')
     parser.add_argument('--checkpoint', help='override the checkpoint named in the index')
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
@@ -188,6 +189,7 @@ def main() -> None:
                 args.checkpoint,
                 args.device,
                 trust_checkpoint=args.trust_checkpoint,
+                cfg_options=args.cfg_options,
             )
             people, times, features = annotated_people(truth, order, embedder)
         else:

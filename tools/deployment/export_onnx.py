@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -12,6 +12,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
+    add_cfg_options(parser)
     parser.add_argument(
         'checkpoint',
         nargs='?',
@@ -30,14 +31,16 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
+from mmclsa.engine import load_config
 from mmclsa.inference import PersonSearchInferencer
+from mmclsa.inference.model_names import find_config
 
 
 def main() -> None:
     """Export."""
     args = parse_args()
     inferencer = PersonSearchInferencer(
-        args.config,
+        load_config(find_config(args.config), args.cfg_options),
         args.checkpoint,
         'cpu',
         args.det_thresh,
