@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmclsa.engine.config_variables import read_config
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, UserError
 from mmclsa.utils.checkpoint import (
     check_fits,
     check_whole,
@@ -55,10 +55,22 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
         raise ConfigError(f'the config {path} does not exist')
     try:
         return read_config(path, options or {})
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise ConfigError(f'the config {path} has a _base_ that does not exist: {error}') from error
-    except (SyntaxError, NameError, OSError, KeyError, TypeError) as error:
-        raise ConfigError(f'the config {path} cannot be read: {error}') from error
+    except ImportError as error:
+        first: BaseException = error  # MMEngine's own lists sys.path
+        while (before := first.__cause__ or first.__context__) is not None:
+            first = before
+        raise ConfigError(
+            f'the config {path} cannot be read, as it imports what cannot be imported: {first} '
+            '(PYTHONPATH must name the folders of custom_imports)'
+        ) from error
+    except Exception as error:  # a config is a program, which may fail in any way
+        raise ConfigError(
+            f'the config {path} cannot be read: {type(error).__name__}: {error}'
+        ) from error
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:
