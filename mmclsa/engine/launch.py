@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,16 @@ def set_resume(cfg: Config, resume: str) -> None:
             the ``work_dir`` has none.
 
     Raises:
-        ConfigError: If there is no such checkpoint, or it has weights alone.
+        ConfigError: If there is no such checkpoint, or it has weights alone; one
+            without optimizer will do where no step is left to do.
     """
     if resume == 'auto' and not (Path(cfg.work_dir) / 'last_checkpoint').is_file():
         return
     path = latest_checkpoint(cfg.work_dir) if resume in ('auto', 'last') else resume
     checkpoint = dict.fromkeys(_RESUMED) if is_url(path) else read_checkpoint(path)
     missing = [field for field in _RESUMED if field not in checkpoint]
+    if missing == ['optimizer'] and _is_at_its_end(cfg, checkpoint['meta']):
+        missing = []  # what is left is a validation or a test
     if missing:
         raise ConfigError(
             f'{path} cannot be resumed from, as it has no field "{missing[0]}": '
@@ -114,6 +118,15 @@ def set_resume(cfg: Config, resume: str) -> None:
         )
     cfg.resume = True
     cfg.load_from = path
+
+
+def _is_at_its_end(cfg: Config, meta: Mapping[str, Any]) -> bool:
+    """Tell whether no step of a training is left to do."""
+    plan = cfg.get('train_cfg') or {}
+    return any(
+        plan.get(f'max_{unit}s') is not None and meta.get(unit, 0) >= plan[f'max_{unit}s']
+        for unit in ('epoch', 'iter')
+    )
 
 
 def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> None:
