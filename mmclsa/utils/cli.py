@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 
 from mmclsa.errors import UserError
 from mmclsa.utils.trust import add_trust_option
+from mmclsa.utils.unknown_settings import unknown_setting
 
 __all__ = [
     'PREEMPTED_EXIT_CODE',
@@ -125,8 +126,9 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool's ``main`` and end the process with its exit code.
 
     A :class:`~mmclsa.errors.UserError` becomes one line on stderr and exit
-    code 2, and so does a name in a config that no registry knows. Any other
-    exception is a fault of the program and keeps its traceback.
+    code 2, and so does a name in a config that no registry knows, or a setting
+    that a class does not have. Any other exception is a fault of the program
+    and keeps its traceback.
 
     Args:
         main: Function without arguments; returns an exit code, None means 0.
@@ -143,13 +145,13 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     warnings.filterwarnings('ignore', r'torch\.meshgrid: in an upcoming release', UserWarning)
     try:
         code = main()
-    except (UserError, KeyError) as error:
+    except (UserError, KeyError, TypeError) as error:
+        message = user_message(error) if isinstance(error, UserError) else unknown_setting(error)
         unknown = _UNKNOWN_TYPE.search(str(error))
-        if not isinstance(error, UserError) and not unknown:
-            raise
-        message = user_message(error)
         if unknown:
             message = f'the config asks for {unknown[1]}, which the registry {unknown[2]} lacks'
+        if message is None:
+            raise
         print(f'error: {message}', file=sys.stderr)
         code = USER_ERROR_EXIT_CODE
     except SystemExit as ended:
