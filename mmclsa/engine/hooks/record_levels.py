@@ -42,9 +42,6 @@ class RecordLevelsHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Start recording the levels.
 
-        Args:
-            runner: The runner of the test.
-
         Raises:
             ConfigError: If the model has no re-ID head with levels.
         """
@@ -110,10 +107,6 @@ class RecordLevelsHook(Hook):
         self.results += results
 
     def after_test(self, runner: Runner) -> None:
-        """Stop recording.
-
-        Args:
-            runner: Not used.
-        """
+        """Stop recording."""
         for handle in self._handles:
             handle.remove()
