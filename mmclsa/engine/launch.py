@@ -109,7 +109,7 @@ def set_resume(cfg: Config, resume: str) -> None:
     path = latest_checkpoint(cfg.work_dir) if resume in ('auto', 'last') else resume
     checkpoint = dict.fromkeys(_RESUMED) if is_url(path) else read_checkpoint(path)
     missing = [field for field in _RESUMED if field not in checkpoint]
-    if missing == ['optimizer'] and _is_at_its_end(cfg, checkpoint['meta']):
+    if missing == ['optimizer'] and _is_at_its_end(cfg, checkpoint['meta'] or {}):
         missing = []  # what is left is a validation or a test
     if missing:
         raise ConfigError(
