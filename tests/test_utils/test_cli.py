@@ -98,7 +98,7 @@ class Part(Base):
 @pytest.mark.parametrize(
     ('settings', 'sentence'),
     [
-        (dict(sise=2), 'gives Part a setting sise, which it does not have; did you mean size?'),
+        (dict(sizes=2), 'gives Part a setting sizes, which it does not have; did you mean size?'),
         (dict(shape=2), 'gives Part a setting shape, which it does not have'),
         (dict(options=dict(color=2)), r'gives (Inner|Part) a setting color, which it does not'),
     ],
