@@ -68,6 +68,8 @@ def test_commands_exist(page):
             source = (REPO / BEHIND.get(script, script)).read_text()
             if 'add_trust_option(parser)' in source:
                 source += "'--trust-checkpoint'"
+            if 'add_cfg_options(parser' in source:
+                source += "'--cfg-options'"
             if 'add_converter_options(parser)' in source:
                 source += "'--out'"
             for flag in FLAG.findall(command.partition(script)[2]):

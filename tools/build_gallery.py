@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.choices import NO_CHECKPOINT, given_checkpoint
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import DictAction, add_cfg_options, run_tool
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
@@ -43,13 +43,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         'tools/deployment/export_onnx.py, which needs neither PyTorch nor OpenMMLab',
     )
     add_trust_option(parser)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_cfg_options(parser)
 
 
 def add_footage_options(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.gallery_options import LIMIT_NAMES, add_shared_options, model_options
 from mmclsa.utils.io import check_writable
 from mmclsa.utils.text import counted
@@ -71,6 +71,7 @@ def parse_args() -> argparse.Namespace:
     add_result_options(parser)
     add_shared_options(parser, '--keep-days')
     add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
+    add_cfg_options(parser, '--config')
     add_trust_option(parser)
     return parser.parse_args()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.choices import LAUNCHERS, given_checkpoint
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import check_writable, write_json
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
@@ -31,13 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--gt-boxes', action='store_true', help='use ground-truth boxes instead of detections'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, such as test_dataloader.batch_size=1',
-    )
+    add_cfg_options(parser, 'the config, such as test_dataloader.batch_size=1')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
     return parser.parse_args()

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from mmclsa.utils.choices import LAUNCHERS, PRECISIONS
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
 
@@ -38,13 +38,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate by the total batch size over auto_scale_lr.base_batch_size',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, such as optim_wrapper.optimizer.lr=0.01',
-    )
+    add_cfg_options(parser, 'the config, such as optim_wrapper.optimizer.lr=0.01')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
     return parser.parse_args()

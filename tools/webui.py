@@ -6,7 +6,7 @@ import argparse
 import signal
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.gallery_options import add_shared_options, model_options
 from mmclsa.utils.trust import add_trust_option
 
@@ -16,6 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_shared_options(parser, 'index')
     add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
+    add_cfg_options(parser, '--config')
     add_trust_option(parser)
     parser.add_argument(
         '--host', default='127.0.0.1', help='address to listen on (default: this machine only)'

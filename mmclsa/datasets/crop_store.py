@@ -28,6 +28,8 @@ __all__ = ['CropStore']
 
 #: Of the form in which crops are kept; those of another one are not found.
 _VERSION = 1
+_PREFIX = 'mmclsa-crops-'  # of temporary folders
+_OWNER = 'owner'
 
 
 class CropStore:
@@ -36,7 +38,8 @@ class CropStore:
     The folder is ``crops`` in the cache of mmclsa, where later runs find them
     too. Without a cache that can be written to, and for scenes that no file
     stands for, it is a temporary one, which a data set and its data loader's
-    workers share, and which goes with the data set.
+    workers share, and which goes with the data set; that of a process that was
+    killed goes when the next one is made.
 
     Files appear whole. Any number of processes may look for the same scene at
     once: one of them makes it, the others wait.
@@ -58,8 +61,8 @@ class CropStore:
         if cache is not None and _can_write(cache / 'crops'):
             self.folder = cache / 'crops'
         else:
-            self.folder = _temporary_folder()
-            weakref.finalize(self, _remove, self.folder, os.getpid())
+            self.folder, owned = _temporary_folder()
+            weakref.finalize(self, _remove, self.folder, os.getpid(), owned)
         self._told = False
 
     def _file(self, key: bytes) -> Path:
@@ -118,9 +121,17 @@ def _can_write(folder: Path) -> bool:
     return False
 
 
-def _temporary_folder() -> Path:
+def _temporary_folder() -> tuple[Path, int]:
+    """Make a folder, and open a file in it that is locked for as long as its owners live."""
     try:
-        return Path(tempfile.mkdtemp(prefix='mmclsa-crops-'))
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=f'.{_PREFIX}'))
+        owned = os.open(folder / _OWNER, os.O_CREAT | os.O_RDWR)
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks: nobody else gets one either
+                fcntl.flock(owned, fcntl.LOCK_EX)
+        # Only now by the name that others look for, who would take what nobody locks.
+        return folder.rename(folder.with_name(folder.name[1:])), owned
     except OSError as error:
         raise ConfigError(
             'PersonCropDataset(cache=True) has no folder to keep crops in: '
@@ -129,7 +140,16 @@ def _temporary_folder() -> Path:
         ) from error
 
 
-def _remove(folder: Path, owner: int) -> None:
+def _remove_abandoned(parent: Path) -> None:
+    """Delete the folders of processes that were killed."""
+    for folder in parent.glob(f'{_PREFIX}*') if fcntl is not None else ():
+        with suppress(OSError), open(folder / _OWNER, 'rb+') as owned:
+            fcntl.flock(owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder: Path, owner: int, owned: int) -> None:
     """Delete the folder, in the process that made it: workers are forked with its finalizer."""
+    os.close(owned)
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,8 @@ from mmclsa.utils.choices import PRECISIONS
 
 __all__ = ['build_runner', 'set_amp', 'set_auto_scale_lr']
 
+_STEP = 'base_step_size'
+
 
 def set_amp(cfg: Config, precision: str = 'fp16') -> None:
     """Turn on automatic mixed precision.
@@ -42,7 +44,8 @@ def set_auto_scale_lr(cfg: Config) -> None:
 
     MMEngine counts the pictures of a batch on all ranks. A step over
     ``optim_wrapper.accumulative_counts`` batches sees as many times more,
-    which is taken off ``base_batch_size`` here.
+    which is taken off ``base_batch_size`` here. The config's own number is kept
+    beside it, so that a config that was dumped says the same once more.
 
     Args:
         cfg: Config with ``auto_scale_lr``.
@@ -55,16 +58,17 @@ def set_auto_scale_lr(cfg: Config) -> None:
         ...                   optim_wrapper=dict(accumulative_counts=4)))
         >>> set_auto_scale_lr(cfg)
         >>> cfg.auto_scale_lr
-        {'base_batch_size': 4.0, 'enable': True}
+        {'base_batch_size': 4.0, 'enable': True, 'base_step_size': 16}
     """
-    base: Any = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    given = cfg.get('auto_scale_lr') or {}
+    base: Any = given.get(_STEP, given.get('base_batch_size'))
     if not isinstance(base, (int, float)) or base <= 0:
         raise ConfigError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config, the '
             f'number of pictures a step that its learning rate is for, but got {base}'
         )
-    cfg.auto_scale_lr.base_batch_size = base / cfg.optim_wrapper.get('accumulative_counts', 1)
-    cfg.auto_scale_lr.enable = True
+    batches = cfg.optim_wrapper.get('accumulative_counts', 1)
+    cfg.auto_scale_lr.update({'base_batch_size': base / batches, 'enable': True, _STEP: base})
 
 
 def build_runner(cfg: Config) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from mmclsa.engine.config_variables import read_config
 from mmclsa.engine.idle_variables import warn_of_idle_variables
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, UserError
 from mmclsa.utils.checkpoint import (
     check_fits,
     check_whole,
@@ -58,10 +59,22 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
     try:
         cfg = read_config(path, options or {})
         warn_of_idle_variables(path, cfg)
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise ConfigError(f'the config {path} has a _base_ that does not exist: {error}') from error
-    except (SyntaxError, NameError, OSError, KeyError, TypeError) as error:
-        raise ConfigError(f'the config {path} cannot be read: {error}') from error
+    except ImportError as error:
+        first: BaseException = error  # MMEngine's own lists sys.path
+        while (before := first.__cause__ or first.__context__) is not None:
+            first = before
+        raise ConfigError(
+            f'the config {path} cannot be read, as it imports what cannot be imported: {first} '
+            '(PYTHONPATH must name the folders of custom_imports)'
+        ) from error
+    except Exception as error:  # a config is a program, which may fail in any way
+        raise ConfigError(
+            f'the config {path} cannot be read: {type(error).__name__}: {error}'
+        ) from error
     return cfg
 
 
@@ -92,13 +105,16 @@ def set_resume(cfg: Config, resume: str) -> None:
             the ``work_dir`` has none.
 
     Raises:
-        ConfigError: If there is no such checkpoint, or it has weights alone.
+        ConfigError: If there is no such checkpoint, or it has weights alone; one
+            without optimizer will do where no step is left to do.
     """
     if resume == 'auto' and not (Path(cfg.work_dir) / 'last_checkpoint').is_file():
         return
     path = latest_checkpoint(cfg.work_dir) if resume in ('auto', 'last') else resume
     checkpoint = dict.fromkeys(_RESUMED) if is_url(path) else read_checkpoint(path)
     missing = [field for field in _RESUMED if field not in checkpoint]
+    if missing == ['optimizer'] and _is_at_its_end(cfg, checkpoint['meta'] or {}):
+        missing = []  # what is left is a validation or a test
     if missing:
         raise ConfigError(
             f'{path} cannot be resumed from, as it has no field "{missing[0]}": '
@@ -106,6 +122,15 @@ def set_resume(cfg: Config, resume: str) -> None:
         )
     cfg.resume = True
     cfg.load_from = path
+
+
+def _is_at_its_end(cfg: Config, meta: Mapping[str, Any]) -> bool:
+    """Tell whether no step of a training is left to do."""
+    plan = cfg.get('train_cfg') or {}
+    return any(
+        plan.get(f'max_{unit}s') is not None and meta.get(unit, 0) >= plan[f'max_{unit}s']
+        for unit in ('epoch', 'iter')
+    )
 
 
 def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> None:

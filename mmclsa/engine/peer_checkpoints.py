@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from mmengine.registry import init_default_scope
 from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
 from mmclsa.utils.checkpoint import check_whole
-from mmclsa.utils.converting import read_weights, save_weights
-from mmclsa.utils.peer_weights import Rule, rename_weights
+from mmclsa.utils.converting import Rule, read_weights, rename_tensors, save_weights
+from mmclsa.utils.trust import trust_checkpoints
 
-__all__ = ['convert_checkpoint']
+__all__ = ['convert_checkpoint', 'run_converter']
 
 _TABLE = 'id_losses.0.memory.table'
 _QUEUE = 'id_losses.0.memory.queue'
@@ -43,7 +44,7 @@ def convert_checkpoint(
         ConfigError: If the file is broken or of another model, or has too few
             tensors or too many.
     """
-    renamed = rename_weights(read_weights(path), rules, path, kind)
+    renamed, _ = rename_tensors(read_weights(path), rules, path, kind)
     tables, queues = ([n for n in renamed if n.endswith(end)] for end in (_TABLE, _QUEUE))
     if not tables or not queues:
         raise ConfigError(
@@ -58,6 +59,22 @@ def convert_checkpoint(
     _check(renamed, config, path, (len(renamed[tables[0]]), len(renamed[queues[0]])))
     save_weights(renamed, out, kind)
     return len(renamed)
+
+
+def run_converter(
+    args: argparse.Namespace, rules: Sequence[Rule], config: str | Path, kind: str
+) -> None:
+    """Do what a tool of ``tools/model_converters/`` is asked for, and say what it wrote.
+
+    Args:
+        args: Of :func:`~mmclsa.utils.cli.add_converter_options`.
+        rules: See :func:`convert_checkpoint`.
+        config: The same.
+        kind: The same.
+    """
+    trust_checkpoints(args.trust_checkpoint)
+    count = convert_checkpoint(args.checkpoint, args.out, rules, config, kind)
+    print(f'{args.out}: {count} tensors')
 
 
 def _check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmclsa.utils.peer_weights import Rule
+from mmclsa.utils.converting import Rule
 
 __all__ = ['COAT', 'NAE', 'OIM', 'SEQNET']
 

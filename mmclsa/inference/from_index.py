@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ def embedder_of_index(
     det_thresh: float | None = None,
     trust_checkpoint: bool = False,
     onnx: str | Path | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
 ) -> QueryEmbedder:
     """Load the model that an index was built with.
 
@@ -43,6 +44,7 @@ def embedder_of_index(
             kept as Python text, run code of their author.
         onnx: Folder of exported graphs of the same model, in place of config,
             checkpoint and device.
+        cfg_options: Overrides of the config that is given: dotted key to value.
 
     Returns:
         A ``PersonSearchInferencer``, or an ``OnnxSearcher`` if exported graphs
@@ -55,6 +57,9 @@ def embedder_of_index(
     """
     if onnx is not None and any(given is not None for given in (config, checkpoint, device)):
         raise ConfigError('--onnx takes the place of --config, --checkpoint and --device')
+    if cfg_options and config is None:
+        raise ConfigError('--cfg-options override settings of --config, which is not given')
+    given = _overridden(config, cfg_options) if config and cfg_options else config
     build = BuildFile.read(index_path)
     if det_thresh is None and build is not None and build.commands:
         det_thresh = build.commands[-1].det_thresh
@@ -68,7 +73,7 @@ def embedder_of_index(
                 'exported graphs'
             )
         with trusting_checkpoints(trust_checkpoint):
-            return _inferencer(config, checkpoint, device, det_thresh)
+            return _inferencer(given, checkpoint, device, det_thresh)
     if checkpoint is None and build.checkpoint and not Path(build.checkpoint).exists():
         raise ConfigError(
             f'the weights {build.checkpoint} that the index {index_path} was built with are no '
@@ -83,7 +88,7 @@ def embedder_of_index(
         return _exported(build.checkpoint, det_thresh)
     weights = checkpoint or build.checkpoint
     with trusting_checkpoints(trust_checkpoint):
-        model = config or _config_of(build, str(Path(index_path) / BuildFile.NAME))
+        model = given or _config_of(build, str(Path(index_path) / BuildFile.NAME))
         return _inferencer(model, weights, device, det_thresh)
 
 
@@ -110,6 +115,13 @@ def _frameworks() -> Iterator[None]:
             f'({error}): export it where they are (tools/deployment/export_onnx.py), and give the '
             'exported folder (--onnx, in Python an OnnxSearcher)'
         ) from error
+
+
+def _overridden(config: str | Path, cfg_options: Mapping[str, Any]) -> Config:
+    with _frameworks():
+        from mmclsa.engine import load_config
+        from mmclsa.inference.model_names import find_config
+    return load_config(find_config(config), dict(cfg_options))
 
 
 def _config_of(build: BuildFile, where: str) -> Config:

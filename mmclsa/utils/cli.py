@@ -35,6 +35,7 @@ __all__ = [
     'PREEMPTED_EXIT_CODE',
     'USER_ERROR_EXIT_CODE',
     'DictAction',
+    'add_cfg_options',
     'add_converter_options',
     'run_tool',
     'user_message',
@@ -78,6 +79,28 @@ class DictAction(argparse.Action):
             delegate(parser, namespace, values, option_string or '')
         except AssertionError as error:  # brackets that do not match
             parser.error(f'{option_string}: {error}')
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, of: str = 'the config') -> None:
+    """Add ``--cfg-options``, which every tool that takes a config has.
+
+    Args:
+        parser: The tool's.
+        of: Whose settings they are, for the help.
+
+    Example:
+        >>> parser = argparse.ArgumentParser()
+        >>> add_cfg_options(parser)
+        >>> parser.parse_args(['--cfg-options', 'a.b=1']).cfg_options
+        {'a.b': 1}
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help=f'override settings of {of}',
+    )
 
 
 def add_converter_options(parser: argparse.ArgumentParser) -> None:

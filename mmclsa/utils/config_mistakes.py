@@ -8,12 +8,12 @@ declares; anything else is a fault of the program.
 
 from __future__ import annotations
 
+import difflib
 import inspect
-import linecache
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -37,7 +37,6 @@ _REFUSALS = (
 # More of them, and what calls a function with them; others that build pass on to build_from_cfg.
 _NAMES = 'build_from_cfg$|_?build_(?!.*_from_)|from_cfg$|_clip_grad$'
 _LONGEST = 200
-_STRANGE = 'the config gives {} the argument {}, which it does not have'
 # The types that a declaration may name for a value to be judged by it, and what each takes.
 _NUMBER: tuple[type, ...] = (int, float)
 _JUDGED = (*_NUMBER, str, list, tuple, type(None))
@@ -71,7 +70,7 @@ def mistake_in_config(error: BaseException) -> str | None:
     if isinstance(error, TypeError):
         strange = _STRANGE_ARGUMENT.search(str(error))
         if strange and _was_handed_over(error, strange[1]):
-            return _STRANGE.format(*strange.groups())
+            return _strange(strange, _frames(error, _BUILDERS)[-1])
         missing = _MISSING_ARGUMENT.search(str(error))
         if missing and _was_handed_over(error, missing[1]):
             return f'the config does not give {missing[1]} its argument {missing[2]}'
@@ -96,13 +95,7 @@ def wrong_argument(kind: Any, arguments: Mapping[str, Any]) -> str | None:
         "the config gives crop size='big', which must be int"
         >>> wrong_argument(crop, dict(size=3, fill=None, other='x'))
     """
-    declared: dict[str, inspect.Parameter] = {}
-    for one in inspect.getmro(kind) if inspect.isclass(kind) else (kind,):
-        try:
-            parameters = inspect.signature(one).parameters
-        except (TypeError, ValueError):  # of C
-            continue
-        declared = {**parameters, **declared}
+    declared = _declared(kind)
     for name, value in arguments.items():
         if name in declared and not _fits(value, declared[name]):
             annotation = _words(declared[name].annotation)
@@ -125,6 +118,28 @@ def check_arguments(kind: Any, arguments: Mapping[str, Any]) -> None:
         raise ConfigError(wrong)
 
 
+def _declared(kind: Any) -> dict[str, inspect.Parameter]:
+    """List what a class, with those that it comes from, or a function can be called with."""
+    declared: dict[str, inspect.Parameter] = {}
+    for one in inspect.getmro(kind) if inspect.isclass(kind) else (kind,):
+        try:
+            parameters = inspect.signature(one).parameters
+        except (TypeError, ValueError):  # of C
+            continue
+        declared = {**parameters, **declared}
+    return declared
+
+
+def _strange(found: re.Match[str], builder: FrameType) -> str:
+    """Say which argument nobody takes, and which was meant."""
+    kind, name = found.groups()
+    built, given = _what_is_built(builder)
+    # A misspelt name further in is of a class that is not seen here.
+    near = difflib.get_close_matches(name, _declared(built), n=1) if name in given else []
+    hint = f'; did you mean {near[0]}?' if near else ''
+    return f'the config gives {kind} the argument {name}, which it does not have{hint}'
+
+
 def _words(annotation: Any) -> str:
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
@@ -141,7 +156,7 @@ def _fits(value: Any, parameter: inspect.Parameter) -> bool:
 
 def _refusal(error: BaseException) -> str | None:
     """Tell what a library says of a part of the config, or which value has a wrong type."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = _frames(error)
     for local in (frame.f_locals for frame in frames if _package(frame) == 'mmengine'):
         if local.get('optimizer_cls', error) is None:  # MMEngine looks at it before it builds
             asked = local['optimizer_cfg']['type']
@@ -152,10 +167,11 @@ def _refusal(error: BaseException) -> str | None:
     kind, arguments = _what_is_built(frames[at])
     wrong = wrong_argument(kind, arguments) if callable(kind) else None
     strange = _STRANGE_ARGUMENT.search(str(error))
-    if strange and any(isinstance(x, dict) and strange[2] in x for x in arguments.values()):
-        return _STRANGE.format(*strange.groups())
+    parts = [arguments, *(part for part in arguments.values() if isinstance(part, dict))]
+    if strange and any(strange[2] in part for part in parts):
+        return _strange(strange, frames[at])
     packages = {_package(frame) for frame in frames[at + 1 :]}
-    if wrong or not (packages <= _LIBRARIES or _is_a_check_of_ours(error)):
+    if wrong or not packages <= _LIBRARIES:
         return wrong
     name = frames[at].f_code.co_name
     built = name == 'build_from_cfg'
@@ -171,11 +187,10 @@ def _refusal(error: BaseException) -> str | None:
     return f'the config{part} cannot be built: {type(error).__name__}: {reason}'
 
 
-def _is_a_check_of_ours(error: BaseException) -> bool:
-    """Whether a line of mmclsa raised the error for a value that it does not take."""
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    text = linecache.getline(frame.f_code.co_filename, line).strip()
-    return _package(frame) == 'mmclsa' and text.startswith('raise ValueError(')
+def _frames(error: BaseException, names: Sequence[str] = ()) -> list[FrameType]:
+    """List where an error came through, from the outside in; of all functions, or of some."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return [frame for frame in frames if not names or frame.f_code.co_name in names]
 
 
 def _package(frame: FrameType) -> str:
@@ -204,7 +219,7 @@ def _what_is_built(frame: FrameType) -> tuple[Any, Mapping[str, Any]]:
 
 def _was_handed_over(error: BaseException, kind: str) -> bool:
     """Whether an error comes of calling a class with a config's arguments, not of its code."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = _frames(error)
     # A class may hand its keyword arguments on to one that it is derived from.
     while frames[-1].f_code.co_name == '__init__':
         bases = type(frames.pop().f_locals.get('self')).__mro__

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from mmclsa.utils.io import atomic_write
 __all__ = [
     'Converted',
     'NameRule',
+    'Rule',
     'check_tensors',
     'complete_branch',
     'convert_file',
@@ -26,11 +27,29 @@ __all__ = [
     'save_weights',
 ]
 
-#: A pattern that a whole name must match, and what it becomes (None: the tensor is left out).
-NameRule = tuple[str, Optional[str]]
 _NAMED = 4  # names in a message
 # What a network makes itself, and old files do not have: counters, and tables of places.
 _OWN = ('num_batches_tracked', 'relative_position_index')
+
+
+class Rule(NamedTuple):
+    r"""What becomes of tensors whose names a pattern fits.
+
+    Attributes:
+        pattern: Regular expression of the whole name.
+        target: The name here, with ``\1`` for the pattern's groups; None for
+            what is left out.
+        rows: Which rows of the tensor are taken, in which order; None for all.
+            A tensor without rows (a counter) is left as it is.
+    """
+
+    pattern: str
+    target: str | None
+    rows: slice | list[int] | None = None
+
+
+#: A rule, or its first two parts.
+NameRule = Union[Rule, tuple[str, Optional[str]]]
 
 
 @dataclass
@@ -79,7 +98,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def rename_tensors(
     weights: Mapping[str, Tensor], rules: Sequence[NameRule], path: str | Path, network: str
 ) -> tuple[dict[str, Tensor], list[str]]:
-    r"""Give tensors other names.
+    r"""Give tensors other names, and take the rows of them that are ours.
 
     Args:
         weights: Tensors by their names.
@@ -95,27 +114,26 @@ def rename_tensors(
         ConfigError: If no rule knows a name, or two get the same one.
 
     Example:
-        >>> rules = [(r'fc\.(.*)', r'head.\1'), (r'classifier\..*', None)]
-        >>> given = {'fc.bias': torch.ones(1), 'classifier.bias': torch.ones(3)}
+        >>> rules = [Rule(r'fc\.(.*)', r'head.\1', [1, 0]), (r'classifier\..*', None)]
+        >>> given = {'fc.bias': torch.tensor([1.0, 2.0]), 'classifier.bias': torch.ones(3)}
         >>> rename_tensors(given, rules, 'a.pth', 'a network')
-        ({'head.bias': tensor([1.])}, ['classifier.bias'])
+        ({'head.bias': tensor([2., 1.])}, ['classifier.bias'])
     """
-    compiled = [(re.compile(pattern), becomes) for pattern, becomes in rules]
+    whole_rules = [Rule(*rule) for rule in rules]
     renamed: dict[str, Tensor] = {}
     left_out, unknown = [], []
     for name, tensor in weights.items():
-        found = [(m, becomes) for pattern, becomes in compiled if (m := pattern.fullmatch(name))]
-        if not found:
+        rule = next((rule for rule in whole_rules if re.fullmatch(rule.pattern, name)), None)
+        if rule is None:
             unknown.append(name)
             continue
-        match, becomes = found[0]
-        if becomes is None:
+        if rule.target is None:
             left_out.append(name)
             continue
-        new = match.expand(becomes)
+        new = re.sub(rule.pattern, rule.target, name)
         if new in renamed:
             raise ConfigError(f'{path} has two tensors that become {new}, one of them {name}')
-        renamed[new] = tensor
+        renamed[new] = tensor if rule.rows is None or tensor.dim() == 0 else tensor[rule.rows]
     if unknown:
         raise ConfigError(
             f'{path} must have the names of {network}, but {_count(unknown)} '

@@ -73,5 +73,5 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     Returns:
         Arguments by name.
     """
-    names = ('config', 'checkpoint', 'onnx', 'device', 'trust_checkpoint')
+    names = ('config', 'checkpoint', 'onnx', 'device', 'trust_checkpoint', 'cfg_options')
     return {name: getattr(args, name) for name in names}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmclsa.datasets import PersonCropDataset
+from mmclsa.datasets.crop_store import CropStore
 from mmclsa.datasets.samplers import IdentityBalancedSampler, check_balanced_batches
 from mmclsa.datasets.transforms import loading
 from mmclsa.datasets.transforms.person_labels import people_of
@@ -139,6 +142,31 @@ def test_without_a_cache_the_folder_goes_with_the_data_set(tmp_path, monkeypatch
     assert list(folder.rglob('*.npz'))
     del crops
     assert not folder.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='Windows has no fork')
+def test_the_next_start_deletes_the_folder_of_a_killed_process(tmp_path, monkeypatch):
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    alive = CropStore(lasting=False)
+    alive.save(b'scene', [np.arange(3, dtype=np.uint8)])
+    if not os.fork():
+        killed = CropStore(lasting=False)
+        killed.save(b'scene', [np.arange(3, dtype=np.uint8)])
+        os._exit(0)  # as if it were killed: nothing is tidied up
+    os.wait()
+    assert len(list(tmp_path.iterdir())) == 2
+    again = CropStore(lasting=False)
+    assert sorted(tmp_path.iterdir()) == sorted([alive.folder, again.folder])
+    assert alive.load(b'scene', 0).tolist() == [0, 1, 2]
+
+
+def test_whoever_empties_the_cache_costs_time_alone(tmp_path, cache, decoded):
+    make_fake_prw(tmp_path / 'prw')
+    crops = crops_of(tmp_path / 'prw')
+    before, number = contents(crops), len(decoded())
+    shutil.rmtree(cache)
+    assert contents(crops) == contents(crops) == before
+    assert len(decoded()) == 2 * number
 
 
 def test_no_folder_at_all_is_a_sentence(tmp_path, monkeypatch):

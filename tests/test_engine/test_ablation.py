@@ -29,7 +29,7 @@ from mmclsa.engine.ablation import (
     write_results,
 )
 from mmclsa.engine.ablation import run as run_module
-from mmclsa.engine.ablation.grid import fingerprint
+from mmclsa.engine.ablation.grid import at_default_places, fingerprint
 from mmclsa.engine.ablation.run import train_and_test, write_run
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.evaluation.comparison import Trained
@@ -321,6 +321,31 @@ class TestSchedule:
         write_grid(path, "rows = {'a': {'options': {'model.reid.roi_size': (2, 2)}}}")
         with pytest.raises(ConfigError, match='another config'):
             self.work(path, tmp_path / 'out')
+
+
+def test_the_same_run_of_another_machine_is_recognised(tmp_path, monkeypatch):
+    """Its data and weights lie elsewhere."""
+    path = tmp_path / 'grid.py'
+    path.write_text("config = 'configs/clsa/clsa_mbv2_mot2pets.py'\nrows = {'a': {}}")
+    row = read_grid(path)['a']
+    folder = run_module.run_folder(tmp_path, 'a', 0)
+    folder.mkdir(parents=True)
+
+    def planned(**places):
+        for name in ('DATA', 'WEIGHTS'):
+            monkeypatch.delenv(f'MMCLSA_{name}', raising=False)
+        for name, place in places.items():
+            monkeypatch.setenv(f'MMCLSA_{name}', place)
+        return row_config(row, 0)
+
+    plain = fingerprint(planned())
+    for places in ({}, dict(DATA='/a/data', WEIGHTS='/a/w/'), dict(DATA='b'), dict(WEIGHTS='c')):
+        cfg = planned(**places)
+        assert fingerprint(at_default_places(cfg)) == plain
+        assert (fingerprint(cfg) == plain) == (not places)
+        for written in (plain, fingerprint(cfg)):  # the latter by an older mmclsa
+            (folder / 'result.json').write_text(json.dumps(dict(fingerprint=written)))
+            assert run_module.finished(tmp_path, row, 0) == dict(fingerprint=written)
 
 
 def test_a_config_edited_during_a_run_is_not_the_one_it_was_made_with(tmp_path, monkeypatch):

@@ -154,6 +154,30 @@ class TestRefused:
             load_config(str(tmp_path / 'c.py'), dict(a='x'))
 
 
+class TestBrokenFiles:
+    @pytest.mark.parametrize(
+        ('text', 'words'),
+        [
+            (
+                "custom_imports = dict(imports=['no_such_module'])",
+                "No module named 'no_such_module'",
+            ),
+            ("custom_imports = dict(imports=['of_mine'])", "No module named 'no_such_package'"),
+            ("custom_imports = dict(imports=['broken'])", 'AttributeError: .* no attribute'),
+            ("custom_imports = dict(imports='of_mine', no_such=1)", 'TypeError: .*no_such'),
+            ('a = 1 / 0', 'ZeroDivisionError: division by zero'),
+            ('a = ', 'SyntaxError: invalid syntax'),
+        ],
+    )
+    def test_is_a_sentence(self, tmp_path, monkeypatch, text, words):
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / 'of_mine.py').write_text('import no_such_package')
+        (tmp_path / 'broken.py').write_text('import os; os.no_such_name')
+        (tmp_path / 'c.py').write_text(text)
+        with pytest.raises(ConfigError, match=rf'c\.py cannot be read[^\n]*{words}'):
+            load_config(str(tmp_path / 'c.py'))
+
+
 class TestSettings:
     def test_new_ones_are_accepted(self):
         options = {

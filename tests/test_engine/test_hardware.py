@@ -74,6 +74,9 @@ class TestAutoScaleLr:
         cfg.optim_wrapper.accumulative_counts = accumulative_counts
         cfg.param_scheduler = None
         set_auto_scale_lr(cfg)
+        cfg.dump(tmp_path / 'dump.py')
+        cfg = Config.fromfile(tmp_path / 'dump.py')
+        set_auto_scale_lr(cfg)  # once more, for a training from the dump
         runner = Runner.from_cfg(cfg)
         runner.train()
         assert runner.optim_wrapper.get_lr()['lr'][0] == pytest.approx(0.001 * factor)

@@ -18,6 +18,7 @@ from mmclsa.errors import ConfigError, DataError
 from mmclsa.registry import MODELS
 from tests.helpers import REPO
 from tests.test_models.builders import NUM_IDENTITIES, head_cfg
+from tests.test_models.rivals import build_rival
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,14 @@ def test_every_level_predicts_the_identities_alone(loss_id):
 def test_a_model_without_levels():
     runner = SimpleNamespace(model=torch.nn.Linear(1, 1))
     with pytest.raises(ConfigError, match='the model is a Linear without one'):
+        RecordLevelsHook().before_test(runner)
+
+
+@pytest.mark.parametrize('name', ['seqnet', 'coat'])
+def test_a_rival_has_no_levels_that_identify(name):
+    runner = SimpleNamespace(model=build_rival(name))
+    head = {'seqnet': 'RoIEmbeddingHead', 'coat': 'CascadeEmbeddingHead'}[name]
+    with pytest.raises(ConfigError, match=rf'has a {head}, .* by tools\S+/compare_methods\.py'):
         RecordLevelsHook().before_test(runner)
 
 

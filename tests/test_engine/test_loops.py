@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from mmclsa.compat import load_torch_file
+from mmclsa.engine.launch import set_resume
 from mmclsa.engine.resumable_loader import Place, SeededDataset, resumable_loader
 from mmclsa.errors import ConfigError
 from tests.test_engine.toy import RecordBatches, ToyDataset, toy_config
@@ -155,6 +156,19 @@ class TestResume:
         runner.model.val_step = None
         runner.train()
         assert len(validated) == 2, 'after the epochs 2 and 3'
+
+    def test_without_the_optimizer_there_is_only_the_end(self, tmp_path):
+        """A run that was killed after its last step has a validation or a test to do."""
+        done = run(tmp_path, checkpoint={'save_optimizer': False})
+        cfg = Config(toy_config(tmp_path))
+        set_resume(cfg, 'auto')
+        again = Runner.from_cfg(cfg)
+        again.train()
+        assert (again.epoch, again.iter) == (done.epoch, done.iter)
+        assert_same(again.model.state_dict(), done.model.state_dict())
+        (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+        with pytest.raises(ConfigError, match='no field "optimizer": give it as load_from'):
+            set_resume(cfg, 'auto')
 
     def test_other_number_of_batches_is_told(self, tmp_path):
         run(tmp_path, 3)

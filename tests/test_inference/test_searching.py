@@ -287,6 +287,14 @@ class TestSearch:
         again = embedder_of_index(tmp_path / 'i', device='cpu')
         assert again.fingerprint == inferencer.fingerprint
         assert again.det_thresh == 0.3
+        overridden = embedder_of_index(
+            tmp_path / 'i', names[0], device='cpu', cfg_options={'model.reid.roi_size': (6, 3)}
+        )
+        assert overridden.cfg.model.reid.roi_size == (6, 3)
+        with pytest.raises(ConfigError, match='--cfg-options: clown is neither'):
+            embedder_of_index(tmp_path / 'i', names[0], cfg_options={'clown': 1})
+        with pytest.raises(ConfigError, match='--config, which is not given'):
+            embedder_of_index(tmp_path / 'i', cfg_options={'model.x': 1})
 
     def test_weights_that_moved(self, tmp_path):
         build = BuildFile('', str(tmp_path / 'gone.pth'), commands=(BuildCommand(()),))

@@ -125,7 +125,7 @@ def test_each_stage_is_stricter_and_trained_on_the_boxes_of_the_one_before():
     names = {f's{stage}.{name}' for stage in range(3) for name in ('loss_cls', 'loss_bbox')}
     assert names < set(losses)
     # Nothing of a step outlives it.
-    assert head.second_stage.sampled is head.third_stage.sampled is head._sampled is None
+    assert head.second_stage.sampled is head.third_stage.sampled is head.sampled is None
 
 
 def test_losses_follow_the_seed():

@@ -18,6 +18,7 @@ from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.reid.head import MultiScaleReIDHead, concat_levels
 from mmclsa.models.reid.level_embedding import LevelEmbedding
 from tests.test_models.builders import (
+    DETECTORS,
     NUM_IDENTITIES,
     batch,
     build_searcher,
@@ -173,7 +174,7 @@ NEUTRAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('name', ['faster_rcnn', 'yolox'])
+@pytest.mark.parametrize('name', DETECTORS)
 class TestSearcher:
     def scenes(self):
         torch.manual_seed(3)
@@ -206,12 +207,21 @@ class TestSearcher:
 
     def test_prediction_in_bfloat16(self, name):
         searcher = build_searcher(name).eval()
-        inputs, samples = batch(searcher, self.scenes(), training=False)
+        scene = scene_sample((96, 1024), people=2, queries=2)
+        scene[1].query_instances.bboxes[:, 2] = 1001.5  # in bfloat16: 1000
+        inputs, samples = batch(searcher, [scene], training=False)
+        seen = []
+        embed, searcher.reid.embed = (
+            searcher.reid.embed,
+            lambda *given: seen.extend(given[1]) or embed(*given),
+        )
         with torch.no_grad(), autocast():
             results = searcher.predict(inputs, samples)
+        assert (seen[0][-2:, 2] == 1001.5).all()
         for result in results:
             found = result.pred_instances
-            assert found.embeddings.dtype == torch.float32
+            kinds = {found.embeddings.dtype, found.bboxes.dtype, found.scores.dtype}
+            assert kinds == {torch.float32}
             torch.testing.assert_close(
                 found.embeddings.norm(dim=1), torch.ones(len(found)), atol=1e-5, rtol=0
             )

@@ -93,6 +93,8 @@ class TestLoss:
         total = total_loss(losses)
         assert torch.isfinite(total)
         total.backward()
+        trained = [p for p in searcher.parameters() if p.requires_grad]
+        assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in trained)
         with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
             found = searcher.eval().predict(inputs[:1], samples[:1])[0].pred_instances
         assert len(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 
@@ -58,3 +59,24 @@ def test_command_line_is_read_before_anything_slow_is_imported(tool):
     assert 'Traceback' not in result.stderr
     assert not set(SLOW) & set(found['modules'])
     assert found['peak'] < MOST_MIB
+
+
+def test_tools_that_take_a_config_take_overrides():
+    for tool in TOOLS:
+        text = (REPO / tool).read_text()
+        takes = re.search(r"add_argument\(\s*'(--)?configs?'", text) is not None
+        assert not takes or 'add_cfg_options(' in text, tool
+
+
+@pytest.mark.parametrize('tool', ['deployment/export_onnx.py', 'analysis_tools/eval_tracks.py'])
+def test_overrides_reach_the_config(run_tool_to_its_error, tmp_path, tool):
+    image = dict(id=1, file_name='a.png', width=8, height=8)
+    truth = dict(images=[image], annotations=[], categories=[dict(id=1, name='person')])
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    coco = ('--coco', tmp_path / 'truth.json', tmp_path)
+    options = coco if 'tracks' in tool else ('--out', tmp_path / 'out')
+    config = 'configs/clsa/clsa_tiny_synthetic.py'
+    sentence = run_tool_to_its_error(
+        f'tools/{tool}', config, 'none', *options, '--cfg-options', 'clown=1'
+    )
+    assert 'clown is neither a setting' in sentence

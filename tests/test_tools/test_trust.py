@@ -196,6 +196,14 @@ def test_trusted(run_tool_to_its_error, names):
     assert names['mark'].exists()
 
 
+@pytest.mark.parametrize('command', [name for name in COMMANDS if name.startswith('convert')])
+def test_trusted_by_converters(run_tool_to_its_error, names, command):
+    arguments = [str(word).format(**names) for word in COMMANDS[command]]
+    sentence = run_tool_to_its_error(*arguments, '--trust-checkpoint')
+    assert 'posix.system' not in sentence
+    assert names['mark'].exists()
+
+
 @gloo
 def test_two_processes(names):
     command = [CONFIG, names['evil'], '--work-dir', names['work'], *OPTIONS]

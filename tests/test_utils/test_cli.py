@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
+from mmengine.config import ConfigDict
 from mmengine.config import DictAction as MMEngineDictAction
+from mmengine.registry import Registry
 from torch.utils.data import DataLoader, Dataset
 
 from mmclsa.errors import ConfigError, DataError
@@ -88,7 +91,10 @@ class Faulty:
 @pytest.mark.parametrize(
     ('config', 'told'),
     [
-        (dict(width=1, depth=2), 'gives Base the argument depth, which it does not have'),
+        (
+            dict(width=1, depth=2),
+            'gives Base the argument depth, which it does not have; did you mean width?',
+        ),
         ({}, 'does not give Base its argument width'),
     ],
 )
@@ -132,6 +138,52 @@ def test_only_a_registrys_key_error_is_the_users(capsys):
     assert capsys.readouterr().err == expected
     with pytest.raises(KeyError):
         run_tool(lambda: {}['absent'])
+
+
+class Outer:
+    def __init__(self, size=1, **rest):
+        self.inner = Inner(**rest)
+
+
+class Inner:
+    def __init__(self, colour=None):
+        if colour == 'fault':
+            Inner(color=1)
+
+
+class Part(Outer):
+    def __init__(self, options=None, colour=None, **rest):
+        super().__init__(colour=colour, **rest)
+        self.options = Inner(**(options or {}))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'sentence'),
+    [
+        (
+            dict(sizes=2),
+            'gives Inner the argument sizes, which it does not have; did you mean size?',
+        ),
+        (dict(shape=2), 'gives Inner the argument shape, which it does not have'),
+        (dict(options=dict(color=2)), 'gives Inner the argument color, which it does not'),
+    ],
+)
+def test_a_setting_that_a_class_does_not_have_is_the_users(capsys, settings, sentence):
+    with pytest.raises(SystemExit) as ended:
+        run_tool(lambda: build_part(settings))
+    assert ended.value.code == 2
+    assert re.fullmatch(rf'error: the config {sentence}.*\n', capsys.readouterr().err)
+
+
+def test_a_keyword_that_the_program_gives_too_many_is_its_own_fault():
+    with pytest.raises(TypeError, match='color'):
+        run_tool(lambda: build_part(dict(colour='fault')))
+
+
+def build_part(settings):
+    registry = Registry('part')
+    registry.register_module(module=Part)
+    return registry.build(ConfigDict(type='Part', **settings))
 
 
 def options(action, *words):

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import write_json
 from mmclsa.utils.trust import add_trust_option
 
@@ -36,13 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=2, help='threads of PyTorch')
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--json', metavar='JSON', help='save the results')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

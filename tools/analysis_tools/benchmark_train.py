@@ -20,7 +20,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.choices import PRECISIONS
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import write_json
 
 
@@ -49,7 +49,7 @@ def parse_args() -> argparse.Namespace:
         help='also time this many batches of the data loader; needs the data set',
     )
     parser.add_argument('--json', help='also save the results to this file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import DictAction, add_cfg_options, run_tool
 from mmclsa.utils.io import atomic_write, check_writable, write_json
 from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
@@ -67,10 +67,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=5, help='rounds of the clock (default: 5)')
     parser.add_argument('--device', help='of the cost (default: a GPU if there is one)')
     parser.add_argument('--threads', type=int, default=1, help='of PyTorch on a CPU, for the cost')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-        help='override settings of all configs, such as test_dataloader.batch_size=1',
-    )  # fmt: skip
+    add_cfg_options(parser, 'all configs, such as test_dataloader.batch_size=1')
     parser.add_argument(
         '--method-options', nargs='+', action=PerMethod, default={}, metavar=('NAME', 'KEY=VALUE'),
         help='override settings of the config of one method',
@@ -177,7 +174,10 @@ def main() -> int:
     """Test what was not tested, then write tables, picture and JSON."""
     args = parse_args()
     trust_checkpoints(args.trust_checkpoint)
-    options = {**args.cfg_options, **({'model.use_gt_boxes': True} if args.gt_boxes else {})}
+    options = {
+        **(args.cfg_options or {}),
+        **({'model.use_gt_boxes': True} if args.gt_boxes else {}),
+    }
     methods, out = read_methods(args.method, options, args.method_options), Path(args.out)
     check_writable(out)
     beds = {method.name: read_bed(method, args) for method in methods}

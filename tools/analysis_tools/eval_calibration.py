@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmclsa.errors import ConfigError, DataError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option
 
@@ -42,10 +42,7 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='for what no checkpoint gives (default: 0)'
     )
     parser.add_argument('--out-dir', metavar='DIR', help='save the reliability diagrams')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-        help='override settings of the config, such as model.reid.file=reid.onnx',
-    )  # fmt: skip
+    add_cfg_options(parser, 'the config, such as model.reid.file=reid.onnx')
     add_trust_option(parser)
     parser.add_argument('--device', help='such as cpu or cuda:0')
     return parser.parse_args()

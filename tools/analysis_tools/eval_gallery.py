@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.gallery_options import add_shared_options, model_options
 from mmclsa.utils.text import counted
 from mmclsa.utils.trust import add_trust_option
@@ -50,6 +50,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0)
     add_shared_options(parser, '--config', '--checkpoint', '--onnx', '--device')
+    add_cfg_options(parser, '--config')
     add_trust_option(parser)
     return parser.parse_args()
 

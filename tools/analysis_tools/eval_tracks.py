@@ -24,7 +24,7 @@ from typing import Any
 
 from mmclsa.errors import ConfigError
 from mmclsa.utils.choices import given_checkpoint
-from mmclsa.utils.cli import run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 NAMES = ('alone', 'overlap', 'bytetrack', 'mmclsa')
@@ -36,6 +36,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file')
+    add_cfg_options(parser)
     parser.add_argument('checkpoint', help='trained weights; "none" for those the config names')
     parser.add_argument(
         '--mot', nargs='+', default=[], metavar='FOLDER', help='sequences in MOTChallenge layout'
@@ -185,7 +186,7 @@ def load_footage(args: argparse.Namespace) -> dict[str, Footage]:
                 footage[name] = Footage(**arrays)
             continue
         inferencer = inferencer or PersonSearchInferencer(
-            load_config(args.config),
+            load_config(args.config, args.cfg_options),
             given_checkpoint(args.checkpoint),
             args.device,
             _LOW,

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -16,9 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--steps', type=int, default=24, help='training steps (default: 24)')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config>)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='as in train.py'
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

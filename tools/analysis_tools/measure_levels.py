@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import atomic_write, check_writable
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
@@ -28,13 +28,7 @@ def parse_args() -> argparse.Namespace:
         'run, which are not repeated',
     )
     add_trust_option(parser)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the configs, such as model.use_gt_boxes=True',
-    )
+    add_cfg_options(parser, 'the configs, such as model.use_gt_boxes=True')
     return parser.parse_args()
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import ORDERS
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import check_writable
 
 
@@ -30,9 +30,7 @@ def parse_args() -> argparse.Namespace:
         help="detection threshold (default: that of the config's metric)",
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of --which random (default: 0)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

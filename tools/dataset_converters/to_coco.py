@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import atomic_write, write_json
 
 
@@ -26,9 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--split', default='test', help='train, val or test, or a name shown by verify_dataset.py'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import atomic_write
 
 
@@ -29,9 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--fps', type=float, default=25.0, help='frame rate for seqinfo.ini (default: 25)'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     if not 0 < args.fps < float('inf'):
         parser.error(f'--fps must be above 0, but is {args.fps}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option
 
 
@@ -12,6 +12,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
+    add_cfg_options(parser)
     parser.add_argument(
         'checkpoint',
         nargs='?',
@@ -24,13 +25,6 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help='detection threshold of the exported model (default: that of the config)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, such as those that the index was built with',
-    )
     return parser.parse_args()
 
 
@@ -39,13 +33,14 @@ if __name__ == '__main__':
 
 from mmclsa.engine import load_config
 from mmclsa.inference import PersonSearchInferencer
+from mmclsa.inference.model_names import find_config
 
 
 def main() -> None:
     """Export."""
     args = parse_args()
     inferencer = PersonSearchInferencer(
-        load_config(args.config, args.cfg_options) if args.cfg_options else args.config,
+        load_config(find_config(args.config), args.cfg_options),
         args.checkpoint,
         'cpu',
         args.det_thresh,

@@ -15,7 +15,7 @@ import argparse
 import sys
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,9 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--no-decode', action='store_true', help='do not decode the images')
     parser.add_argument('--workers', type=int, default=2, help='decoding threads (default: 2)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, but is {args.workers}')

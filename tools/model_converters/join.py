@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.trust import add_trust_option, trust_checkpoints
 
 
@@ -19,13 +19,7 @@ def parse_args() -> argparse.Namespace:
         help='config of the searcher: check that the checkpoint is whole for it, and save the '
         'config with the weights',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of that config',
-    )
+    add_cfg_options(parser, 'that config')
     add_trust_option(parser)
     return parser.parse_args()
 

@@ -25,15 +25,13 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.engine.peer_checkpoints import convert_checkpoint
+from mmclsa.engine.peer_checkpoints import run_converter
 from mmclsa.engine.peer_rules import NAE
 
 
 def main() -> None:
     """Convert."""
-    args = parse_args()
-    count = convert_checkpoint(args.checkpoint, args.out, NAE, CONFIG, 'NAE')
-    print(f'{args.out}: {count} tensors')
+    run_converter(parse_args(), NAE, CONFIG, 'NAE')
 
 
 if __name__ == '__main__':

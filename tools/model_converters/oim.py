@@ -27,15 +27,13 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmclsa.engine.peer_checkpoints import convert_checkpoint
+from mmclsa.engine.peer_checkpoints import run_converter
 from mmclsa.engine.peer_rules import OIM
 
 
 def main() -> None:
     """Convert."""
-    args = parse_args()
-    count = convert_checkpoint(args.checkpoint, args.out, OIM, CONFIG, 'OIM')
-    print(f'{args.out}: {count} tensors')
+    run_converter(parse_args(), OIM, CONFIG, 'OIM')
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,17 @@ from mmengine.config import Config
 from mmclsa.engine.launch import load_config
 from mmclsa.errors import ConfigError
 
-__all__ = ['Grid', 'Row', 'check_folder_name', 'fingerprint', 'read_grid', 'row_config']
+__all__ = [
+    'Grid',
+    'Row',
+    'at_default_places',
+    'check_folder_name',
+    'fingerprint',
+    'read_grid',
+    'row_config',
+]
 
+_PLACES = {'MMCLSA_DATA': 'data', 'MMCLSA_WEIGHTS': 'weights'}
 _NAME = re.compile(r'[A-Za-z0-9][\w.+-]*')
 
 
@@ -267,3 +277,34 @@ def fingerprint(cfg: Config, leave_out: Sequence[str] = ('work_dir', 'load_from'
     content = {name: value for name, value in cfg.to_dict().items() if name not in leave_out}
     text = json.dumps(content, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def at_default_places(cfg: Config) -> Config:
+    """Give a config as it is where neither MMCLSA_DATA nor MMCLSA_WEIGHTS is set.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        A copy whose data and weights lie in ``data`` and ``weights``.
+
+    Example:
+        >>> from unittest import mock
+        >>> with mock.patch.dict(os.environ, MMCLSA_DATA='/mnt/ssd'):
+        ...     at_default_places(Config(dict(roots=['/mnt/ssd/prw', '/mnt/ssd2']))).roots
+        ['data/prw', '/mnt/ssd2']
+    """
+    places = {os.environ.get(name, '').rstrip('/'): where for name, where in _PLACES.items()}
+
+    def move(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: move(part) for name, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(move(part) for part in value)
+        for place, where in places.items() if isinstance(value, str) else ():
+            if place and f'{value}/'.startswith(f'{place}/'):
+                rest = value[len(place) :].lstrip('/')
+                return f'{where}/{rest}' if rest else where
+        return value
+
+    return Config(move(cfg.to_dict()))

@@ -15,7 +15,13 @@ import torch
 from mmengine.config import Config
 
 from mmclsa.datasets.readers.json_file import load_json
-from mmclsa.engine.ablation.grid import Row, fingerprint, read_grid, row_config
+from mmclsa.engine.ablation.grid import (
+    Row,
+    at_default_places,
+    fingerprint,
+    read_grid,
+    row_config,
+)
 from mmclsa.engine.hardware import build_runner
 from mmclsa.engine.launch import check_load_from, check_pretrained, set_resume
 from mmclsa.errors import ConfigError
@@ -50,7 +56,9 @@ def finished(out: str | Path, row: Row, seed: int) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     result: dict[str, Any] = load_json(path)
-    if result.get('fingerprint') != fingerprint(row_config(row, seed)):
+    cfg = row_config(row, seed)
+    # The second is how results of before have it.
+    if result.get('fingerprint') not in (fingerprint(at_default_places(cfg)), fingerprint(cfg)):
         raise ConfigError(
             f'{path} was made with another config than the row {row.name} has now: remove '
             f'{path.parent}, or give the row another name'
@@ -116,7 +124,8 @@ def train_and_test(folder: str | Path, row: Row, seed: int) -> dict[str, Any]:
     """
     folder, begun = Path(folder), time.time()
     # Now: the files may be edited while the run goes on.
-    made_with = dict(fingerprint=fingerprint(row_config(row, seed)), commit=_commit())
+    planned = at_default_places(row_config(row, seed))
+    made_with = dict(fingerprint=fingerprint(planned), commit=_commit())
     cfg = Config.fromfile(folder / CONFIG)
     evaluator = cfg.test_evaluator
     if evaluator.get('type') != 'PersonSearchMetric':

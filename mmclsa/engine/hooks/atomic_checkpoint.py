@@ -63,11 +63,7 @@ class AtomicCheckpointHook(CheckpointHook):
         self._rank_buffers: list[dict[str, torch.Tensor]] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Clean up after a killed run, and give each process its own buffers.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Clean up after a killed run, and give each process its own buffers."""
         super().before_train(runner)
         self.saved_at = time.monotonic()
         try:
@@ -110,9 +106,6 @@ class AtomicCheckpointHook(CheckpointHook):
         To be called in ``after_train_iter`` by all processes, after the hooks
         that change something. There is one such file, :data:`INTERIM_NAME`;
         the next one takes its place, and it goes when the epoch is saved.
-
-        Args:
-            runner: The runner of the training.
 
         Returns:
             Path of the checkpoint.

@@ -28,17 +28,9 @@ class AverageBuffersHook(Hook):
     priority = 'ABOVE_NORMAL'
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Average at the end of an epoch, before the checkpoint.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Average at the end of an epoch, before the checkpoint."""
         average_buffers(named_buffers(runner).values())
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Average before a validation in the middle of an epoch.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Average before a validation in the middle of an epoch."""
         average_buffers(named_buffers(runner).values())

@@ -51,14 +51,7 @@ class PersonSearchEMAHook(EMAHook):
         data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
-        """Update the average, and copy what is not averaged.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Number of the batch.
-            data_batch: The batch.
-            outputs: What the step returned.
-        """
+        """Update the average, and copy what is not averaged."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         for mine, source in zip(_kept(self.ema_model.module), _kept(self.src_model)):
             mine.data.copy_(source.data)

@@ -107,11 +107,7 @@ class FiniteLossHook(Hook):
                 )
 
     def after_train(self, runner: Runner) -> None:
-        """Check the last step.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Check the last step."""
         self._look()
 
     def _look(self) -> None:

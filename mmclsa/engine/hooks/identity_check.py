@@ -31,9 +31,6 @@ class IdentityCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Compare the head with the training set.
 
-        Args:
-            runner: The runner of the training.
-
         Raises:
             ConfigError: If the two numbers differ, several data sets are
                 joined without telling their people apart, the batches of an

@@ -70,11 +70,7 @@ class InterimCheckpointHook(Hook):
         self._agreed = _NOTHING
 
     def before_train(self, runner: Runner) -> None:
-        """Handle the signals from now on, and shield the data workers from them.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Handle the signals from now on, and shield the data workers from them."""
         savers = [hook for hook in runner.hooks if isinstance(hook, AtomicCheckpointHook)]
         loop = runner.train_loop
         by_epoch = isinstance(loop, EpochBasedTrainLoop)
@@ -92,14 +88,7 @@ class InterimCheckpointHook(Hook):
         stop_request.heed(self.signals)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *args: Any, **kwargs: Any) -> None:
-        """Save, and perhaps leave, if that was asked for.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Number of the batch in its epoch.
-            *args: Not used.
-            **kwargs: Not used.
-        """
+        """Save, and perhaps leave, if that was asked for."""
         if self._saver is None:
             return
         step = runner.iter + 1
@@ -117,22 +106,12 @@ class InterimCheckpointHook(Hook):
         runner.logger.info(f'Saved {path} after {counted(step, "step")}.')
 
     def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
-        """Leave a validation if that was asked for.
-
-        Args:
-            runner: The runner of the training.
-            *args: Not used.
-            **kwargs: Not used.
-        """
+        """Leave a validation if that was asked for."""
         if self._saver is not None and stop_request.reason:
             self._leave(runner, self._saver.last_ckpt)
 
     def after_train(self, runner: Runner) -> None:
-        """Restore the signal handlers.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Restore the signal handlers."""
         stop_request.release()
 
     def _wish(self, saved_at: float) -> int:

@@ -61,9 +61,6 @@ class LossWeightRampHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find the loss and its final weight.
 
-        Args:
-            runner: The runner of the training.
-
         Raises:
             ConfigError: If there is no such loss, or its whole weight is 0.
         """
@@ -81,20 +78,10 @@ class LossWeightRampHook(Hook):
             )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Set the weight of this iteration.
-
-        Args:
-            runner: The runner of the training.
-            batch_idx: Number of the batch in the epoch.
-            data_batch: Not used.
-        """
+        """Set the weight of this iteration."""
         progress = runner.iter / len(runner.train_dataloader)
         self._loss.loss_weight = self._whole * ramp_factor(progress, self.begin, self.end)
 
     def after_train(self, runner: Runner) -> None:
-        """Restore the final weight.
-
-        Args:
-            runner: The runner of the training.
-        """
+        """Restore the final weight."""
         self._loss.loss_weight = self._whole

@@ -42,19 +42,21 @@ class RecordLevelsHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Start recording the levels.
 
-        Args:
-            runner: The runner of the test.
-
         Raises:
             ConfigError: If the model has no re-ID head with levels.
         """
         model = bare_model(runner)
-        levels = getattr(getattr(getattr(model, 'reid', None), 'head', None), 'levels', None)
+        head = getattr(getattr(model, 'reid', None), 'head', None)
+        levels = getattr(head, 'levels', None)
         if levels is None:
-            raise ConfigError(
-                f'levels are those of a PersonSearcher with a MultiScaleReIDHead, but the model '
+            why = (
                 f'is a {type(model).__name__} without one'
+                if head is None
+                else f'has a {type(head).__name__}, which makes one descriptor of all its maps and '
+                'identifies by that alone: compare it as a whole, by '
+                'tools/analysis_tools/compare_methods.py'
             )
+            raise ConfigError(f'levels are those of a MultiScaleReIDHead, but the model {why}')
         self.results.clear()
         self._heard = [[] for _ in levels]
         self._handles = [
@@ -105,10 +107,6 @@ class RecordLevelsHook(Hook):
         self.results += results
 
     def after_test(self, runner: Runner) -> None:
-        """Stop recording.
-
-        Args:
-            runner: Not used.
-        """
+        """Stop recording."""
         for handle in self._handles:
             handle.remove()

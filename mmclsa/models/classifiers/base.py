@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from mmclsa.models.losses.cross_entropy import labelled_cross_entropy
+
 __all__ = ['IdentityClassifier']
 
 
@@ -19,24 +21,32 @@ class IdentityClassifier(nn.Module, ABC):
         embed_dims: Size D of an embedding.
         num_identities: Number C of labelled identities.
         loss_weight: Weight ``w_id``.
+        label_smoothing: Share of probability spread over all columns of the
+            logits.
     """
 
     #: Whether :meth:`update` wants the embeddings of all ranks.
     has_memory: bool = False
 
-    def __init__(self, embed_dims: int, num_identities: int, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        num_identities: int,
+        loss_weight: float = 1.0,
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__()
         self.embed_dims = embed_dims
         self.num_identities = num_identities
+        self.label_smoothing = label_smoothing
         self.loss_weight = loss_weight
 
     @abstractmethod
     def logits(self, embeddings: Tensor) -> Tensor:
         """Score embeddings (N, D); the first C columns are the identities."""
 
-    @abstractmethod
     def loss(self, logits: Tensor, person_ids: Tensor, avg_factor: float | None = None) -> Tensor:
-        """Turn logits and ids into a weighted scalar.
+        """Compute the weighted cross entropy of labelled people.
 
         Args:
             logits: Shape (N, C) or wider, of :meth:`logits`.
@@ -46,6 +56,9 @@ class IdentityClassifier(nn.Module, ABC):
         Returns:
             A scalar.
         """
+        return self.loss_weight * labelled_cross_entropy(
+            logits, person_ids, self.label_smoothing, avg_factor
+        )
 
     def update(self, embeddings: Tensor, person_ids: Tensor) -> None:
         """Take people into the memory, where there is one.

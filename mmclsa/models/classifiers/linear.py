@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmclsa.models.classifiers.base import IdentityClassifier
-from mmclsa.models.losses.cross_entropy import labelled_cross_entropy
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
@@ -34,8 +33,7 @@ class LinearIdentityLoss(IdentityClassifier):
         cosine_scale: float | None = None,
         loss_weight: float = 1.0,
     ) -> None:
-        super().__init__(embed_dims, num_identities, loss_weight)
-        self.label_smoothing = label_smoothing
+        super().__init__(embed_dims, num_identities, loss_weight, label_smoothing)
         self.cosine_scale = cosine_scale
         self.classifier = nn.Linear(embed_dims, num_identities, bias=False)
         # Small weights: the embeddings come out of a batch norm, with unit variance a channel.
@@ -52,9 +50,3 @@ class LinearIdentityLoss(IdentityClassifier):
                 return self.classifier(embeddings)
             units = F.normalize(embeddings), F.normalize(self.classifier.weight)
             return self.cosine_scale * F.linear(*units)
-
-    def loss(self, logits: Tensor, person_ids: Tensor, avg_factor: float | None = None) -> Tensor:
-        """Cross entropy of labelled people; see :func:`labelled_cross_entropy`."""
-        return self.loss_weight * labelled_cross_entropy(
-            logits, person_ids, self.label_smoothing, avg_factor
-        )

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmclsa.models.classifiers.base import IdentityClassifier
-from mmclsa.models.losses.cross_entropy import labelled_cross_entropy
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
@@ -66,20 +65,13 @@ class OIMLoss(IdentityClassifier):
         label_smoothing: float = 0.0,
         loss_weight: float = 1.0,
     ) -> None:
-        super().__init__(embed_dims, num_identities, loss_weight)
+        super().__init__(embed_dims, num_identities, loss_weight, label_smoothing)
         self.scale = scale
-        self.label_smoothing = label_smoothing
         self.memory = IdentityMemory(num_identities, queue_size, embed_dims, momentum)
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Compare embeddings (N, D) with the memory, shape (N, C + queue_size)."""
         return oim_logits(embeddings, self.memory.prototypes(), self.scale)
-
-    def loss(self, logits: Tensor, person_ids: Tensor, avg_factor: float | None = None) -> Tensor:
-        """Cross entropy of labelled people over table and queue."""
-        return self.loss_weight * labelled_cross_entropy(
-            logits, person_ids, self.label_smoothing, avg_factor
-        )
 
     def update(self, embeddings: Tensor, person_ids: Tensor) -> None:
         """Take people into the memory; see :meth:`IdentityMemory.update`."""

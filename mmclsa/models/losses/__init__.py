@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmclsa.models.losses.alignment import AlignmentLoss, LevelOutputs
+from mmclsa.models.losses.alignment import AlignmentLoss, LevelOutputs, build_alignment
 from mmclsa.models.losses.alignment_sources import choose_sources, source_trust, standardized
 from mmclsa.models.losses.contrastive import (
     SupervisedContrastiveLoss,
@@ -31,6 +31,7 @@ __all__ = [
     'SemanticAlignmentLoss',
     'SupervisedContrastiveLoss',
     'batch_hard_triplet_loss',
+    'build_alignment',
     'choose_sources',
     'labelled_cross_entropy',
     'relation_alignment_loss',

@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ['AlignmentLoss', 'LevelOutputs']
+from mmclsa.errors import ConfigError
+from mmclsa.registry import MODELS
+
+__all__ = ['AlignmentLoss', 'LevelOutputs', 'build_alignment']
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +58,21 @@ class AlignmentLoss(nn.Module, ABC):
         Returns:
             A scalar >= 0 for each level that is pulled.
         """
+
+
+def build_alignment(cfg: dict[str, Any] | None) -> AlignmentLoss | None:
+    """Build the ``loss_align`` of a head.
+
+    Args:
+        cfg: Its config; None for none.
+
+    Returns:
+        The loss, or None.
+
+    Raises:
+        ConfigError: If it is no :class:`AlignmentLoss`.
+    """
+    loss = MODELS.build(cfg) if cfg else None
+    if not isinstance(loss, (AlignmentLoss, type(None))):
+        raise ConfigError(f'loss_align must be an AlignmentLoss, but {type(loss).__name__} is none')
+    return loss

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.precision import at_least_float32
 
 __all__ = ['SOURCES', 'TRUST', 'choose_sources', 'source_trust', 'standardized']
@@ -40,7 +41,7 @@ def choose_sources(
         For each level that follows anybody, logits (N, C) of its sources.
 
     Raises:
-        ValueError: If there is no such source.
+        ConfigError: If there is no such source.
 
     Example:
         >>> import torch
@@ -70,7 +71,7 @@ def choose_sources(
             best = torch.stack([own_probability(z, person_ids) for z in logits]).argmax(dim=0)
         one = stacked[best, torch.arange(stacked.shape[1], device=best.device)]
     else:
-        raise ValueError(f'source must be one of {SOURCES}, but got {source!r}')
+        raise ConfigError(f'source must be one of {SOURCES}, but got {source!r}')
     return {level: [one] for level in levels}
 
 
@@ -105,7 +106,7 @@ def source_trust(source: Tensor, person_ids: Tensor, trust: str) -> Tensor | Non
         Weights (N,) in [0, 1]; None for everybody alike.
 
     Raises:
-        ValueError: If there is no such trust.
+        ConfigError: If there is no such trust.
 
     Example:
         >>> import torch
@@ -120,7 +121,7 @@ def source_trust(source: Tensor, person_ids: Tensor, trust: str) -> Tensor | Non
     if trust == 'right':
         right = (source.argmax(dim=1) == person_ids) | (person_ids < 0)
         return right.to(at_least_float32(source).dtype)
-    raise ValueError(f'trust must be one of {TRUST}, but got {trust!r}')
+    raise ConfigError(f'trust must be one of {TRUST}, but got {trust!r}')
 
 
 def standardized(logits: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
@@ -62,13 +63,13 @@ class SupervisedContrastiveLoss(nn.Module):
         loss_weight: Weight of the term.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ConfigError: If the temperature is not positive.
     """
 
     def __init__(self, temperature: float = 0.1, loss_weight: float = 1.0) -> None:
         super().__init__()
         if temperature <= 0:
-            raise ValueError(f'temperature must be positive, but got {temperature}')
+            raise ConfigError(f'temperature must be positive, but got {temperature}')
         self.temperature = temperature
         self.loss_weight = loss_weight
 

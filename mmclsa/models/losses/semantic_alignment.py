@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.losses.alignment import AlignmentLoss, LevelOutputs
 from mmclsa.models.losses.alignment_sources import (
     SOURCES,
@@ -55,7 +56,7 @@ def semantic_alignment_loss(
         a (zero) gradient to every input that requires one.
 
     Raises:
-        ValueError: If the temperature is not positive or the shapes differ.
+        ConfigError: If the temperature is not positive or the shapes differ.
 
     Example:
         >>> import torch
@@ -66,10 +67,10 @@ def semantic_alignment_loss(
         1.5232
     """
     if temperature <= 0:
-        raise ValueError(f'temperature must be positive, but got {temperature}')
+        raise ConfigError(f'temperature must be positive, but got {temperature}')
     for level, logits in enumerate(target_logits):
         if logits.shape != source_logits.shape:
-            raise ValueError(
+            raise ConfigError(
                 f'target_logits[{level}] must have the shape of source_logits '
                 f'{tuple(source_logits.shape)}, but got {tuple(logits.shape)}'
             )
@@ -118,7 +119,7 @@ class SemanticAlignmentLoss(AlignmentLoss):
             temperature does not depend on their scale.
 
     Raises:
-        ValueError: If the temperature is not positive, or there is no such
+        ConfigError: If the temperature is not positive, or there is no such
             source or trust.
     """
 
@@ -133,10 +134,10 @@ class SemanticAlignmentLoss(AlignmentLoss):
     ) -> None:
         super().__init__()
         if temperature <= 0:
-            raise ValueError(f'temperature must be positive, but got {temperature}')
+            raise ConfigError(f'temperature must be positive, but got {temperature}')
         for name, value, known in (('source', source, SOURCES), ('trust', trust, TRUST)):
             if value not in known:
-                raise ValueError(f'{name} must be one of {known}, but got {value!r}')
+                raise ConfigError(f'{name} must be one of {known}, but got {value!r}')
         self.temperature = temperature
         self.loss_weight = loss_weight
         self.detach_source = detach_source

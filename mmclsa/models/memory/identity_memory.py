@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.errors import ConfigError
+
 __all__ = ['IdentityMemory', 'queue_slots', 'rank_among_equals']
 
 
@@ -76,7 +78,7 @@ class IdentityMemory(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= momentum <= 1:
-            raise ValueError(f'momentum must lie in [0, 1], but got {momentum}')
+            raise ConfigError(f'momentum must lie in [0, 1], but got {momentum}')
         self.momentum = momentum
         self.register_buffer('table', torch.zeros(num_identities, embed_dims))
         self.register_buffer('queue', torch.zeros(queue_size, embed_dims))

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmdet.models.necks import FPN
 from torch import Tensor
 
+from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
 
 __all__ = ['CLSANeck']
@@ -29,7 +30,7 @@ class CLSANeck(FPN):
             ``upsample_cfg``, ``init_cfg``, ...).
 
     Raises:
-        ValueError: If there are fewer than 2 or more than 4 stages.
+        ConfigError: If there are fewer than 2 or more than 4 stages.
 
     Example:
         >>> import torch
@@ -41,7 +42,7 @@ class CLSANeck(FPN):
 
     def __init__(self, in_channels: list[int], out_channels: int = 256, **kwargs: Any) -> None:
         if not 2 <= len(in_channels) <= 4:
-            raise ValueError(
+            raise ConfigError(
                 'in_channels must list 2 to 4 backbone stages for alignment across levels, '
                 f'but got {in_channels}'
             )

@@ -9,9 +9,9 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
-__all__ = ['FAR', 'at_least_a_pixel', 'give_people_size']
+__all__ = ['FAR', 'at_least_a_pixel', 'boxes_for_alignment', 'give_people_size']
 
-#: Pixels; farther than any picture reaches.
+#: Pixels; farther than any picture reaches. RoIAlign crashes at astronomical distances.
 FAR = 1e5
 
 
@@ -45,6 +45,25 @@ def at_least_a_pixel(boxes: Tensor, size: tuple[int, int] | None = None) -> Tens
         x1, y1 = x1.clamp(0, width - 1), y1.clamp(0, height - 1)
         x2, y2 = x2.clamp(max=width), y2.clamp(max=height)
     return torch.stack([x1, y1, torch.maximum(x2, x1 + 1), torch.maximum(y2, y1 + 1)], dim=1)
+
+
+def boxes_for_alignment(boxes: Sequence[Tensor], feats: Tensor) -> list[Tensor]:
+    """Make boxes that RoIAlign can do: of a pixel at least, and not beyond :data:`FAR`.
+
+    Args:
+        boxes: One (n_i, 4) tensor a scene, x1 y1 x2 y2 in input pixels.
+        feats: What they are to be aligned on; gives the precision.
+
+    Returns:
+        The same shapes, float32 or wider.
+
+    Example:
+        >>> boxes = boxes_for_alignment([torch.tensor([[0.0, 0, 1e9, 0]])], torch.ones(1))
+        >>> boxes[0].tolist()
+        [[0.0, 0.0, 100000.0, 1.0]]
+    """
+    dtype = torch.promote_types(feats.dtype, torch.float32)
+    return [at_least_a_pixel(b.to(dtype).clamp(-FAR, FAR)) for b in boxes]
 
 
 def give_people_size(data_samples: Sequence[DetDataSample]) -> None:

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from mmclsa.errors import ConfigError
 from mmclsa.models.classifiers import IdentityClassifier
 from mmclsa.models.gather import RowGatherer
-from mmclsa.models.losses import AlignmentLoss, LevelOutputs
+from mmclsa.models.losses import LevelOutputs, build_alignment
 from mmclsa.models.precision import at_least_float32
 from mmclsa.models.reid.level_embedding import LevelEmbedding
 from mmclsa.models.reid.people import (
     Everybody,
+    check_num_identities,
     count_people,
     count_people_of_all_ranks,
+    gather_everybody,
     read_people,
 )
 from mmclsa.registry import MODELS
@@ -84,6 +86,10 @@ class MultiScaleReIDHead(BaseModule):
         person_block: Put a light convolution on the aligned person before the
             pooling, each level its own; see :class:`PersonBlock`.
         init_cfg: Initialisation config.
+
+    Raises:
+        ConfigError: If there are no identities or too many, the feature is
+            unknown, the alignment is none, or the weights are not one a level.
     """
 
     def __init__(
@@ -111,13 +117,7 @@ class MultiScaleReIDHead(BaseModule):
         features = ('concat', 'source', *(f'level_{level}' for level in range(num_levels)))
         if feature not in features:
             raise ConfigError(f'feature must be one of {features}, but got {feature!r}')
-        if num_identities < 1:
-            raise ConfigError(f'num_identities must be at least 1, but got {num_identities}')
-        if num_identities >= 2**24:
-            raise ConfigError(
-                f'num_identities must be below 2^24, beyond which float32 has no whole numbers, '
-                f'but got {num_identities}'
-            )
+        check_num_identities(num_identities)
         self.num_identities = num_identities
         self.num_levels = num_levels
         self.align_unlabeled = align_unlabeled
@@ -138,11 +138,7 @@ class MultiScaleReIDHead(BaseModule):
         id_cfg = dict(loss_id or dict(type='LinearIdentityLoss'))
         id_cfg.update(embed_dims=embed_dims, num_identities=num_identities)
         self.id_losses = nn.ModuleList(MODELS.build(id_cfg) for _ in range(num_levels))
-        self.loss_align: AlignmentLoss | None = MODELS.build(loss_align) if loss_align else None
-        if not isinstance(self.loss_align, (AlignmentLoss, type(None))):
-            raise ConfigError(
-                f'loss_align must be an AlignmentLoss, but {type(self.loss_align).__name__} is none'
-            )
+        self.loss_align = build_alignment(loss_align)
         self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None
         self.loss_contrastive = MODELS.build(loss_contrastive) if loss_contrastive else None
         self.gather = RowGatherer()
@@ -229,11 +225,7 @@ class MultiScaleReIDHead(BaseModule):
         sent_before = list(before) if self.loss_triplet else []
         compared = self.loss_contrastive is not None or self._aligns_relations
         sent_after = list(after) if remembered or compared else []
-        ids, *rows = self.gather([person_ids, *sent_before, *sent_after])
-        # Alone it need not be waited for again.
-        known = torch.tensor(host_ids, dtype=ids.dtype) if ids is person_ids else ids.cpu()
-        split = len(sent_before)
-        return Everybody(ids, known, rows[:split], rows[split:])
+        return gather_everybody(self.gather, person_ids, host_ids, sent_before, sent_after)
 
     @property
     def _aligns_relations(self) -> bool:

@@ -9,9 +9,17 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
-from mmclsa.errors import UserError
+from mmclsa.errors import ConfigError, UserError
+from mmclsa.models.gather import RowGatherer
 
-__all__ = ['Everybody', 'count_people', 'count_people_of_all_ranks', 'read_people']
+__all__ = [
+    'Everybody',
+    'check_num_identities',
+    'count_people',
+    'count_people_of_all_ranks',
+    'gather_everybody',
+    'read_people',
+]
 
 
 @dataclass
@@ -69,6 +77,53 @@ def read_people(
             f'num_identities={num_identities}, but got {wrong[0]}'
         )
     return ids, copies
+
+
+def check_num_identities(number: int) -> None:
+    """Refuse a number of training identities that no head can have.
+
+    Args:
+        number: Of labelled identities.
+
+    Raises:
+        ConfigError: If there are none, or too many: ids travel as float32.
+
+    Example:
+        >>> check_num_identities(5532)
+    """
+    if number < 1:
+        raise ConfigError(f'num_identities must be at least 1, but got {number}')
+    if number >= 2**24:
+        raise ConfigError(
+            'num_identities must be below 2^24, beyond which float32 has no whole numbers, but '
+            f'got {number}'
+        )
+
+
+def gather_everybody(
+    gather: RowGatherer,
+    person_ids: Tensor,
+    host_ids: Sequence[int],
+    before: Sequence[Tensor],
+    after: Sequence[Tensor],
+) -> Everybody:
+    """Gather the people of all ranks.
+
+    Args:
+        gather: What gathers.
+        person_ids: Of this rank, shape (N,).
+        host_ids: The same on the host.
+        before: Embeddings (N, D) before the batch-norm neck, one a level, or
+            none; they become :attr:`Everybody.before`.
+        after: Those after it, likewise.
+
+    Returns:
+        Everybody.
+    """
+    ids, *rows = gather([person_ids, *before, *after])
+    # Alone it need not be waited for again.
+    known = torch.tensor(host_ids, dtype=ids.dtype) if ids is person_ids else ids.cpu()
+    return Everybody(ids, known, rows[: len(before)], rows[len(before) :])
 
 
 def count_people(person_ids: Sequence[int], owners: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.errors import ConfigError
 from mmclsa.models.precision import at_least_float32
 
 __all__ = ['POOL_NAMES', 'StripePooling', 'generalized_mean']
@@ -45,7 +46,7 @@ class StripePooling(nn.Module):
         num_stripes: Number of stripes, >= 1; 1 pools the whole person.
 
     Raises:
-        ValueError: If the pooling is unknown or there is no stripe.
+        ConfigError: If the pooling is unknown or there is no stripe.
 
     Example:
         >>> import torch
@@ -56,9 +57,9 @@ class StripePooling(nn.Module):
     def __init__(self, pool: str = 'avg', num_stripes: int = 1) -> None:
         super().__init__()
         if pool not in POOL_NAMES:
-            raise ValueError(f'pool must be one of {POOL_NAMES}, but got {pool!r}')
+            raise ConfigError(f'pool must be one of {POOL_NAMES}, but got {pool!r}')
         if num_stripes < 1:
-            raise ValueError(f'num_stripes must be at least 1, but got {num_stripes}')
+            raise ConfigError(f'num_stripes must be at least 1, but got {num_stripes}')
         self.pool = pool
         self.num_stripes = num_stripes
         if pool == 'gem':

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmdet.structures.bbox import bbox2roi
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
 from mmclsa.models.reid.base import BaseReID, SceneBatch
-from mmclsa.models.reid.boxes import FAR, at_least_a_pixel
+from mmclsa.models.reid.boxes import boxes_for_alignment
 from mmclsa.registry import MODELS
 
 __all__ = ['RoIReID']
@@ -35,9 +34,6 @@ class RoIReID(BaseReID):
     trained_by_detector = True
     #: The detector; kept out of this module's own weights.
     detector: Any = None
-
-    def __init__(self, head: dict[str, Any], init_cfg: dict[str, Any] | None = None) -> None:
-        super().__init__(head, init_cfg=init_cfg)
 
     def attach(self, detector: nn.Module) -> None:
         """Work on a detector's RoI head, which takes the embedding head.
@@ -67,7 +63,4 @@ class RoIReID(BaseReID):
             raise ValueError('RoIReID needs backbone_feats, but the scenes carry none')
         if self.detector.with_neck:
             feats = self.detector.neck(feats)
-        dtype = torch.promote_types(feats[0].dtype, torch.float32)
-        # RoIAlign crashes at boxes that are astronomically far away.
-        near = [at_least_a_pixel(b.to(dtype).clamp(-FAR, FAR)) for b in boxes]
-        return self.detector.roi_head.extract(feats, bbox2roi(near))
+        return self.detector.roi_head.extract(feats, bbox2roi(boxes_for_alignment(boxes, feats[0])))

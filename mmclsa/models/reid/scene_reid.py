@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmcv.ops import RoIAlign
 from mmdet.structures.bbox import bbox2roi
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from mmclsa.errors import ConfigError
 from mmclsa.models.necks import CLSANeck
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
-from mmclsa.models.reid.boxes import FAR, at_least_a_pixel
+from mmclsa.models.reid.boxes import boxes_for_alignment
 from mmclsa.models.reid.region_average import (
     average_convolved_regions,
     average_regions,
@@ -74,6 +73,10 @@ class SceneReID(BaseReID):
             detector's backbone, in [0, 1]; the branch itself learns from all
             of it. 0 trains the branch on features that detection alone shapes.
         init_cfg: Initialisation config.
+
+    Raises:
+        ConfigError: If ``backbone_grad`` lies outside of [0, 1], or strides,
+            indices and the head differ in their number of levels.
     """
 
     needs_backbone = True
@@ -129,9 +132,7 @@ class SceneReID(BaseReID):
             )
         self._check_strides(scenes, feats)
         feats = tuple(scale_gradient(feat, self.backbone_grad) for feat in feats)
-        dtype = torch.promote_types(feats[0].dtype, torch.float32)
-        # RoIAlign crashes at boxes that are astronomically far away.
-        near = [at_least_a_pixel(b.to(dtype).clamp(-FAR, FAR)) for b in boxes]
+        near = boxes_for_alignment(boxes, feats[0])
         stripes = self.head.averaged_stripes
         if stripes and self.sampling_ratio > 0 and self.roi_size[0] % stripes == 0:
             return self._average(feats, near, stripes)

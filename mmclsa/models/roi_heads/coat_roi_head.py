@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
@@ -15,9 +14,9 @@ from torch import Tensor
 from mmclsa.errors import ConfigError
 from mmclsa.models.roi_heads.cascade_embedding import CascadeEmbeddingHead
 from mmclsa.models.roi_heads.sequential_roi_head import (
+    BoxKeeping,
     RefinedRoIHead,
     SequentialRoIHead,
-    refine_boxes,
     stage_test_cfg,
 )
 from mmclsa.registry import MODELS
@@ -27,7 +26,7 @@ __all__ = ['COATRoIHead', 'OccludedRoIHead']
 
 
 @MODELS.register_module()
-class OccludedRoIHead(RefinedRoIHead):
+class OccludedRoIHead(BoxKeeping, RefinedRoIHead):
     """A later stage of COAT: both levels of a RoI come from an :class:`OccludedAttention`.
 
     Args:
@@ -38,11 +37,6 @@ class OccludedRoIHead(RefinedRoIHead):
     earlier: OccludedRoIHead | None = None
     joint: CascadeEmbeddingHead | None = None
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        # What the loss leaves for the next stage.
-        self.sampled: tuple[Tensor, Tensor] | None = None
-
     def join(self, earlier: OccludedRoIHead, joint: CascadeEmbeddingHead) -> None:
         """Describe detections by the stage before it, too, without owning it."""
         self.__dict__.update(earlier=earlier, joint=joint)
@@ -50,15 +44,6 @@ class OccludedRoIHead(RefinedRoIHead):
     def levels(self, aligned: Tensor) -> list[Tensor]:
         """Make the levels of aligned RoIs; see :meth:`ReIDRoIHead.levels`."""
         return self.shared_head.levels(aligned)
-
-    def bbox_loss(
-        self, x: Sequence[Tensor], sampling_results: list[SamplingResult]
-    ) -> dict[str, Any]:
-        """Compute the stage's loss, and keep its boxes for the next one."""
-        results = super().bbox_loss(x, sampling_results)
-        rois = bbox2roi([result.priors for result in sampling_results])
-        self.sampled = (rois, results['bbox_pred'])
-        return results
 
     def describe(self, x: Sequence[Tensor], rois: Tensor, levels: Sequence[Tensor]) -> Tensor:
         """Describe RoIs by both stages, where there is one before; see :class:`ReIDRoIHead`."""
@@ -188,11 +173,9 @@ class COATRoIHead(SequentialRoIHead):
             name_of_stage(name, 1) if is_reid_loss(name) else name: loss
             for name, loss in super().loss(x, rpn_results_list, batch_data_samples).items()
         }
-        shapes = [sample.metainfo['img_shape'] for sample in batch_data_samples]
-        rois, deltas = self.second_stage.sampled
-        refined = refine_boxes(self.second_stage.bbox_head, rois, deltas, shapes)
+        refined = self.second_stage.pop_refined(batch_data_samples)
         third = self.third_stage.loss(x, refined, batch_data_samples)
-        self.second_stage.sampled = self.third_stage.sampled = None
+        self.third_stage.sampled = None  # no stage comes after it
         return {**losses, **{name_of_stage(name, 2): loss for name, loss in third.items()}}
 
     def predict_bbox(

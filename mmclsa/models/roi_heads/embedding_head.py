@@ -10,12 +10,16 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmclsa.errors import ConfigError
 from mmclsa.models.classifiers import IdentityClassifier
 from mmclsa.models.gather import RowGatherer
-from mmclsa.models.losses import AlignmentLoss, LevelOutputs
+from mmclsa.models.losses import LevelOutputs, build_alignment
 from mmclsa.models.precision import at_least_float32
-from mmclsa.models.reid.people import Everybody, read_people
+from mmclsa.models.reid.people import (
+    Everybody,
+    check_num_identities,
+    gather_everybody,
+    read_people,
+)
 from mmclsa.models.reid.pooling import StripePooling
 from mmclsa.models.roi_heads.norms import normalise_rows
 from mmclsa.registry import MODELS
@@ -115,8 +119,7 @@ class RoIEmbeddingHead(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if not 1 <= num_identities < 2**24:
-            raise ConfigError(f'num_identities must lie in 1..2^24-1, but is {num_identities}')
+        check_num_identities(num_identities)
         self.num_identities = num_identities
         self.embed_dims = embed_dims
         self.align_unlabeled = align_unlabeled
@@ -138,11 +141,7 @@ class RoIEmbeddingHead(BaseModule):
             MODELS.build({**cfg, 'embed_dims': size, 'num_identities': num_identities})
             for cfg, size in configs
         )
-        self.loss_align: AlignmentLoss | None = MODELS.build(loss_align) if loss_align else None
-        if not isinstance(self.loss_align, (AlignmentLoss, type(None))):
-            raise ConfigError(
-                f'loss_align must be an AlignmentLoss, but {type(self.loss_align).__name__} is none'
-            )
+        self.loss_align = build_alignment(loss_align)
         self.gather = RowGatherer()
 
     @property
@@ -202,7 +201,7 @@ class RoIEmbeddingHead(BaseModule):
         """
         host_ids, _ = read_people(person_ids, None, self.num_identities)
         rows = [torch.cat(list(levels), dim=1), *(levels if self.loss_align else ())]
-        everybody = self._everybody(rows, person_ids, host_ids)
+        everybody = gather_everybody(self.gather, person_ids, host_ids, [], rows)
         names = [IDENTITY, *(f'{IDENTITY}_l{level}' for level in range(len(rows) - 1))]
         if self.classified_twice:
             rows, names = [*rows, rows[0]], [*names, f'{IDENTITY}_class']
@@ -217,15 +216,6 @@ class RoIEmbeddingHead(BaseModule):
             for loss, known in zip(self.classifiers, [*everybody.after, everybody.after[0]]):
                 loss.update(known, everybody.host_ids)
         return losses
-
-    def _everybody(
-        self, rows: Sequence[Tensor], person_ids: Tensor, host_ids: Sequence[int]
-    ) -> Everybody:
-        """Gather people of all ranks, for the memories."""
-        ids, *gathered = self.gather([person_ids, *rows])
-        # Alone it need not be waited for again.
-        known = torch.tensor(host_ids, dtype=ids.dtype) if ids is person_ids else ids.cpu()
-        return Everybody(ids, known, [], gathered)
 
     def _align(
         self,

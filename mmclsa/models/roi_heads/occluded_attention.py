@@ -92,10 +92,6 @@ class OccludedAttention(BaseModule):
         ]
         return self.expand(maps + torch.cat(parts, dim=1))
 
-    def _exchange(self, maps: Tensor) -> Exchange:
-        people, _, height, width = maps.shape
-        return draw_exchange(people, height, width, self.stripe)
-
     def levels(self, aligned: Tensor) -> list[Tensor]:
         """Make both levels of RoIs (N, in_channels, H, W), the lower one first."""
         lower = aligned

@@ -69,7 +69,6 @@ class PersonBBoxHead(BBoxHead):
             nobody = torch.zeros(0, dtype=torch.int64, device=rois.device)
             return InstanceData(bboxes=rois[:, 1:], scores=scores, labels=nobody), nobody
         both = torch.stack([scores, 1 - scores], dim=1)
-        both = torch.stack([scores, 1 - scores], dim=1)
         # Without a test config MMDetection gives every box, before suppression. Only the boxes are
         # taken: it would have logits in place of the scores.
         every = super()._predict_by_feat_single(rois, both, deltas, img_meta, rescale, None)

@@ -19,7 +19,7 @@ from mmclsa.models.roi_heads.reid_roi_head import NormAwareRoIHead
 from mmclsa.registry import MODELS
 from mmclsa.utils.loss_names import is_reid_loss, name_of_stage
 
-__all__ = ['RefinedRoIHead', 'SequentialRoIHead', 'refine_boxes', 'stage_test_cfg']
+__all__ = ['BoxKeeping', 'RefinedRoIHead', 'SequentialRoIHead', 'refine_boxes', 'stage_test_cfg']
 
 _STAGE_SCORES = ('first', 'second')
 
@@ -65,6 +65,34 @@ def stage_test_cfg(test_cfg: Any, stage: str) -> Any:
     return type(test_cfg)({**test_cfg, **(test_cfg.get(stage) or {})})
 
 
+class BoxKeeping:
+    """Keeps where a RoI head's boxes go in training, for the stage after it.
+
+    Attributes:
+        sampled: RoIs of the last loss (N, 5) and their deltas (N, 4), until
+            the next stage has taken them.
+    """
+
+    bbox_head: Any
+    sampled: tuple[Tensor, Tensor] | None = None
+
+    def bbox_loss(
+        self, x: Sequence[Tensor], sampling_results: list[SamplingResult]
+    ) -> dict[str, Any]:
+        """Compute the stage's loss, and keep its boxes and their deltas."""
+        results: dict[str, Any] = super().bbox_loss(x, sampling_results)  # type: ignore[misc]
+        rois = bbox2roi([result.priors for result in sampling_results])
+        self.sampled = (rois, results['bbox_pred'].detach())
+        return results
+
+    def pop_refined(self, batch_data_samples: list[DetDataSample]) -> list[InstanceData]:
+        """Give the boxes of the last loss as the stage moves them; see :func:`refine_boxes`."""
+        assert self.sampled is not None
+        sampled, self.sampled = self.sampled, None
+        shapes = [sample.metainfo['img_shape'] for sample in batch_data_samples]
+        return refine_boxes(self.bbox_head, *sampled, shapes)
+
+
 @MODELS.register_module()
 class RefinedRoIHead(NormAwareRoIHead):
     """SeqNet's second stage: NAE's head on boxes that a first stage has refined.
@@ -92,7 +120,7 @@ class RefinedRoIHead(NormAwareRoIHead):
 
 
 @MODELS.register_module()
-class SequentialRoIHead(StandardRoIHead):
+class SequentialRoIHead(BoxKeeping, StandardRoIHead):
     """SeqNet: a Faster R-CNN head, then NAE's head on the boxes that are left of it.
 
     From Li and Miao, "Sequential End-to-end Network for Efficient Person
@@ -120,8 +148,6 @@ class SequentialRoIHead(StandardRoIHead):
         super().__init__(train_cfg=train_cfg, test_cfg=test_cfg, **options)
         configs = dict(train_cfg=train_cfg, test_cfg=stage_test_cfg(test_cfg, 'second_stage'))
         self.second_stage = MODELS.build({**configs, **second_stage})
-        # What the first stage's loss leaves for the second one.
-        self._sampled: tuple[Tensor, Tensor] | None = None
 
     def attach(self, embedder: RoIEmbeddingHead | None) -> None:
         """Let the second stage embed; see :meth:`ReIDRoIHead.attach`."""
@@ -165,21 +191,9 @@ class SequentialRoIHead(StandardRoIHead):
             identity losses under their own names.
         """
         losses = _of_stage(0, super().loss(x, rpn_results_list, batch_data_samples))
-        assert self._sampled is not None
-        shapes = [sample.metainfo['img_shape'] for sample in batch_data_samples]
-        refined = refine_boxes(self.bbox_head, *self._sampled, shapes)
-        self._sampled = None
+        refined = self.pop_refined(batch_data_samples)
         second = self.second_stage.loss(x, refined, batch_data_samples)
         return {**losses, **_of_stage(1, second)}
-
-    def bbox_loss(
-        self, x: Sequence[Tensor], sampling_results: list[SamplingResult]
-    ) -> dict[str, Any]:
-        """Compute the first stage's loss, and keep its boxes for the second."""
-        results = super().bbox_loss(x, sampling_results)
-        rois = bbox2roi([result.priors for result in sampling_results])
-        self._sampled = (rois, results['bbox_pred'])
-        return results
 
     def predict_bbox(
         self,

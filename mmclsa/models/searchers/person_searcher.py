@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.precision import at_least_float32
 from mmclsa.models.reid.base import SceneBatch, scale_factors
 from mmclsa.models.reid.boxes import give_people_size
 from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
@@ -209,9 +210,10 @@ class PersonSearcher(BaseDetector):
 
     def _people(self, found: InstanceData) -> InstanceData:
         """Keep the detections of people; an untrained detector's boxes can be infinite."""
-        boxes = get_box_tensor(found.bboxes)
+        boxes = at_least_float32(get_box_tensor(found.bboxes))  # a DETR's are half under autocast
         kept = (found.labels == self.person_label) & boxes.isfinite().all(dim=1)
-        people = InstanceData(bboxes=boxes, scores=found.scores, labels=found.labels)
+        scores = at_least_float32(found.scores)
+        people = InstanceData(bboxes=boxes, scores=scores, labels=found.labels)
         if 'embeddings' in found:
             people.embeddings = found.embeddings
         return people[kept]
