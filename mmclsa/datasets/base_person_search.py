@@ -92,10 +92,8 @@ class BasePersonSearchDataset(BaseDetDataset):
         data_prefix: Image folder below ``data_root``; None for that of the layout.
         args: Of ``mmdet.BaseDetDataset``.
         kwargs: Of ``mmdet.BaseDetDataset``. ``backend_args`` is where annotations are read from
-            (pictures: ``LoadSceneImage.backend_args``). ``filter_cfg`` knows
-            ``filter_empty_gt`` (drop training scenes without a box) and
-            ``filter_unlabelled`` (drop training scenes without a known
-            identity).
+            (pictures: ``LoadSceneImage.backend_args``). ``filter_cfg`` knows ``filter_empty_gt``
+            (drop training scenes without a box) and ``filter_unlabelled`` (without an identity).
 
     Raises:
         DataError: If a file is missing or broken.

@@ -1,9 +1,9 @@
 """Gallery: an index of the people in footage, and its search."""
 
+from mmclsa.gallery.contents import Contents
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.index import GalleryIndex
 from mmclsa.gallery.manifest import ModelFingerprint
-from mmclsa.gallery.record_store import Contents
 from mmclsa.gallery.records import GalleryRecord, Hit
 from mmclsa.gallery.retention import Forgotten, forget_older_than
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery.backends.base import VectorBackend
+from mmclsa.gallery.contents import Contents
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.files import check_file, is_whole
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
-from mmclsa.gallery.record_store import Contents, RecordStore
+from mmclsa.gallery.record_store import RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit
 from mmclsa.gallery.sizes import IndexSizes
 from mmclsa.gallery.unit_vectors import check_unit_vectors
@@ -60,9 +61,6 @@ class IndexReader:
 
     def check_model(self, model: ModelFingerprint) -> None:
         """Make sure that these are embeddings of a model.
-
-        Args:
-            model: The model.
 
         Raises:
             ConfigError: If they are of another one.
@@ -143,8 +141,7 @@ class IndexReader:
         Args:
             queries: Shape (Q, D), float, of unit length.
             topk: How many to find for each.
-            where: Which records may be found. It is applied within the
-                search: ``topk`` are found where there are so many.
+            where: Which records may be found; ``topk`` are, where there are so many of them.
             without: Rows that may not be found, shape (n,), likewise.
 
         Returns:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, cast
 
 import numpy as np
 
 from mmclsa.errors import DataError
+from mmclsa.gallery.contents import Contents, sum_up
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.extras import ExtraStore
 from mmclsa.gallery.filters import SearchFilter, filter_condition
@@ -27,35 +27,13 @@ from mmclsa.gallery.row_numbers import RowNumbers
 from mmclsa.gallery.tracks import count_sightings, track_stays
 from mmclsa.structures.sightings import Stay
 
-__all__ = ['Contents', 'RecordStore']
+__all__ = ['RecordStore']
 
 # Whoever searches with a filter mostly does so more than once.
 _MASKS_KEPT = 4
 _BLOCK = 10_000
 _STEP = 1000  # rows deleted while readers wait
 _COLUMNS = ', '.join(COLUMNS)
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What is in an index.
-
-    Attributes:
-        people: How many people.
-        sources: In how many files.
-        cameras: How many people each camera has, by its name.
-        time_from: Earliest time; NaN if none is known.
-        time_to: Latest time.
-        sightings: How many of the people were seen for a while, not in one
-            frame alone.
-    """
-
-    people: int
-    sources: int
-    cameras: dict[str, int] = field(default_factory=dict)
-    time_from: float = math.nan
-    time_to: float = math.nan
-    sightings: int = 0
 
 
 class RecordStore:
@@ -95,6 +73,7 @@ class RecordStore:
 
     def _forget_pending(self) -> None:
         self._masks: dict[SearchFilter, np.ndarray] = {}
+        self._contents: Contents | None = None
         self._pending: list[tuple[Any, ...]] = []
         self._codes: list[bytes] = []
         self._units: set[str] = set()
@@ -289,19 +268,9 @@ class RecordStore:
 
     def contents(self) -> Contents:
         """See :meth:`IndexReader.contents`."""
-        people = self._database.tables['people']
-        ((sources, start, end, sightings),) = self._database.read(
-            'SELECT count(DISTINCT source), min(coalesce(time_from, time)), '
-            f'max(coalesce(time_to, time)), count(num_frames) FROM {people} WHERE row < ?',
-            (self.numbers.next_row,),
-        )
-        cameras = self._database.read(
-            f'SELECT name, count(*) FROM {people} JOIN names ON id = camera WHERE row < ? '
-            'GROUP BY camera ORDER BY name',
-            (self.numbers.next_row,),
-        )
-        known = {} if start is None else {'time_from': start, 'time_to': end}
-        return Contents(self.numbers.count, sources, dict(cameras), **known, sightings=sightings)
+        if self._contents is None:
+            self._contents = sum_up(self._database, self.numbers.next_row, self.numbers.count)
+        return self._contents
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
         """See :meth:`IndexReader.find`."""

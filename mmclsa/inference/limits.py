@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from mmclsa.errors import ConfigError
@@ -89,30 +88,37 @@ def search_filter(
     return SearchFilter(list(cameras) if cameras else None, start, end)
 
 
-def undated_sentence(index: IndexReader, where: SearchFilter | None) -> str:
+def undated_sentence(contents: Contents | IndexReader, where: SearchFilter | None) -> str:
     """Say whom a condition on the time leaves out without looking at when they were seen.
 
     Args:
-        index: The index that is searched.
+        contents: Of the index that is searched; or the index.
         where: Of the search.
 
     Returns:
         How many have no time, or one of another clock; empty without a
         condition on the time, and where there is nobody of them.
+
+    Example:
+        >>> contents = Contents(5, 2, {'door': 5}, untimed={'door': 2}, since_start={'door': 3})
+        >>> undated_sentence(contents, SearchFilter(time_to=9.0))
+        'sightings of unknown time, which are left out: 2'
     """
     if where is None or not where.timed:
         return ''
-    everybody = SearchFilter(where.cameras)
-    known = replace(everybody, time_from=-math.inf)
-    counts = [len(index.find(everybody)), len(index.find(known))]
-    told = [('of unknown time', counts[0] - counts[1])]
+    if isinstance(contents, IndexReader):
+        contents = contents.contents()
+    chosen = contents.cameras if where.cameras is None else where.cameras
+    everybody, untimed, since_start = (
+        sum(counts.get(name, 0) for name in chosen)
+        for counts in (contents.cameras, contents.untimed, contents.since_start)
+    )
+    told = [('of unknown time', untimed)]
     start, end = _own_clock(where.time_from, where.time_to)
     if start is not None and start >= DATES_FROM:
-        dates = replace(everybody, time_from=DATES_FROM)
-        told.append(('with a time of a video', counts[1] - len(index.find(dates))))
+        told.append(('with a time of a video', since_start))
     elif end is not None and end < DATES_FROM:
-        videos = replace(everybody, time_to=_LAST)
-        told.append(('with a date', counts[1] - len(index.find(videos))))
+        told.append(('with a date', everybody - untimed - since_start))
     return '; '.join(f'sightings {who}, which are left out: {many}' for who, many in told if many)
 
 

@@ -241,7 +241,7 @@ class GalleryService:
             )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
             searched = len(self._index)
-            undated = undated_sentence(self._index, where)
+        undated = undated_sentence(self.summary().contents, where)
         told = [*deleted, *_warnings(hits, where, min_probability), *filter(None, [undated])]
         return Answer(hits, with_crop, told, searched)
 

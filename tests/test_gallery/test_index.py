@@ -312,10 +312,18 @@ def test_contents_are_what_is_committed(folder, people, backend):
         assert index.contents() == expected(people.records[:100])
         with GalleryIndex.open(folder) if backend['type'] != 'MilvusBackend' else index as reader:
             index.add(people.vectors[100:], people.records[100:])
-            assert reader.contents() == expected(people.records[:100])
+            found = reader.contents()
+            assert found == expected(people.records[:100])
+            unknown = [r.camera for r in people.records[:100] if math.isnan(r.time)]
+            assert {k: v for k, v in found.untimed.items() if v} == Counter(unknown)
+            assert sum(found.since_start.values()) == 100 - len(unknown)
             index.commit()
             if reader is not index:
-                assert reader.contents() == expected(people.records[:100])
+                found = reader.contents()
+            assert found == expected(people.records[:100])
+            unknown = [r.camera for r in people.records[:100] if math.isnan(r.time)]
+            assert {k: v for k, v in found.untimed.items() if v} == Counter(unknown)
+            assert sum(found.since_start.values()) == 100 - len(unknown)
                 reader.refresh()
                 assert len(reader) == 600
             assert reader.contents() == expected(people.records)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import check_writable
 from mmclsa.utils.text import counted
 
@@ -27,13 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--num', type=int, default=20, metavar='N', help='number of images')
     parser.add_argument('--seed', type=int, default=0, help='of the choice and the augmentation')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_cfg_options(parser)
     args = parser.parse_args()
     if args.num < 1:
         parser.error(f'--num must be at least 1, but is {args.num}')

@@ -56,7 +56,8 @@ def main() -> None:
         contents, sizes = index.contents(), index.sizes()
     if args.json:
         known = asdict(contents)
-        times = {k: v if math.isfinite(v) else None for k, v in known.items() if 'time' in k}
+        times = {k: v for k, v in known.items() if k.startswith('time_')}
+        times = {k: v if math.isfinite(v) else None for k, v in times.items()}
         print(json.dumps({**known, **times, 'bytes': {**asdict(sizes), 'total': sizes.total}}))
     else:
         print(describe(contents, sizes))

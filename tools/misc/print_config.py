@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmclsa.errors import ConfigError
-from mmclsa.utils.cli import DictAction, run_tool
+from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import atomic_write
 
 SUFFIXES = ('.py', '.json', '.yml', '.yaml')
@@ -19,13 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--save-path', metavar='FILE', help=f'save the config, too ({", ".join(SUFFIXES)})'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
