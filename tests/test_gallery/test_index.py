@@ -319,11 +319,7 @@ def test_contents_are_what_is_committed(folder, people, backend):
             assert sum(found.since_start.values()) == 100 - len(unknown)
             index.commit()
             if reader is not index:
-                found = reader.contents()
-            assert found == expected(people.records[:100])
-            unknown = [r.camera for r in people.records[:100] if math.isnan(r.time)]
-            assert {k: v for k, v in found.untimed.items() if v} == Counter(unknown)
-            assert sum(found.since_start.values()) == 100 - len(unknown)
+                assert reader.contents() == expected(people.records[:100])
                 reader.refresh()
                 assert len(reader) == 600
             assert reader.contents() == expected(people.records)
