@@ -43,7 +43,7 @@ $(STAMPS)/package: $(STAMPS)/mm setup.py setup.cfg $(wildcard requirements/*.txt
 	touch $@
 
 test: setup ## Run the whole test suite with the coverage gate.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q -rs --cov --cov-report=term
 
 demo: setup ## Train, test and draw on synthetic scenes, without any download.
 	bash tools/misc/demo.sh $(BIN)/python
