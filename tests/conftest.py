@@ -10,6 +10,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import runpy
+import threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -67,13 +68,16 @@ def _clean_globals() -> None:
     yield
     from mmengine.logging import MessageHub, MMLogger
     from mmengine.registry import DefaultScope
+    from mmengine.utils import manager
     from mmengine.visualization import Visualizer
 
     from mmclsa.utils.trust import trust_checkpoints
 
     trust_checkpoints(False)
-    for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
-        manager._instance_dict.clear()
+    for kind in (MMLogger, MessageHub, Visualizer, DefaultScope):
+        kind._instance_dict.clear()
+    # Where making one of them fails, MMEngine keeps its lock, and other threads wait for ever.
+    manager._lock = threading.RLock()
 
 
 @pytest.fixture
