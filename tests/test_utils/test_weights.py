@@ -54,7 +54,7 @@ def site(tmp_path, monkeypatch):
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(root))
     monkeypatch.setattr(handler.func, 'log_message', lambda *_: None)
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         torch.save({'layer1.0.conv1.weight': torch.ones(1)}, root / 'a.pth')
         digits = hashlib.sha256((root / 'a.pth').read_bytes()).hexdigest()[:8]
         (root / 'a.pth').rename(root / f'a-{digits}.pth')
