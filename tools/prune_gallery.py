@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.cli import run_tool
 from mmclsa.utils.gallery_options import add_shared_options
 from mmclsa.utils.text import counted, read_text
-from mmclsa.utils.times import DATES_FROM, is_date
 
 
 def parse_args() -> argparse.Namespace:
@@ -91,16 +89,11 @@ def known_sources(index: GalleryIndex, sources: list[str] | None) -> list[str] |
 def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter:
     """Put the conditions into a filter. One on time is for times of its own clock alone."""
     given = search_filter(index, args.camera, args.time_from, args.time_to, ('--from', '--before'))
-    after, before = given.time_from, given.time_to
-    if after is not None and before is None and not is_date(after):
-        given = replace(given, time_to=math.nextafter(DATES_FROM, 0))
-    else:
-        given = replace(given, time_to=None)
-    if before is not None and after is None and is_date(before):
-        given = replace(given, time_from=DATES_FROM)
+    if args.time_to is not None:  # who was *last* seen before then
+        given = replace(given, time_to=None, gone_before=given.time_to)
     if args.keep_days is not None:
-        before = older_than(index, args.keep_days).gone_before
-    return replace(given, gone_before=before, sources=known_sources(index, args.source))
+        given = replace(given, gone_before=older_than(index, args.keep_days).gone_before)
+    return replace(given, sources=known_sources(index, args.source))
 
 
 def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:

@@ -111,8 +111,9 @@ def search_by_pictures(
     args: argparse.Namespace, index: GalleryIndex, where: SearchFilter, feedback: dict[str, Any]
 ) -> GalleryHits:
     """Search for who is in the query pictures."""
+    options = model_options(args)
     pictures = [load_picture(path) for path in args.query]  # before a model is loaded
-    embedder = embedder_of_index(args.index, **model_options(args))
+    embedder = embedder_of_index(args.index, **options)
     index.check_model(embedder.fingerprint)
     queries = choose_queries(embedder, pictures, args.box, args.person, ask)
     forget(args, index)

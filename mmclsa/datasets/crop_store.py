@@ -130,6 +130,8 @@ def _temporary_folder() -> tuple[Path, int]:
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks: nobody else gets one either
                 fcntl.flock(owned, fcntl.LOCK_EX)
+        if fcntl is None:  # no lock, and no renaming of a folder with an open file (Windows)
+            return folder, owned
         # Only now by the name that others look for, who would take what nobody locks.
         return folder.rename(folder.with_name(folder.name[1:])), owned
     except OSError as error:

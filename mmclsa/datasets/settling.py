@@ -120,10 +120,10 @@ def tell_of_empty_boxes(scenes: Sequence[Scene], title: str, place: str) -> None
     empty = [(scene.image, int((~has_size(scene)).sum())) for scene in scenes]
     images = [image for image, count in empty if count]
     if images:
-        boxes = counted(sum(count for _, count in empty), 'box', 'boxes')
+        size = 'of width or height 0'
+        boxes = counted(sum(count for _, count in empty), f'box {size} is', f'boxes {size} are')
         print_log(
-            f'{title} in {place}: {boxes} of width or height 0 '
-            f'left out of training, the first one in {images[0]}',
+            f'{title} in {place}: {boxes} left out of training, the first one in {images[0]}',
             logger='current',
             level=logging.WARNING,
         )

@@ -61,13 +61,15 @@ def set_auto_scale_lr(cfg: Config) -> None:
         {'base_batch_size': 4.0, 'enable': True, 'base_step_size': 16}
     """
     given = cfg.get('auto_scale_lr') or {}
-    base: Any = given.get(_STEP, given.get('base_batch_size'))
+    base: Any = given.get('base_batch_size')
+    batches = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if _STEP in given and base == given[_STEP] / batches:  # as a training has dumped it
+        base = given[_STEP]
     if not isinstance(base, (int, float)) or base <= 0:
         raise ConfigError(
             '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config, the '
             f'number of pictures a step that its learning rate is for, but got {base}'
         )
-    batches = cfg.optim_wrapper.get('accumulative_counts', 1)
     cfg.auto_scale_lr.update({'base_batch_size': base / batches, 'enable': True, _STEP: base})
 
 

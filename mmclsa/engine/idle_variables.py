@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmclsa.engine.config_variables import SETTINGS, read_config
+from mmclsa.errors import UserError
 from mmclsa.utils.text import read_text
 
 __all__ = ['idle_variables', 'warn_of_idle_variables']
@@ -57,15 +58,16 @@ def warn_of_idle_variables(path: str, cfg: Config) -> None:
         path: Config file, which can be read.
         cfg: What was read of it.
     """
-    if Path(path).suffix != '.py':
+    # A base may set for others what it does not use itself.
+    if Path(path).suffix != '.py' or '_base_' in Path(path).parts:
         return
     source = read_text(Path(path))
     try:
         idle = idle_variables(source)
         files = _bases(source, Path(path).parent) if idle else []
-    except (SyntaxError, ValueError):  # names that MMEngine puts in, or a _base_ that is computed
-        return
-    bases = [read_config(str(file), {}) for file in files]
+        bases = [read_config(str(file), {}) for file in files]
+    except (SyntaxError, ValueError, OSError, UserError):
+        return  # names that MMEngine puts in, or a _base_ that is computed
     for name in idle:
         if any(name in base and base[name] != cfg.get(name) for base in bases):
             print_log(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import mmengine
 from mmengine.config import Config
 from torch import nn
 
@@ -31,6 +33,8 @@ __all__ = [
     'set_resume',
     'set_work_dir',
 ]
+
+_MMENGINE = Path(mmengine.__file__).parent
 
 # What MMEngine reads of a checkpoint beside the weights, to go on where it was saved.
 _RESUMED = ('optimizer', 'meta', 'message_hub')
@@ -58,24 +62,32 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
         raise ConfigError(f'the config {path} does not exist')
     try:
         cfg = read_config(path, options or {})
-        warn_of_idle_variables(path, cfg)
     except UserError:
         raise
     except FileNotFoundError as error:
         raise ConfigError(f'the config {path} has a _base_ that does not exist: {error}') from error
     except ImportError as error:
-        first: BaseException = error  # MMEngine's own lists sys.path
-        while (before := first.__cause__ or first.__context__) is not None:
-            first = before
+        first: BaseException = error
+        while str(first).startswith('Failed to import') and first.__context__ is not None:
+            first = first.__context__  # MMEngine's own errors list sys.path
         raise ConfigError(
-            f'the config {path} cannot be read, as it imports what cannot be imported: {first} '
-            '(PYTHONPATH must name the folders of custom_imports)'
+            f'the config {path} cannot be read, as it imports what cannot be imported: '
+            f'{first} (PYTHONPATH must name the folders of custom_imports)'
         ) from error
     except Exception as error:  # a config is a program, which may fail in any way
         raise ConfigError(
-            f'the config {path} cannot be read: {type(error).__name__}: {error}'
+            f'the config {path} cannot be read: {type(error).__name__}: {error}{_place_of(error)}'
         ) from error
+    warn_of_idle_variables(path, cfg)
     return cfg
+
+
+def _place_of(error: Exception) -> str:
+    """Say in which module that a config imports an error was raised; empty for the config."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    if frame.filename.startswith('<') or Path(frame.filename).is_relative_to(_MMENGINE):
+        return ''
+    return f' ({frame.filename}, line {frame.lineno})'
 
 
 def set_work_dir(cfg: Config, work_dir: str | None, config_path: str) -> None:

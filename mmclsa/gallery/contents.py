@@ -59,7 +59,7 @@ def sum_up(database: Database, next_row: int, count: int) -> Contents:
         (next_row,),
     )
     cameras = database.read(
-        'SELECT name, count(*), count(*) - count(time), '
+        'SELECT name, count(*), count(*) - count(coalesce(time_to, time)), '
         f'coalesce(sum(coalesce(time_to, time) < ?), 0) FROM {people} '
         'JOIN names ON id = camera WHERE row < ? GROUP BY camera ORDER BY name',
         (DATES_FROM, next_row),

@@ -64,14 +64,14 @@ class Database:
             raise DataError(f'there is no index in {folder}: no file {MANIFEST}{hint}')
         # Also who only reads ends what a killed writer has begun, if he may.
         uri = f'{self.path.resolve().as_uri()}?mode=rw'
-        self._place = self.path.absolute()
-        self._file = _number_of(self._place)
         with self.reading():
             self._connection = sqlite3.connect(
                 uri, _PATIENCE, isolation_level=None, check_same_thread=False, uri=True
             )
         try:
             self._prepare(writable)
+            self._place = self.path.absolute()
+            self._file = _number_of(self._place)
         except BaseException:
             self.close()
             raise

@@ -141,9 +141,13 @@ class GalleryIndex(IndexReader):
         index._check_ends()
         if lock is not None:
             # What a killed process had still to do; a full disk is no hindrance.
-            with index._replacing_files(), suppress(sqlite3.Error):
-                index._finish_deletion()
-                database.shrink()
+            with index._replacing_files():
+                try:
+                    index._finish_deletion()
+                    with suppress(sqlite3.Error):
+                        database.shrink()
+                except sqlite3.Error as error:
+                    index._warn_of_what_is_left('people were', error)
         return index
 
     def add(
@@ -306,12 +310,14 @@ class GalleryIndex(IndexReader):
             self._finish_deletion()
             self._database.shrink(count / (len(self) + count))
         except sqlite3.Error as error:
-            warnings.warn(
-                f'{counted(count, "person was", "people were")} deleted from the index '
-                f'{self._folder}, but their crops or space could not be: {error}; '
-                'whoever opens it next for writing tries again',
-                stacklevel=3,
-            )
+            self._warn_of_what_is_left(counted(count, 'person was', 'people were'), error)
+
+    def _warn_of_what_is_left(self, who: str, error: sqlite3.Error) -> None:
+        warnings.warn(
+            f'{who} deleted from the index {self._folder}, but their crops or space could not be: '
+            f'{error}; whoever opens it next for writing tries again',
+            stacklevel=4,
+        )
 
     def _finish_deletion(self) -> None:
         """Delete what is left of deleted people, also what a killed process has begun."""

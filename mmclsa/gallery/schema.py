@@ -12,7 +12,8 @@ _UNITS = 'CREATE TABLE units (name TEXT PRIMARY KEY) WITHOUT ROWID'
 _DOOMED = 'CREATE TABLE doomed (row INTEGER PRIMARY KEY)'
 
 # ``people`` has the place of a person's embedding in its order; ``doomed`` are
-# rows that a backend has still to delete; ``records`` is for whoever looks in.
+# deleted rows of which a backend, crops or frames behind are still there; ``records`` is for
+# whoever looks in.
 _VERSION_2 = (
     _MANIFEST,
     _NAMES,

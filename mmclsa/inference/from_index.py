@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmclsa.errors import ConfigError
 from mmclsa.gallery.building import BuildFile, QueryEmbedder
 from mmclsa.utils.choices import NO_CHECKPOINT
+from mmclsa.utils.gallery_options import check_model_options
 from mmclsa.utils.trust import trusting_checkpoints
 from mmclsa.utils.weight_places import restore_places
 
@@ -55,10 +56,7 @@ def embedder_of_index(
             are no longer there, or either would run code; or if the model is
             of PyTorch, and this or OpenMMLab is not installed.
     """
-    if onnx is not None and any(given is not None for given in (config, checkpoint, device)):
-        raise ConfigError('--onnx takes the place of --config, --checkpoint and --device')
-    if cfg_options and config is None:
-        raise ConfigError('--cfg-options override settings of --config, which is not given')
+    check_model_options(config, checkpoint, device, onnx, cfg_options)
     given = _overridden(config, cfg_options) if config and cfg_options else config
     build = BuildFile.read(index_path)
     if det_thresh is None and build is not None and build.commands:

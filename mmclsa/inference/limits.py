@@ -108,7 +108,7 @@ def undated_sentence(contents: Contents | IndexReader, where: SearchFilter | Non
         return ''
     if isinstance(contents, IndexReader):
         contents = contents.contents()
-    chosen = contents.cameras if where.cameras is None else where.cameras
+    chosen = set(contents.cameras if where.cameras is None else where.cameras)
     everybody, untimed, since_start = (
         sum(counts.get(name, 0) for name in chosen)
         for counts in (contents.cameras, contents.untimed, contents.since_start)

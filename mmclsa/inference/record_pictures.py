@@ -87,21 +87,24 @@ def each_record_picture(
         what :func:`load_record_pictures` gives.
     """
     video: VideoReader | None = None  # one is open at a time: each has threads and memory
-    for number in sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame)):
-        record = records[number]
-        try:
-            if is_video(record.source):
-                if video is None or video.path != record.source:
-                    _close(video)
-                    video = VideoReader(record.source)
-                picture = video[record.frame]
+    order = sorted(range(len(records)), key=lambda n: (records[n].source, records[n].frame))
+    try:
+        for number in order:
+            record = records[number]
+            try:
+                if is_video(record.source):
+                    if video is None or video.path != record.source:
+                        _close(video)
+                        video = VideoReader(record.source)
+                    picture = video[record.frame]
+                else:
+                    picture = read_picture(record.source)
+            except DataError:
+                yield number, None
             else:
-                picture = read_picture(record.source)
-        except DataError:
-            yield number, None
-        else:
-            yield number, np.ascontiguousarray(picture[..., ::-1])
-    _close(video)
+                yield number, np.ascontiguousarray(picture[..., ::-1])
+    finally:  # also where the caller stops
+        _close(video)
 
 
 def _close(video: VideoReader | None) -> None:

@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -24,12 +24,12 @@ __all__ = ['check_arguments', 'mistake_in_config', 'wrong_argument']
 _UNKNOWN_TYPE = re.compile(r'([\w.]+) is not in the (\S.*?) registry')
 _STRANGE_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) missing .* arguments?: '(\w+)'")
-# Functions of MMEngine that call a class with the arguments of a config.
-_BUILDERS = ('build_from_cfg', 'build_dataloader', 'get_instance')
 # Who may refuse what a config gives; the classes of a user's own package keep their tracebacks.
 _LIBRARIES = {
     'mmengine', 'mmdet', 'mmcv', 'torch', 'numpy', *getattr(sys, 'stdlib_module_names', ())
 }  # fmt: skip
+# In our own classes only what the config gives them is looked at.
+_KNOWN = {'mmclsa', *_LIBRARIES}
 _REFUSALS = (
     AssertionError, AttributeError, FileNotFoundError, ImportError, LookupError, TypeError,
     ValueError,
@@ -63,16 +63,18 @@ def mistake_in_config(error: BaseException) -> str | None:
         >>> mistake_in_config(KeyError('Adamm'))
     """
     unknown = _UNKNOWN_TYPE.search(str(error))
-    if unknown:
+    if unknown and isinstance(error, (KeyError, UserError)):
         return f'the config asks for {unknown[1]}, which the registry {unknown[2]} lacks'
     if isinstance(error, UserError):
         return None
     if isinstance(error, TypeError):
         strange = _STRANGE_ARGUMENT.search(str(error))
-        if strange and _was_handed_over(error, strange[1]):
-            return _strange(strange, _frames(error, _BUILDERS)[-1])
+        builder = _handed_over_by(error, strange[1]) if strange else None
+        if strange and builder and strange[2] in _what_is_built(builder)[1]:
+            return _strange(strange, builder)
         missing = _MISSING_ARGUMENT.search(str(error))
-        if missing and _was_handed_over(error, missing[1]):
+        builder = _handed_over_by(error, missing[1]) if missing else None
+        if missing and builder and _packages_below(error, builder) <= _KNOWN:
             return f'the config does not give {missing[1]} its argument {missing[2]}'
     return _refusal(error)
 
@@ -135,7 +137,8 @@ def _strange(found: re.Match[str], builder: FrameType) -> str:
     kind, name = found.groups()
     built, given = _what_is_built(builder)
     # A misspelt name further in is of a class that is not seen here.
-    near = difflib.get_close_matches(name, _declared(built), n=1) if name in given else []
+    others = [one for one in _declared(built) if one != name] if name in given else []
+    near = difflib.get_close_matches(name, others, n=1)
     hint = f'; did you mean {near[0]}?' if near else ''
     return f'the config gives {kind} the argument {name}, which it does not have{hint}'
 
@@ -151,6 +154,8 @@ def _fits(value: Any, parameter: inspect.Parameter) -> bool:
     if not names or not names <= set(_DECLARED) or not isinstance(value, _JUDGED):
         return True
     taken = tuple(kind for name in names for kind in _DECLARED[name])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return isinstance(value, taken)
 
 
@@ -164,15 +169,19 @@ def _refusal(error: BaseException) -> str | None:
     at = max((i for i, frame in enumerate(frames) if _builds_config(frame)), default=None)
     if at is None:
         return None
+    packages = _packages_below(error, frames[at])
+    if not packages <= _KNOWN:
+        return None
     kind, arguments = _what_is_built(frames[at])
-    wrong = wrong_argument(kind, arguments) if callable(kind) else None
     strange = _STRANGE_ARGUMENT.search(str(error))
     parts = [arguments, *(part for part in arguments.values() if isinstance(part, dict))]
     if strange and any(strange[2] in part for part in parts):
         return _strange(strange, frames[at])
-    packages = {_package(frame) for frame in frames[at + 1 :]}
-    if wrong or not packages <= _LIBRARIES:
+    wrong = wrong_argument(kind, arguments) if callable(kind) else None
+    if wrong and isinstance(error, (TypeError, ValueError, AssertionError)):
         return wrong
+    if 'mmclsa' in packages:
+        return None
     name = frames[at].f_code.co_name
     built = name == 'build_from_cfg'
     if not isinstance(error, (*_REFUSALS, RuntimeError) if built else _REFUSALS):
@@ -187,10 +196,14 @@ def _refusal(error: BaseException) -> str | None:
     return f'the config{part} cannot be built: {type(error).__name__}: {reason}'
 
 
-def _frames(error: BaseException, names: Sequence[str] = ()) -> list[FrameType]:
-    """List where an error came through, from the outside in; of all functions, or of some."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return [frame for frame in frames if not names or frame.f_code.co_name in names]
+def _frames(error: BaseException) -> list[FrameType]:
+    """List where an error came through, from the outside in."""
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _packages_below(error: BaseException, builder: FrameType) -> set[str]:
+    frames = _frames(error)
+    return {_package(frame) for frame in frames[frames.index(builder) + 1 :]}
 
 
 def _package(frame: FrameType) -> str:
@@ -217,12 +230,12 @@ def _what_is_built(frame: FrameType) -> tuple[Any, Mapping[str, Any]]:
     return kind, {key: value for key, value in given.items() if key != 'type'}
 
 
-def _was_handed_over(error: BaseException, kind: str) -> bool:
-    """Whether an error comes of calling a class with a config's arguments, not of its code."""
+def _handed_over_by(error: BaseException, kind: str) -> FrameType | None:
+    """Find who called a class with a config's arguments, if an error comes of that alone."""
     frames = _frames(error)
     # A class may hand its keyword arguments on to one that it is derived from.
-    while frames[-1].f_code.co_name == '__init__':
+    while frames and frames[-1].f_code.co_name == '__init__':
         bases = type(frames.pop().f_locals.get('self')).__mro__
-        if kind not in [base.__name__ for base in bases] or not frames:
-            return False
-    return frames[-1].f_code.co_name in _BUILDERS
+        if kind not in [base.__name__ for base in bases]:
+            return None
+    return frames[-1] if frames and _builds_config(frames[-1]) else None

@@ -123,14 +123,15 @@ def rename_tensors(
     renamed: dict[str, Tensor] = {}
     left_out, unknown = [], []
     for name, tensor in weights.items():
-        rule = next((rule for rule in whole_rules if re.fullmatch(rule.pattern, name)), None)
-        if rule is None:
+        matches = ((rule, re.fullmatch(rule.pattern, name)) for rule in whole_rules)
+        rule, match = next(((rule, found) for rule, found in matches if found), (None, None))
+        if rule is None or match is None:
             unknown.append(name)
             continue
         if rule.target is None:
             left_out.append(name)
             continue
-        new = re.sub(rule.pattern, rule.target, name)
+        new = match.expand(rule.target)
         if new in renamed:
             raise ConfigError(f'{path} has two tensors that become {new}, one of them {name}')
         renamed[new] = tensor if rule.rows is None or tensor.dim() == 0 else tensor[rule.rows]

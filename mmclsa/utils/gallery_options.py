@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-__all__ = ['LIMIT_NAMES', 'add_shared_options', 'model_options']
+from mmclsa.errors import ConfigError
+
+__all__ = ['LIMIT_NAMES', 'add_shared_options', 'check_model_options', 'model_options']
 
 #: What a user knows the two times of ``search_filter`` as.
 LIMIT_NAMES = ('--from', '--to')
@@ -72,6 +74,30 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
 
     Returns:
         Arguments by name.
+
+    Raises:
+        ConfigError: If they contradict one another.
     """
-    names = ('config', 'checkpoint', 'onnx', 'device', 'trust_checkpoint', 'cfg_options')
-    return {name: getattr(args, name) for name in names}
+    names = ('config', 'checkpoint', 'device', 'onnx', 'cfg_options')
+    given = {name: getattr(args, name) for name in names}
+    check_model_options(**given)
+    return {**given, 'trust_checkpoint': args.trust_checkpoint}
+
+
+def check_model_options(
+    config: object, checkpoint: object, device: object, onnx: object, cfg_options: object
+) -> None:
+    """Refuse what cannot all take the place of an index's model; what is None is not given.
+
+    Raises:
+        ConfigError: If they contradict one another.
+
+    Example:
+        >>> check_model_options(None, 'a.pth', None, 'graphs', None)
+        Traceback (most recent call last):
+        mmclsa.errors.ConfigError: --onnx takes the place of --config, --checkpoint and --device
+    """
+    if onnx is not None and any(given is not None for given in (config, checkpoint, device)):
+        raise ConfigError('--onnx takes the place of --config, --checkpoint and --device')
+    if cfg_options and config is None:
+        raise ConfigError('--cfg-options override settings of --config, which is not given')

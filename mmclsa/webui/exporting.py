@@ -20,6 +20,7 @@ from mmclsa.webui.answers import file_name
 from mmclsa.webui.clips import clip_frames
 from mmclsa.webui.footage import CROP_SIDE, FRAME_SIDE, SCENE_SIDE
 from mmclsa.webui.jpegs import crop_of, encode_jpeg, shrink
+from mmclsa.webui.problems import GoneError, public_message
 from mmclsa.webui.service import GalleryService, Sighting
 from mmclsa.webui.workers import Workers
 
@@ -123,13 +124,14 @@ def _files_of_hit(
     _go_on(unwanted)
     try:
         sighting, kept = service.sighting(row), service.kept_crop(row)
-    except UserError as error:  # deleted since it was found
+    except GoneError as error:  # deleted since it was found
         return {}, [f'has no pictures: {error}']
     try:
         source = sighting.record.source
         return workers.read_now(source, _files_of, sighting, kept, service, unwanted)
     except UserError as error:
-        return {'crop.jpg': kept} if kept else {}, [f'has no scene: {error}']
+        told = public_message(error, service.index_path)
+        return {'crop.jpg': kept} if kept else {}, [f'has no scene: {told}']
 
 
 def _files_of(
@@ -148,7 +150,7 @@ def _files_of(
     try:
         files['clip.mp4'], told = _clip(sighting, service, unwanted)
     except UserError as error:
-        return files, [f'has no clip: {error}']
+        return files, [f'has no clip: {public_message(error, service.index_path)}']
     return files, told
 
 

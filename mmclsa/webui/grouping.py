@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
-from mmclsa.errors import DataError, UserError
+from mmclsa.errors import DataError
 from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.inference.people import PersonGroup, people_of_index
 from mmclsa.inference.probabilities import calibration_of
+from mmclsa.webui.problems import BusyError
 
 __all__ = ['PeopleOfIndex']
 
@@ -85,7 +86,7 @@ class PeopleOfIndex:
         Raises:
             ConfigError: See :func:`people_of_index`; but an index that knows
                 no probabilities is grouped by similarity if no limit is given.
-            UserError: If the index is changed again and again meanwhile.
+            BusyError: If the index is changed again and again meanwhile.
         """
         limits = where, min_probability, min_similarity
         for _ in range(_ATTEMPTS):
@@ -102,7 +103,7 @@ class PeopleOfIndex:
                 continue
             self._keep((generation, *limits), found)
             return found
-        raise UserError('the index changes too fast for its people to be told: try again')
+        raise BusyError('the index changes too fast for its people to be told: try again')
 
     def _keep(self, key: Any, found: Grouping) -> None:
         with self._lock:

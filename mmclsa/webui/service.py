@@ -241,7 +241,7 @@ class GalleryService:
             )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
             searched = len(self._index)
-        undated = undated_sentence(self.summary().contents, where)
+            undated = undated_sentence(self._index, where)
         told = [*deleted, *_warnings(hits, where, min_probability), *filter(None, [undated])]
         return Answer(hits, with_crop, told, searched)
 
@@ -273,7 +273,10 @@ class GalleryService:
         min_similarity: float | None = None,
     ) -> tuple[list[PersonGroup], list[str]]:
         """Group the sightings of the index into people; see :meth:`PeopleOfIndex.find`."""
-        return self._people.find(where, min_probability, min_similarity)
+        try:
+            return self._people.find(where, min_probability, min_similarity)
+        except DataError as error:
+            raise BrokenIndexError(str(error)) from error
 
     def close(self) -> None:
         """Let go of the footage; the index is its owner's to close."""

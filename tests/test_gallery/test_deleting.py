@@ -174,6 +174,18 @@ def test_the_next_writer_ends_what_a_killed_one_has_begun(folder, people, backen
         assert sorted(hit.row for hit in hits) == [*range(7), *range(8, 60)]
 
 
+def test_opening_says_that_crops_of_deleted_people_are_left(folder, people, monkeypatch):
+    with GalleryIndex.create(folder, MODEL) as index:
+        fill(index, people, [10])
+
+    def full(*_):
+        raise sqlite3.OperationalError('disk is full')
+
+    monkeypatch.setattr(GalleryIndex, '_finish_deletion', full)
+    with pytest.warns(UserWarning, match='crops or space could not be: disk is full'):
+        GalleryIndex.open(folder, MODEL, writable=True).close()
+
+
 def test_nobody_and_reading_alone(folder, people):
     with GalleryIndex.create(folder, MODEL) as index:
         fill(index, people, [10])

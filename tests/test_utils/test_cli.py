@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from mmengine.config import ConfigDict
@@ -98,17 +99,18 @@ class Faulty:
         ({}, 'does not give Base its argument width'),
     ],
 )
-def test_an_argument_in_a_config_is_the_users(config, told, capsys):
+def test_an_argument_in_a_config_is_the_users(config, told, capsys, monkeypatch):
     """It was a traceback of MMEngine's registry."""
+    monkeypatch.setattr('mmclsa.utils.config_mistakes._KNOWN', {'tests'})
     with pytest.raises(SystemExit) as ended:
-        run_tool(lambda: MODELS.build(dict(type='HandsOn', **config)))
+        run_tool(lambda: MODELS.build(ConfigDict(type='HandsOn', **config)))
     assert ended.value.code == 2
     assert capsys.readouterr().err == f'error: the config {told}\n'
 
 
 def test_a_wrong_argument_in_the_program_keeps_its_traceback():
     with pytest.raises(TypeError, match='depth'):
-        run_tool(lambda: MODELS.build(dict(type='HandsOn', inner=True, width=1)))
+        run_tool(lambda: MODELS.build(ConfigDict(type='HandsOn', inner=True, width=1)))
     with pytest.raises(TypeError, match='depth'):
         run_tool(Faulty)
 
@@ -168,7 +170,9 @@ class Part(Outer):
         (dict(options=dict(color=2)), 'gives Inner the argument color, which it does not'),
     ],
 )
-def test_a_setting_that_a_class_does_not_have_is_the_users(capsys, settings, sentence):
+def test_a_setting_that_a_class_does_not_have_is_the_users(capsys, settings, sentence, monkeypatch):
+    """The classes here stand for those of mmclsa."""
+    monkeypatch.setattr('mmclsa.utils.config_mistakes._KNOWN', {'mmclsa', 'mmengine', 'tests'})
     with pytest.raises(SystemExit) as ended:
         run_tool(lambda: build_part(settings))
     assert ended.value.code == 2
@@ -178,6 +182,30 @@ def test_a_setting_that_a_class_does_not_have_is_the_users(capsys, settings, sen
 def test_a_keyword_that_the_program_gives_too_many_is_its_own_fault():
     with pytest.raises(TypeError, match='color'):
         run_tool(lambda: build_part(dict(colour='fault')))
+
+
+class Forgetful(Part):
+    """A user's class, with faults of its own."""
+
+    def __init__(self, rate: int = 1, fault=''):
+        if fault == 'argument':
+            Outer.__init__(self, colouur=rate)
+        if fault == 'forgotten':
+            Inner.__init__()
+        if fault == 'built':
+            MODELS.build(dict(type='HandsOn', widht=1))
+        if fault == 'file':
+            Path('/not/there').read_text()
+        raise ValueError('x is not in the gallery registry')
+
+
+@pytest.mark.parametrize('fault', ['argument', 'forgotten', 'built', 'file', 'other'])
+def test_faults_of_a_users_own_class_keep_their_traceback(fault):
+    """Seen: they were told as a mistake in the config."""
+    registry = Registry('part')
+    registry.register_module(module=Forgetful)
+    with pytest.raises((TypeError, OSError, ValueError)):
+        run_tool(lambda: registry.build(ConfigDict(type='Forgetful', rate=1.5, fault=fault)))
 
 
 def build_part(settings):

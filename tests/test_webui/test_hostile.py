@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -55,6 +55,29 @@ def test_index_that_is_gone_is_not_shown_any_more(opened, index_dir, how):
         assert word in found.json()['detail']
         assert 'ge heim' not in found.text
     assert client.get('/api/health').status_code == client.get('/').status_code == 200
+
+
+def test_answer_is_not_saved_from_an_index_that_is_gone(opened):
+    """Seen: a ZIP of warnings with the folder of the index in them."""
+    folder, client = opened
+    answer = client.post('/api/search', json=dict(query=[dict(row=0)])).json()
+    folder.rename(folder.with_name('elsewhere'))
+    body = dict(query=[dict(row=0)], format='zip', answer=answer)
+    found = client.post('/api/export', json=body)
+    assert found.status_code == 500
+    assert 'was deleted, moved or replaced' in found.json()['detail']
+    assert 'ge heim' not in found.text
+
+
+def test_broken_people_are_not_the_visitors_mistake(opened, monkeypatch):
+    _, client = opened
+
+    def broken(*_):
+        raise DataError('row 3 is not what was written')
+
+    monkeypatch.setattr('mmclsa.webui.grouping.people_of_index', broken)
+    found = client.get('/api/people')
+    assert (found.status_code, 'row 3' in found.json()['detail']) == (500, True)
 
 
 def test_reader_elsewhere_knows_its_index(index_dir, tmp_path, monkeypatch):
@@ -121,7 +144,7 @@ def test_methods_and_addresses_that_are_none(client, method, path, status):
 
 def test_head_is_get_without_a_body(service):
     """What watches over servers asks so: /api/health was not found."""
-    with serving(build_app(service)) as address, httpx.Client(base_url=address) as client:
+    with serving(build_app(service)) as address, httpx2.Client(base_url=address) as client:
         for path in ('/', '/api/health', '/api/index', '/api/rows/0/crop', '/api/rows/99', '/x'):
             head, whole = client.head(path), client.get(path)
             assert (head.status_code, head.content) == (whole.status_code, b'')
@@ -173,4 +196,4 @@ def has_ipv6() -> bool:
 def test_ipv6(service):
     with serving(build_app(service), '::1') as address:
         assert address.startswith('http://[::1]:')
-        assert httpx.get(f'{address}/api/health').status_code == 200
+        assert httpx2.get(f'{address}/api/health').status_code == 200

@@ -118,6 +118,12 @@ class TestHits:
         yard = len(ask(cameras=['yard'], unit='frame').json()['hits'])
         assert sentence == f'sightings of unknown time, which are left out: {yard}'
 
+    def test_without_limits_nobody_goes_through_the_index(self, ask, service, monkeypatch):
+        """Which takes long after each commit of a large one."""
+        monkeypatch.setattr('mmclsa.gallery.index_reader.IndexReader.contents', lambda _: 1 / 0)
+        monkeypatch.setattr(service, '_summary', None)
+        assert ask().status_code == 200
+
     def test_no_number_that_json_does_not_know(self, ask):
         text = ask().text
         json.loads(text, parse_constant=lambda name: pytest.fail(name))

@@ -42,6 +42,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from rich.progress import track
+from torch.utils.data import ConcatDataset
 
 from mmclsa.datasets.verify import find_datasets
 from mmclsa.engine import load_config
@@ -57,10 +58,12 @@ def build(cfg: Config, split: str) -> Any:
     init_default_scope(cfg.get('default_scope') or 'mmclsa')
     if split == 'train':
         return DATASETS.build(loader['dataset'])
-    scenes = find_datasets({f'{split}_dataloader': loader})[split]
-    steps = scenes.pop('pipeline', [dict(type='LoadSceneImage')])
-    steps = [*steps, dict(type='LoadPersonAnnotations'), dict(type='PackPersonSearchInputs')]
-    return DATASETS.build(dict(scenes, pipeline=steps))
+    joined = []
+    for scenes in find_datasets({f'{split}_dataloader': loader}).values():
+        steps = scenes.pop('pipeline', [dict(type='LoadSceneImage')])
+        steps = [*steps, dict(type='LoadPersonAnnotations'), dict(type='PackPersonSearchInputs')]
+        joined.append(DATASETS.build(dict(scenes, pipeline=steps)))
+    return ConcatDataset(joined)
 
 
 def main() -> None:

@@ -38,9 +38,6 @@ def parse_args() -> argparse.Namespace:
         '--mot', action='append', default=[], metavar='FOLDER',
         help='footage: a sequence in MOTChallenge layout',
     )  # fmt: skip
-    parser.add_argument(
-        '--seed', type=int, default=0, help='for what no checkpoint gives (default: 0)'
-    )
     parser.add_argument('--out-dir', metavar='DIR', help='save the reliability diagrams')
     add_cfg_options(parser, 'the config, such as model.reid.file=reid.onnx')
     add_trust_option(parser)
@@ -52,7 +49,6 @@ if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
 import numpy as np
-from mmengine.runner import set_random_seed
 from rich.progress import track
 from terminaltables import AsciiTable
 
@@ -144,7 +140,6 @@ def read_all(args: argparse.Namespace) -> list[Footage]:
         raise ConfigError('--coco or --mot must be given')
     if not args.coco_fps > 0:
         raise ConfigError(f'--coco-fps must be above 0, but is {args.coco_fps}')
-    set_random_seed(args.seed)
     embedder = PersonSearchInferencer(
         load_config(args.config, args.cfg_options),
         args.checkpoint,

@@ -294,7 +294,9 @@ def at_default_places(cfg: Config) -> Config:
         ...     at_default_places(Config(dict(roots=['/mnt/ssd/prw', '/mnt/ssd2']))).roots
         ['data/prw', '/mnt/ssd2']
     """
-    places = {os.environ.get(name, '').rstrip('/'): where for name, where in _PLACES.items()}
+    named = {os.environ.get(name, '').rstrip('/'): where for name, where in _PLACES.items()}
+    # One may lie in the other.
+    places = dict(sorted(named.items(), key=lambda item: -len(item[0])))
 
     def move(value: Any) -> Any:
         if isinstance(value, dict):

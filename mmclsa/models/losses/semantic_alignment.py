@@ -56,7 +56,8 @@ def semantic_alignment_loss(
         a (zero) gradient to every input that requires one.
 
     Raises:
-        ConfigError: If the temperature is not positive or the shapes differ.
+        ConfigError: If the temperature is not positive.
+        ValueError: If the shapes differ.
 
     Example:
         >>> import torch
@@ -70,7 +71,7 @@ def semantic_alignment_loss(
         raise ConfigError(f'temperature must be positive, but got {temperature}')
     for level, logits in enumerate(target_logits):
         if logits.shape != source_logits.shape:
-            raise ConfigError(
+            raise ValueError(
                 f'target_logits[{level}] must have the shape of source_logits '
                 f'{tuple(source_logits.shape)}, but got {tuple(logits.shape)}'
             )
