@@ -193,7 +193,7 @@ class Forgetful(Part):
         if fault == 'forgotten':
             Inner.__init__()
         if fault == 'built':
-            MODELS.build(dict(type='HandsOn', widht=1))
+            MODELS.build(dict(type='HandsOn', width_x=1))
         if fault == 'file':
             Path('/not/there').read_text()
         raise ValueError('x is not in the gallery registry')
