@@ -67,7 +67,10 @@ def raised_by(work_dir, options):
         ({'train_cfg.val_interval': 'abc'}, "val_interval='abc', which must be int"),
         ({'optim_wrapper.clip_grad': {'max_normm': 1}}, "clip_grad cannot be built: .*'max_normm'"),
         ({'train_dataloader.num_workers': -1}, 'num_workers option should be non-negative'),
-        ({'train_dataloader.sampler.type': 'DefSampler'}, 'asks for DefSampler, which the registry'),
+        (
+            {'train_dataloader.sampler.type': 'DefSampler'},
+            'asks for DefSampler, which the registry',
+        ),
         ({'default_hooks.checkpoint.interval_x': 1}, 'the argument interval_x, which it does not'),
         ({'default_hooks.checkpoint.interval': 'abc'}, "interval='abc', which must be int"),
         ({'custom_hooks.0.nonsense': 1}, r'IdentityCheckHook\(nonsense=1\) cannot be built'),
