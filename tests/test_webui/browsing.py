@@ -54,6 +54,12 @@ def gallery(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture
+def query(gallery) -> Path:
+    """A picture of somebody who is in the gallery."""
+    return gallery / 'wer da? ü.png'
+
+
 @pytest.fixture(scope='module')
 def address(gallery) -> Iterator[str]:
     """The page, served to this machine; files of at most 1 MB are taken."""

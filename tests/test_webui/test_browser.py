@@ -17,18 +17,14 @@ from tests.test_webui.browsing import (
     gallery,
     give,
     needs_chromium,
+    query,
     search,
     slow,
     visit,
 )
 
-__all__ = ['address', 'browser', 'gallery', 'visit']
+__all__ = ['address', 'browser', 'gallery', 'query', 'visit']
 pytestmark = needs_chromium
-
-
-@pytest.fixture
-def query(gallery):
-    return gallery / 'wer da? ü.png'
 
 
 def body_of(request) -> dict:

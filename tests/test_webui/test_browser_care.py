@@ -18,18 +18,14 @@ from tests.test_webui.browsing import (
     gallery,
     give,
     needs_chromium,
+    query,
     search,
     slow,
     visit,
 )
 
-__all__ = ['address', 'browser', 'gallery', 'visit']
+__all__ = ['address', 'browser', 'gallery', 'query', 'visit']
 pytestmark = needs_chromium
-
-
-@pytest.fixture
-def query(gallery):
-    return gallery / 'wer da? ü.png'
 
 
 def test_judging_by_keys(visit, query):
