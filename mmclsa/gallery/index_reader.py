@@ -20,6 +20,7 @@ from mmclsa.gallery.locking import WriterLock
 from mmclsa.gallery.manifest import Manifest, ModelFingerprint, check_same_model
 from mmclsa.gallery.record_store import RecordStore
 from mmclsa.gallery.records import GalleryRecord, Hit
+from mmclsa.gallery.row_numbers import NoSuchRowError
 from mmclsa.gallery.sizes import IndexSizes
 from mmclsa.gallery.unit_vectors import check_unit_vectors
 from mmclsa.structures.sightings import PairCounts, Stay, TrackFrames
@@ -111,6 +112,10 @@ class IndexReader:
         """Sum up what is committed: how many people, files, cameras, and from when to when."""
         return self._records.contents()
 
+    def sources(self) -> list[str]:
+        """Give the files in which people are, as the records name them, each once."""
+        return self._records.sources()
+
     def refresh(self) -> None:
         """Take over what is committed by now; what is not committed here is lost.
 
@@ -172,12 +177,8 @@ class IndexReader:
         if not limit or not len(vectors):
             return [[] for _ in vectors]
         chosen = None if where is None or where.passes_all else where
-        asked = (
-            vectors,
-            limit,
-            chosen,
-            partial(self._records.mask, where or SearchFilter(), without),
-        )
+        mask = partial(self._records.mask, where or SearchFilter(), without)
+        asked = vectors, limit, chosen, mask
         if len(without):
             similarities, rows = self._backend.search_without(*asked, without)
         else:
@@ -217,7 +218,8 @@ class IndexReader:
             The records, same order.
 
         Raises:
-            DataError: If there is no such row.
+            NoSuchRowError: If there is no such row.
+            DataError: If the database is broken.
         """
         if rows is None:
             return self._records.all()
@@ -225,7 +227,7 @@ class IndexReader:
         found = self._records.get(numbers)
         for row in numbers.tolist():
             if row not in found:
-                raise DataError(f'row {row} of the index {self._folder} has been deleted')
+                raise NoSuchRowError(f'row {row} of the index {self._folder} has been deleted')
         return [found[row] for row in numbers.tolist()]
 
     def crops(self, rows: Sequence[int] | np.ndarray) -> dict[int, bytes]:
@@ -373,7 +375,7 @@ class IndexReader:
         places = self._records.numbers.places(numbers)
         wrong = numbers[(places < 0) | (places >= len(self))]
         if len(wrong):
-            raise DataError(
+            raise NoSuchRowError(
                 f'the index {self._folder} has {counted(len(self), "row")}, and no row {wrong[0]}'
             )
         return numbers

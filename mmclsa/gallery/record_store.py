@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from mmclsa.errors import DataError
-from mmclsa.gallery.contents import Contents, sum_up
+from mmclsa.gallery.contents import Contents, source_names, sum_up
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.extras import ExtraStore
 from mmclsa.gallery.filters import SearchFilter, filter_condition
@@ -271,6 +271,10 @@ class RecordStore:
         if self._contents is None:
             self._contents = sum_up(self._database, self.numbers.next_row, self.numbers.count)
         return self._contents
+
+    def sources(self) -> list[str]:
+        """See :meth:`IndexReader.sources`."""
+        return source_names(self._database, self.numbers.next_row)
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
         """See :meth:`IndexReader.find`."""

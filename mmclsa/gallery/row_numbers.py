@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['RowNumbers']
+from mmclsa.errors import DataError
+
+__all__ = ['NoSuchRowError', 'RowNumbers']
+
+
+class NoSuchRowError(DataError):
+    """There is no such row, or it has been deleted."""
 
 
 class RowNumbers:

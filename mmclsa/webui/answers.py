@@ -1,18 +1,17 @@
-"""Records and hits as they go over the wire: names of files, and no folders."""
+"""Records and hits as they go over the wire: names of files, and no path of the server."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
-from mmclsa.gallery import GalleryRecord, Hit
+from mmclsa.gallery import GalleryRecord
 from mmclsa.utils.times import format_time
 from mmclsa.webui.schemas import FoundHit, SightingDetail, SightingFrame
-from mmclsa.webui.service import Sighting
+from mmclsa.webui.service import Answer, Sighting
 
-__all__ = ['file_name', 'found_hits', 'known', 'rounded', 'sighting_detail']
+__all__ = ['found_hits', 'known', 'rounded', 'sighting_detail']
 
 
 def known(number: float) -> float | None:
@@ -35,22 +34,11 @@ def rounded(box: Sequence[float]) -> list[float]:
     return [round(float(value), 2) for value in box]
 
 
-def file_name(source: str) -> str:
-    """Leave out the folders of a file.
-
-    Example:
-        >>> file_name('/srv/footage/a.mp4')
-        'a.mp4'
-    """
-    return PurePath(source).name
-
-
-def found_hits(hits: Sequence[Hit], with_crop: frozenset[int]) -> list[FoundHit]:
+def found_hits(answer: Answer) -> list[FoundHit]:
     """Write hits.
 
     Args:
-        hits: Best first.
-        with_crop: Rows of which the index has a crop.
+        answer: Of a search.
 
     Returns:
         For each what the visitor is told.
@@ -60,9 +48,9 @@ def found_hits(hits: Sequence[Hit], with_crop: frozenset[int]) -> list[FoundHit]
             rank=rank,
             similarity=round(hit.similarity, 6),
             probability=_probability(hit.probability),
-            **_common(hit.row, hit.record, hit.row in with_crop),
+            **_common(hit.row, hit.record, source, hit.row in answer.with_crop),
         )
-        for rank, hit in enumerate(hits, 1)
+        for rank, (hit, source) in enumerate(zip(answer.hits, answer.sources), 1)
     ]
 
 
@@ -87,13 +75,14 @@ def sighting_detail(sighting: Sighting, has_crop: bool) -> SightingDetail:
             behind.scores.tolist(),
         )
     ]
-    return SightingDetail(behind=frames, **_common(sighting.row, sighting.record, has_crop))
+    row, record, source = sighting.row, sighting.record, sighting.source
+    return SightingDetail(behind=frames, **_common(row, record, source, has_crop))
 
 
-def _common(row: int, record: GalleryRecord, has_crop: bool) -> dict[str, Any]:
+def _common(row: int, record: GalleryRecord, source: str, has_crop: bool) -> dict[str, Any]:
     return dict(
         row=row,
-        source=file_name(record.source),
+        source=source,
         frame=record.frame,
         time=known(record.time),
         time_text=format_time(record.time),

@@ -11,12 +11,19 @@ from starlette.exceptions import HTTPException
 
 from mmclsa.errors import UserError
 from mmclsa.gallery.database import LockedError
-from mmclsa.webui.problems import BrokenIndexError, BusyError, GoneError, public_message
+from mmclsa.webui.problems import (
+    BrokenIndexError,
+    BusyError,
+    FootageError,
+    GoneError,
+    public_message,
+)
 
 __all__ = ['add_error_handlers', 'busy', 'problem']
 
 _TOLD = 3  # mistakes of one body
 _WAIT = '5'  # seconds
+_STATUS: dict[type[Exception], int] = {GoneError: 404, FootageError: 410, BrokenIndexError: 500}
 
 
 def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -38,8 +45,7 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
     """
 
     async def mistake(_: Request, error: Exception) -> JSONResponse:
-        special: dict[type[Exception], int] = {GoneError: 404, BrokenIndexError: 500}
-        return problem(special.get(type(error), 422), public_message(error, *private))
+        return problem(_STATUS.get(type(error), 422), public_message(error, *private))
 
     async def locked(_: Request, error: Exception) -> JSONResponse:
         return busy('another process is writing the index: try again in a moment')

@@ -16,7 +16,6 @@ import numpy as np
 
 from mmclsa.errors import UserError
 from mmclsa.media import is_video
-from mmclsa.webui.answers import file_name
 from mmclsa.webui.clips import clip_frames
 from mmclsa.webui.footage import CROP_SIDE, FRAME_SIDE, SCENE_SIDE
 from mmclsa.webui.jpegs import crop_of, encode_jpeg, shrink
@@ -176,7 +175,7 @@ def _clip(
             writer = writer or _writer(path, fps / step, picture)
             writer.write(picture)
         if writer is None:
-            raise UserError(f'{file_name(record.source)} has no frame {frames[0]}')
+            raise UserError(f'{sighting.source} has no frame {frames[0]}')
         writer.release()
         return path.read_bytes(), told
 

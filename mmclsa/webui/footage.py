@@ -9,15 +9,15 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mmclsa.errors import DataError
 from mmclsa.media import VideoReader, is_video, read_picture
 from mmclsa.webui.byte_cache import ByteCache
+from mmclsa.webui.file_names import file_name
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
-from mmclsa.webui.problems import GoneError
+from mmclsa.webui.problems import FootageError
 
 __all__ = ['CROP_SIDE', 'FRAME_SIDE', 'SCENE_SIDE', 'Footage', 'Scene']
 
@@ -68,7 +68,7 @@ class Footage:
             The scene.
 
         Raises:
-            GoneError: If the file is not there, or cannot be read.
+            FootageError: If the file is not there, or cannot be read.
         """
         key = source, _version(source), frame, longest
         known = self._cache.get(key)
@@ -91,7 +91,7 @@ class Footage:
             A JPEG.
 
         Raises:
-            GoneError: If the file is not there, or cannot be read.
+            FootageError: If the file is not there, or cannot be read.
         """
         key = source, _version(source), frame, tuple(box)
         known = self._cache.get(key)
@@ -112,7 +112,7 @@ class Footage:
             Shape (H, W, 3), uint8, BGR.
 
         Raises:
-            GoneError: If the file is not there, or cannot be read.
+            FootageError: If the file is not there, or cannot be read.
         """
         self._sweep()
         with _naming(source):
@@ -131,7 +131,7 @@ class Footage:
             Both.
 
         Raises:
-            GoneError: If the file is not there, or cannot be read.
+            FootageError: If the file is not there, or cannot be read.
         """
         with _naming(source), self._reader(source) as reader:
             return reader.fps, reader.num_frames
@@ -190,19 +190,19 @@ def _version(source: str) -> Version:
     """Tell which file is there now.
 
     Raises:
-        GoneError: If none is, or it may not be read.
+        FootageError: If none is, or it may not be read.
     """
     try:
         found = os.stat(source)
     except OSError as error:
-        raise GoneError(_what_is_wrong(source)) from error
+        raise FootageError(_what_is_wrong(source)) from error
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _is_still(source: str, version: Version) -> bool:
     try:
         return _version(source) == version
-    except GoneError:
+    except FootageError:
         return False
 
 
@@ -211,14 +211,14 @@ def _naming(source: str) -> Iterator[None]:
     """Tell that a file cannot be read by its name alone."""
     try:
         yield
-    except GoneError:
+    except FootageError:
         raise
     except (DataError, OSError) as error:
-        raise GoneError(_what_is_wrong(source)) from error
+        raise FootageError(_what_is_wrong(source)) from error
 
 
 def _what_is_wrong(source: str) -> str:
-    name = Path(source).name
+    name = file_name(source)
     try:
         os.stat(source)
     except FileNotFoundError:

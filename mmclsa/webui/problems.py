@@ -7,13 +7,17 @@ import re
 from mmclsa.errors import UserError
 from mmclsa.utils.cli import user_message
 
-__all__ = ['BrokenIndexError', 'BusyError', 'GoneError', 'public_message']
+__all__ = ['BrokenIndexError', 'BusyError', 'FootageError', 'GoneError', 'public_message']
 
 _FOLDERS = re.compile(r'(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,\'"()]+)*[\\/](?=[^\\/\s])')
 
 
 class GoneError(UserError):
     """What is asked for is not there, or no longer."""
+
+
+class FootageError(GoneError):
+    """A row is there, but not the file that it was found in, or that cannot be read."""
 
 
 class BusyError(UserError):

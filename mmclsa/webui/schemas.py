@@ -146,7 +146,9 @@ class SightingInfo(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     row: Row
-    source: str = Field(description='Name of the file, without folders.')
+    source: str = Field(
+        description='Name of the file, with folders only where another file has that name.'
+    )
     frame: int = Field(description='The best frame, from 0.')
     time: Optional[float]
     time_text: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +16,7 @@ from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFil
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.database import LockedError
 from mmclsa.gallery.files import MissingFileError
+from mmclsa.gallery.row_numbers import NoSuchRowError
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.inference.limits import search_filter, undated_sentence
 from mmclsa.inference.people import PersonGroup
@@ -24,6 +25,8 @@ from mmclsa.inference.queries import fuse_embeddings
 from mmclsa.inference.searching import HitUnit, rank_people
 from mmclsa.media import decode_bytes
 from mmclsa.structures.sightings import TrackFrames
+from mmclsa.utils.text import counted
+from mmclsa.webui.file_names import display_names, file_name
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
 from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
@@ -65,11 +68,13 @@ class Sighting:
         row: Its number.
         record: Its record.
         behind: The frames behind it.
+        source: What visitors know its file as.
     """
 
     row: int
     record: GalleryRecord
     behind: TrackFrames
+    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +84,14 @@ class Answer:
     Attributes:
         hits: Best first.
         with_crop: Rows of these of which the index has a crop.
+        sources: For each hit what visitors know its file as.
         warnings: What the visitor should know beside.
         searched: How many rows the index has.
     """
 
     hits: Sequence[Hit]
     with_crop: frozenset[int]
+    sources: Sequence[str]
     warnings: Sequence[str]
     searched: int
 
@@ -120,6 +127,7 @@ class GalleryService:
         self._model_lock = threading.Lock()
         self._people = PeopleOfIndex(index, self._index_lock, self.summary)
         self._summary: Summary | None = None
+        self._names: tuple[str, Mapping[str, str]] = '', {}
 
     @property
     def index_path(self) -> str:
@@ -242,8 +250,9 @@ class GalleryService:
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
             searched = len(self._index)
             undated = undated_sentence(self._index, where)
+            sources = self._sources_of([hit.record for hit in hits])
         told = [*deleted, *_warnings(hits, where, min_probability), *filter(None, [undated])]
-        return Answer(hits, with_crop, told, searched)
+        return Answer(hits, with_crop, sources, told, searched)
 
     def sighting(self, row: int) -> Sighting:
         """Give a row of the index.
@@ -254,7 +263,7 @@ class GalleryService:
         with self._reading():
             self._check_rows([row])
             (record,) = self._index.records([row])
-            return Sighting(row, record, self._index.behind(row))
+            return Sighting(row, record, self._index.behind(row), *self._sources_of([record]))
 
     def kept_crop(self, row: int) -> bytes | None:
         """Give the crop that the index keeps of a row, a JPEG; None if it keeps none.
@@ -318,6 +327,14 @@ class GalleryService:
                     raise
             self._summary = None
 
+    def _sources_of(self, records: Sequence[GalleryRecord]) -> list[str]:
+        """Name the files of records, each so that it is told from all others of the index."""
+        generation, names = self._names
+        if generation != self._index.generation:
+            names = display_names(self._index.sources())
+            self._names = self._index.generation, names
+        return [names.get(one.source) or file_name(one.source) for one in records]
+
     def _check_rows(self, rows: Sequence[int]) -> None:
         if rows and not self._has(rows):
             absent = next((row for row in rows if not self._has([row])), rows[0])
@@ -338,13 +355,14 @@ class GalleryService:
         confirmed, rejected = ([row for row in rows if self._has([row])] for rows in verdicts)
         gone = sorted({row for rows in verdicts for row in rows} - {*confirmed, *rejected})
         told = [f'what was said of row {row} is left out: it has been deleted' for row in gone]
-        more = [f'so are {len(told) - _TOLD} rows more'] if len(told) > _TOLD else []
+        left = counted(len(told) - _TOLD, 'further row', 'further rows')
+        more = [f'what was said of {left} is left out as well'] if len(told) > _TOLD else []
         return confirmed, rejected, [*told[:_TOLD], *more]
 
     def _has(self, rows: Sequence[int]) -> bool:
         try:
             self._index.records(list(rows))
-        except DataError:
+        except NoSuchRowError:
             return False
         return True
 

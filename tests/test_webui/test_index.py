@@ -112,6 +112,26 @@ class TestGrowth:
             f'what was said of row {row} is left out: it has been deleted' for row in (1, 2)
         ]
         assert [hit['row'] for hit in answer.json()['hits']] == [3]
+
+    @pytest.mark.parametrize(('count', 'last'), [(4, '1 further row'), (6, '3 further rows')])
+    def test_many_verdicts_on_who_is_deleted(self, growing, count, last):
+        """Seen: "so are 1 rows more"."""
+        writer, client = growing
+        grow(writer, count)
+        deleted = list(range(1, count + 1))
+        writer.delete(deleted)
+        writer.commit()
+        body = dict(query=[dict(row=0)], rejected=deleted)
+        warnings = client.post('/api/search', json=body).json()['warnings']
+        assert len(warnings) == 5  # and that nobody else is there
+        assert warnings[3] == f'what was said of {last} is left out as well'
+
+    def test_query_that_is_deleted(self, growing):
+        writer, client = growing
+        grow(writer, 3)
+        writer.delete([1, 2])
+        writer.commit()
+        body = dict(query=[dict(row=0)], topk=100, unit='frame')
         gone = client.post('/api/search', json=body | dict(query=[dict(row=1)]))
         assert (gone.status_code, gone.json()['detail']) == (404, 'there is no row 1 in the index')
 

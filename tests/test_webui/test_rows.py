@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -112,9 +114,9 @@ class TestRow:
         shutil.rmtree(folder / 'yard')
         for found in rows_of(client):
             answer = client.get(found['crop'])
-            assert answer.status_code == (200 if kept else 404)
+            assert answer.status_code == (200 if kept else 410)
             scene_of = client.get(f'/api/rows/{found["row"]}/scene')
-            assert scene_of.status_code == 404
+            assert scene_of.status_code == 410
             assert scene_of.json()['detail'] == f'the file {found["source"]} is no longer there'
 
     @pytest.mark.parametrize('part', ['', '/crop', '/scene', '/scene.json', '/clip', '/frames/0'])
@@ -130,8 +132,28 @@ class TestRow:
         found = next(row for row in rows_of(client) if row['source'] == '0001.png')
         (folder / 'yard' / '0001.png').write_bytes(b'no picture')
         answer = client.get(f'/api/rows/{found["row"]}/scene')
-        assert answer.status_code == 404
+        assert answer.status_code == 410
         assert answer.json()['detail'] == 'the file 0001.png cannot be read, or not to this frame'
+
+    @pytest.mark.parametrize('part', ['', '/crop', '/scene', '/scene.json', '/clip', '/frames/0'])
+    def test_record_that_is_broken(self, built, part):
+        """Seen: the row was said not to be there."""
+        folder, client, _ = built
+        with closing(sqlite3.connect(folder / 'index' / 'index.sqlite')) as connection, connection:
+            connection.execute("UPDATE people SET score = 'much' WHERE row = 1")
+        answer = client.get(f'/api/rows/1{part}')
+        assert answer.status_code == 500
+        assert 'is broken' in answer.json()['detail']
+        assert str(folder) not in answer.text
+        assert client.get(f'/api/rows/0{part}').status_code == 200
+
+    def test_what_may_be_wrong_is_described(self, client):
+        paths = client.get('/api/openapi.json').json()['paths']
+        for part in ('/crop', '/scene', '/scene.json', '/clip', '/frames/{frame}'):
+            told = paths[f'/api/rows/{{row}}{part}']['get']['responses']
+            assert {'404', '410', '500'} <= told.keys()
+            assert 'its file' in told['410']['description']
+        assert '410' not in paths['/api/rows/{row}']['get']['responses']
 
 
 class TestClip:
@@ -174,7 +196,7 @@ class TestClip:
         shutil.rmtree(folder / 'footage')
         for part in ('clip', 'frames/0'):
             answer = client.get(f'/api/rows/0/{part}')
-            assert answer.status_code == 404
+            assert answer.status_code == 410
             assert answer.json()['detail'] == 'the file Tür.avi is no longer there'
 
     def test_of_somebody_who_stayed_for_an_hour_is_short(self, tmp_path):

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from collections import Counter
+from typing import Annotated, Any, Union
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from mmclsa.errors import ConfigError
 from mmclsa.webui.schemas import Problem
 from mmclsa.webui.service import GalleryService
 from mmclsa.webui.workers import Workers
 
-__all__ = ['GONE', 'PICTURE', 'Service', 'Threads', 'make_router', 'picture_response']
+__all__ = [
+    'FOOTAGE',
+    'GONE',
+    'PICTURE',
+    'Service',
+    'Threads',
+    'make_router',
+    'picture_response',
+]
 
+Responses = dict[Union[int, str], dict[str, Any]]
 #: For ``responses``: what is asked for is not there.
-GONE: dict[int | str, dict[str, Any]] = {
-    404: {'model': Problem, 'description': 'It is not there, or no longer.'}
+GONE: Responses = {404: {'model': Problem, 'description': 'It is not there, or no longer.'}}
+#: The same, of a route that reads the file that a row was found in.
+FOOTAGE: Responses = {
+    **GONE,
+    410: {
+        'model': Problem,
+        'description': 'The row is there, but its file is not (any more), or cannot be read.',
+    },
 }
 _KEPT = 'private, no-cache'
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
+_LONGEST = 100  # letters of an unknown name
+_PROBLEMS: Responses = {
     400: {'model': Problem, 'description': 'The request is none, or for another host.'},
     401: {'model': Problem, 'description': 'Name and password or token are needed.'},
     403: {'model': Problem, 'description': 'Another site has sent it.'},
@@ -34,7 +52,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 #: The same, of a route that gives a picture.
-PICTURE: dict[int | str, dict[str, Any]] = {
+PICTURE: Responses = {
     **GONE,
     200: {
         'description': 'A JPEG.',
@@ -44,9 +62,35 @@ PICTURE: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def _check_parameters(request: Request) -> None:
+    """Refuse parameters that an address does not have: a misspelt limit would limit nothing.
+
+    Raises:
+        ConfigError: If there is one, or one twice that may be given once.
+    """
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    if not given:
+        return
+    paths = request.app.openapi()['paths']  # made once
+    described = paths[request.scope['route'].path][request.method.lower()].get('parameters', ())
+    known = {one['name']: one['schema'] for one in described if one['in'] == 'query'}
+    for name, times in given.items():
+        if name not in known:
+            there = ', '.join(f'"{one}"' for one in known)
+            has = f'but {there}' if there else 'nor any other'
+            raise ConfigError(f'there is no parameter "{name[:_LONGEST]}" here, {has}')
+        if times > 1 and not _is_list(known[name]):
+            raise ConfigError(f'the parameter "{name}" may be given once, but is {times} times')
+
+
+def _is_list(schema: dict[str, Any]) -> bool:
+    return any(one.get('type') == 'array' for one in (schema, *schema.get('anyOf', ())))
+
+
 def make_router(tag: str) -> APIRouter:
     """Make a router whose routes tell of all that may go wrong anywhere."""
-    return APIRouter(prefix='/api', tags=[tag], responses=_PROBLEMS)
+    checks = [Depends(_check_parameters)]
+    return APIRouter(prefix='/api', tags=[tag], responses=_PROBLEMS, dependencies=checks)
 
 
 class _Picture(Response):

@@ -12,6 +12,7 @@ from mmclsa.webui.clips import Box, box_at, clip_frames, clip_times
 from mmclsa.webui.footage import FRAME_SIDE, Scene
 from mmclsa.webui.problems import GoneError
 from mmclsa.webui.routes.common import (
+    FOOTAGE,
     GONE,
     PICTURE,
     Service,
@@ -37,7 +38,7 @@ async def row(row: RowPath, service: Service, threads: Threads) -> SightingDetai
     return sighting_detail(sighting, kept is not None)
 
 
-@router.get('/rows/{row}/crop', response_class=Response, responses=PICTURE)
+@router.get('/rows/{row}/crop', response_class=Response, responses={**PICTURE, **FOOTAGE})
 async def crop(row: RowPath, service: Service, threads: Threads) -> Response:
     """Give the person, cut out: what the index has kept, or else out of the scene."""
     kept = await threads.run('index', service.kept_crop, row)
@@ -48,14 +49,14 @@ async def crop(row: RowPath, service: Service, threads: Threads) -> Response:
     return picture_response(kept)
 
 
-@router.get('/rows/{row}/scene', response_class=Response, responses=PICTURE)
+@router.get('/rows/{row}/scene', response_class=Response, responses={**PICTURE, **FOOTAGE})
 async def scene(row: RowPath, service: Service, threads: Threads) -> Response:
     """Give the whole scene, its longer side at most 1600 pixels."""
     sighting = await threads.run('index', service.sighting, row)
     return picture_response((await _scene(sighting, service, threads)).data)
 
 
-@router.get('/rows/{row}/scene.json', responses=GONE)
+@router.get('/rows/{row}/scene.json', responses=FOOTAGE)
 async def scene_info(row: RowPath, service: Service, threads: Threads) -> SceneInfo:
     """Tell where the person is in the scene."""
     sighting = await threads.run('index', service.sighting, row)
@@ -69,7 +70,7 @@ async def scene_info(row: RowPath, service: Service, threads: Threads) -> SceneI
     )
 
 
-@router.get('/rows/{row}/clip', responses=GONE)
+@router.get('/rows/{row}/clip', responses=FOOTAGE)
 async def clip(row: RowPath, service: Service, threads: Threads) -> Clip:
     """List the frames around a sighting; of a picture, itself."""
     sighting = await threads.run('index', service.sighting, row)
@@ -89,7 +90,7 @@ async def clip(row: RowPath, service: Service, threads: Threads) -> Clip:
     )
 
 
-@router.get('/rows/{row}/frames/{frame}', response_class=Response, responses=PICTURE)
+@router.get('/rows/{row}/frames/{frame}', response_class=Response, responses={**PICTURE, **FOOTAGE})
 async def frame(row: RowPath, frame: FramePath, service: Service, threads: Threads) -> Response:
     """Give a frame of a clip, its longer side at most 960 pixels."""
     sighting = await threads.run('index', service.sighting, row)

@@ -20,7 +20,7 @@ async def search(body: SearchRequest, service: Service, threads: Threads) -> Sea
     began = time.perf_counter()
     answer = await answer_of(body, service, threads)
     return SearchAnswer(
-        hits=found_hits(answer.hits, answer.with_crop),
+        hits=found_hits(answer),
         warnings=list(answer.warnings),
         seconds=round(time.perf_counter() - began, 6),
         searched=answer.searched,
