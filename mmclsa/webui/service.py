@@ -34,10 +34,12 @@ from mmclsa.webui.problems import BrokenIndexError, BusyError, GoneError
 from mmclsa.webui.settings import Limits
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
-__all__ = ['Answer', 'GalleryService', 'Sighting', 'Summary']
+__all__ = ['NOBODY_THERE', 'Answer', 'GalleryService', 'Sighting', 'Summary']
 
 _ATTEMPTS = 5
 _PATIENCE = 3.0  # seconds that a visitor waits for a writer
+#: What is said where the limits of a question let nobody through.
+NOBODY_THERE = 'nobody was seen by these cameras at these times'
 _TOLD = 3  # deleted rows by their numbers
 
 
@@ -197,6 +199,12 @@ class GalleryService:
         if not cameras and time_from in (None, '') and time_to in (None, ''):
             return SearchFilter()  # summing up an index of millions takes a while
         return search_filter(self.summary().contents, cameras, time_from, time_to)
+
+    def undated(self, where: SearchFilter) -> list[str]:
+        """Say whom a condition on the time leaves out unseen; see :func:`undated_sentence`."""
+        with self._reading():
+            told = undated_sentence(self._index, where)
+        return [told] if told else []
 
     def search(
         self,
@@ -376,7 +384,7 @@ def _warnings(
     if min_probability:
         return [f'nobody is the person with a probability of {min_probability:g} or more']
     if where is not None and not where.passes_all:
-        return ['nobody was seen by these cameras at these times']
+        return [NOBODY_THERE]
     return ['nobody is in the index, or nobody else']
 
 

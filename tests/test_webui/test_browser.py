@@ -229,8 +229,20 @@ class TestHits:
         body = body_of(request.value)
         assert (body['confirmed'], body['rejected']) == ([rows[1]], [rows[2]])
         assert page.locator('#looks .confirmed').count() == 1
+        # Seen: it went on to say that there is something to search again with.
+        page.get_by_text('Searched with 1 confirmed, 1 rejected', exact=True).wait_for()
+        assert page.locator('#verdict-search').is_hidden()
+        page.locator('.hit .reject').first.click()
+        assert page.locator('#verdict-count').inner_text() == '1 confirmed, 2 rejected'
+        assert page.locator('#verdict-search').is_visible()
         page.locator('#verdict-clear').click()
         assert page.locator('#verdicts').is_hidden()
+        assert 'was forgotten since this search' in page.locator('#stale').inner_text()
+        with page.expect_request('**/api/search') as request:
+            page.locator('#stale-search').click()
+        body = body_of(request.value)
+        assert (body['confirmed'], body['rejected']) == ([], [])
+        page.locator('#stale').wait_for(state='hidden')
         page.locator('.hit .reject').first.click()
         # Somebody else has no judgements.
         page.get_by_role('button', name='Person 2 of 3').click()

@@ -100,7 +100,7 @@ def test_clip_with_a_frame_that_fails(visit, query):
     def short(route):
         clip = route.fetch().json()
         frames = clip['frames'][:5]
-        for place, status in ((2, 500), (4, 404)):
+        for place, status in ((2, 500), (4, 410)):
             answer = {'status': status, 'json': {'detail': f'failed with {status}'}}
             fail = partial(lambda answer, route: route.fulfill(**answer), answer)
             page.route(f'**{frames[place]["url"]}', fail)
@@ -112,7 +112,7 @@ def test_clip_with_a_frame_that_fails(visit, query):
     page.locator('#clip-status:empty').wait_for(state='attached')
     problem = page.locator('#viewer-problem').inner_text()
     assert 'failed with 500' in problem
-    assert '404' not in problem  # the container counts one more than there are
+    assert '410' not in problem  # the container counts one more than there are
     assert page.locator('#seek').get_attribute('max') == '3'
     page.locator('#seek').fill('2')
     assert 'is missing' in page.locator('#scene').inner_text()

@@ -195,6 +195,36 @@ class TestPeople:
         assert 0 <= page.locator('#results-title').bounding_box()['y'] < 400
         assert page.locator('#tab-search').get_attribute('aria-selected') == 'true'
 
+    def test_where_and_when(self, visit):
+        """Seen: the interface could, the page could not."""
+        page = visit(size=PHONE, view='#people')
+        page.locator('.someone').first.wait_for()
+        everybody = page.locator('.someone').count()
+        page.locator('#people-filters summary').press('Enter')
+        assert page.evaluate('document.documentElement.scrollWidth') <= PHONE['width']
+        page.locator('#people-camera-list').get_by_label(DOOR).press('Space')
+        page.locator('#people-time-to').fill('0:00:02')
+        with page.expect_response('**/api/people?*') as answer:
+            page.keyboard.press('Enter')
+        asked = answer.value.request.url
+        people = answer.value.json()['people']
+        assert 'camera=' in asked
+        assert 'time_to=0%3A00%3A02' in asked
+        page.locator('#people-status:empty').wait_for(state='attached')
+        assert page.locator('.someone').count() == len(people) < everybody
+        assert {camera for one in people for camera in one['cameras']} == {DOOR}
+        page.locator('#people-time-from').fill('0:00:04')
+        page.get_by_role('button', name='Group').click()
+        problem = page.locator('#people-time-from-problem')
+        problem.wait_for()
+        assert 'must not be after' in problem.inner_text()
+        assert page.evaluate('document.activeElement.id') == 'people-time-from'
+        assert page.locator('.someone').count() == len(people)
+        page.locator('#people-filters').get_by_role('button', name='Reset').click()
+        page.locator('.someone').nth(everybody - 1).wait_for()
+        assert problem.is_hidden()
+        assert page.locator('#people-camera-list input:checked').count() == 0
+
     def test_probability_that_is_none(self, visit):
         page = visit(view='#people')
         page.locator('.someone').first.wait_for()

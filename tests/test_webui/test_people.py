@@ -109,6 +109,23 @@ def test_limits(opened):
         assert isinstance(answer.json()['detail'], str)
 
 
+def test_whom_the_limits_leave_out_is_told(opened, crowd):
+    """Seen: a search told it, the people did not."""
+    _, client = opened
+    with GalleryIndex.open(crowd, writable=True) as writer:
+        lost = [GalleryRecord('/srv/lost.avi', 0, float('nan'), (0, 0, 9, 9), 0.9, 'yard')]
+        writer.add(np.eye(DIMS)[:1], lost)
+        writer.commit()
+    late = dict(time_from='0:00:08', min_similarity=0.5)
+    undated = 'sightings of unknown time, which are left out: 1'
+    assert listed(client, **late)['warnings'] == [undated]
+    assert listed(client, camera='door', **late)['warnings'] == []
+    assert listed(client, min_similarity=0.5)['warnings'] == []
+    nobody = listed(client, camera='yard', time_from='0:01:00', min_similarity=0.5)
+    told = ['nobody was seen by these cameras at these times', undated]
+    assert nobody == dict(people=[], warnings=told)
+
+
 def test_too_many_sightings_is_a_sentence(opened, monkeypatch):
     monkeypatch.setattr('mmclsa.inference.people.MAX_SIGHTINGS', 20)
     answer = opened[1].get('/api/people')

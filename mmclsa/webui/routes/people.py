@@ -10,6 +10,7 @@ from mmclsa.utils.times import format_time
 from mmclsa.webui.answers import known
 from mmclsa.webui.routes.common import Service, Threads, make_router
 from mmclsa.webui.schemas import People, PersonGroup
+from mmclsa.webui.service import NOBODY_THERE
 from mmclsa.webui.settings import MAX_ROWS
 
 router = make_router('people')
@@ -33,8 +34,10 @@ async def people(
     found, warnings = await threads.run('people', service.people, *limits)
     left = counted(len(found) - limit, 'more person is', 'more people are')
     more = [f'{left} not listed'] if len(found) > limit else []
+    undated = await threads.run('index', service.undated, where)
+    nobody = [] if found or where.passes_all else [NOBODY_THERE]
     groups = [_listed(number, group) for number, group in enumerate(found[:limit], 1)]
-    return People(people=groups, warnings=[*warnings, *more])
+    return People(people=groups, warnings=[*warnings, *nobody, *undated, *more])
 
 
 def _listed(number: int, group: FoundGroup) -> PersonGroup:

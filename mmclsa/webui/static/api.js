@@ -61,9 +61,10 @@ export const search = async (body, signal) =>
 export const exportFile = async (body, signal) =>
   (await request('api/export', asJson(body, signal))).blob();
 
-export async function getPeople(minProbability, limit, signal) {
-  const query = new URLSearchParams({ limit });
-  if (minProbability !== null) query.set('min_probability', minProbability);
+/** @param {Object<string, *>} limits Null is left out, lists are repeated. */
+export async function getPeople(limits, signal) {
+  const given = Object.entries(limits).filter(([, value]) => value !== null);
+  const query = new URLSearchParams(given.flatMap(([name, value]) => [value].flat().map((one) => [name, one])));
   return (await request(`api/people?${query}`, { signal })).json();
 }
 

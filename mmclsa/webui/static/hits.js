@@ -48,7 +48,7 @@ function drawHead({ hits, seconds, searched, body }) {
 }
 
 function card(hit, place, hits) {
-  const name = `Hit ${hit.rank}, ${likeness(hit)}, ${cameraName(hit.camera)}, ${when(hit)}`;
+  const name = `Hit ${hit.rank}, ${likeness(hit)}, ${cameraName(hit.camera)}, ${when(hit)}, ${hit.source}`;
   return el(
     'li',
     { class: 'hit', 'data-row': hit.row },

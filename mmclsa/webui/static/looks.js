@@ -2,7 +2,7 @@
 
 import { cropUrl } from './api.js';
 import { byId, el, show } from './dom.js';
-import { when } from './format.js';
+import { cameraName, when } from './format.js';
 import { get, set, watch } from './state.js';
 
 /** Take a person: another look where one is wanted or of the same picture, else somebody new. */
@@ -23,7 +23,7 @@ export function startWith(looks) {
 export const lookAtRow = (sighting) => ({
   kind: 'row',
   row: sighting.row,
-  label: `Sighting, ${sighting.camera || 'no camera'}, ${when(sighting)}`,
+  label: `Sighting, ${cameraName(sighting.camera)}, ${when(sighting)}, ${sighting.source}`,
   thumb: cropUrl(sighting.row),
 });
 

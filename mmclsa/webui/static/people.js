@@ -3,6 +3,7 @@
 import { getPeople, getRow, isCancelled } from './api.js';
 import { cropImage } from './crops.js';
 import { byId, el, show } from './dom.js';
+import { readPercent } from './fields.js';
 import { arrowsMove } from './focus.js';
 import { cameraName, counted, span, when } from './format.js';
 import { Progress, clear, showProblem, showWarnings } from './messages.js';
@@ -10,6 +11,7 @@ import { get, watch } from './state.js';
 import { drawTimeline, initTimeline } from './timeline.js';
 import { searchFromRows } from './verdicts.js';
 import { openViewer } from './viewer.js';
+import { Where } from './where.js';
 
 const MOST = 1000; // people that the server gives
 const PAGE = 24; // of them at first, and so many more each time
@@ -20,6 +22,7 @@ const LOOKS = 8; // rows of a person that a search starts from
 let people = [];
 let loadedFor = null;
 let running = null;
+let where = null; // made when the view is opened
 
 export function initPeople() {
   byId('people-form').addEventListener('submit', (event) => {
@@ -28,6 +31,10 @@ export function initPeople() {
   });
   byId('more-people').addEventListener('click', drawMore);
   arrowsMove(byId('people-list'), '.person-open');
+  byId('people-reset').addEventListener('click', () => {
+    where.reset();
+    load();
+  });
   watch(['index'], drawLimit);
 }
 
@@ -36,22 +43,27 @@ function drawLimit() {
   byId('people-probability').disabled = !known;
   byId('people-probability').placeholder = known ? LEAST : '';
   byId('people-probability').title = known ? '' : 'This footage has too few pairs to learn it from.';
+  where?.draw(get('index'));
 }
 
 /** Load the people when their view is opened, and again only if the index has changed. */
 export function openPeople() {
+  where ??= new Where(byId('people-where'), 'people-');
+  where.draw(get('index'));
   if (loadedFor === null || loadedFor !== get('index')?.growing) load();
 }
 
 async function load() {
   running?.cancel();
-  const least = readLeast();
+  const least = readPercent('people-probability');
+  where.forgive();
   if (least === undefined) return;
+  const { cameras: camera, ...times } = where.read();
   const growing = get('index')?.growing;
   const progress = new Progress(byId('people-status'), 'Grouping sightings into people');
   running = progress;
   try {
-    const found = await getPeople(least, MOST, progress.signal);
+    const found = await getPeople({ min_probability: least, camera, ...times, limit: MOST }, progress.signal);
     progress.end();
     loadedFor = growing;
     showWarnings(byId('people-warnings'), found.warnings);
@@ -59,19 +71,13 @@ async function load() {
     draw();
   } catch (error) {
     progress.end();
-    if (running === progress && !isCancelled(error)) showProblem(byId('people-status'), error.message);
+    if (running === progress && !isCancelled(error)) fail(error);
   }
 }
 
-function readLeast() {
-  const place = byId('people-probability-problem');
-  const text = byId('people-probability').value.trim().replace(',', '.');
-  const least = text ? Number(text) / 100 : null;
-  const right = least === null || (least >= 0 && least <= 1);
-  place.textContent = right ? '' : 'The probability must be a number from 0 to 100 %.';
-  show(place, !right);
-  byId('people-probability').setAttribute('aria-invalid', String(!right));
-  return right ? least : undefined;
+function fail(error) {
+  if (error.status === 422 && where.showProblem(error.message)) return;
+  showProblem(byId('people-status'), error.message);
 }
 
 function draw() {
@@ -79,7 +85,7 @@ function draw() {
   drawMore();
   byId('people-count').textContent = people.length
     ? counted(people.length, 'person', 'people')
-    : 'Nobody is in the index';
+    : `Nobody ${where.limited ? 'was seen there and then' : 'is in the index'}`;
 }
 
 function drawMore() {
@@ -163,13 +169,14 @@ function drawSightings(detail, person, sightings, most) {
         {
           type: 'button',
           class: 'open',
-          'aria-label': `Sighting ${number + 1}, ${cameraName(sighting.camera)}, ${when(sighting)}`,
+          'aria-label': `Sighting ${number + 1}, ${cameraName(sighting.camera)}, ${when(sighting)}, ${sighting.source}`,
           onclick: () => openViewer(sightings, number),
         },
         cropImage(sighting),
       ),
       el('p', { class: 'camera', dir: 'auto' }, cameraName(sighting.camera)),
       el('p', { class: 'when' }, when(sighting)),
+      el('p', { class: 'source muted', dir: 'auto' }, sighting.source),
     ),
   );
   const rest = person.rows.length - most;

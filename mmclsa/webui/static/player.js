@@ -122,7 +122,7 @@ export class Player {
       this._images[place] = image;
     } catch (error) {
       if (isCancelled(error) || this._ending.signal.aborted) throw error;
-      if (error.status === 404 && place > 0) this._endBefore(place);
+      if ([404, 410].includes(error.status) && place > 0) this._endBefore(place);
       else if (place < this._frames.length) this._leaveOut(place, error);
     }
     if (place === this._place && this._drawn) this._draw();

@@ -105,20 +105,37 @@ export function showStale() {
   byId('found').classList.toggle('stale', reason === ANOTHER);
   byId('found').inert = reason === ANOTHER; // a judgement would count for the new person
   byId('stale-search').disabled = !get('looks').length;
+  drawVerdicts(answer);
+}
+
+/** How much was judged; once it was searched with that, there is nothing to do but to forget it. */
+function drawVerdicts(answer) {
   const [yes, no] = [get('confirmed').size, get('rejected').size];
   show(byId('verdicts'), answer !== null && yes + no > 0);
-  byId('verdict-count').textContent = `${count(yes)} confirmed, ${count(no)} rejected`;
+  const used = answer !== null && !differ(answer.body, currentBody(), VERDICTS);
+  const counts = `${count(yes)} confirmed, ${count(no)} rejected`;
+  byId('verdict-count').textContent = used ? `Searched with ${counts}` : counts;
+  show(byId('verdict-search'), !used);
 }
 
 const ANOTHER = 'Somebody else is chosen since: these hits are of the former search.';
 
+const VERDICTS = ['confirmed', 'rejected'];
+const FILTERS = ['cameras', 'time_from', 'time_to', 'topk', 'unit', 'min_probability'];
+
+const differ = (before, now, names) =>
+  names.some((name) => written(before[name]) !== written(now[name]));
+
+/** Lists say the same in any order. */
+const written = (value) => JSON.stringify(Array.isArray(value) ? [...value].sort() : value);
+
 function staleReason(before, now) {
-  const differs = (...names) =>
-    names.some((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
   if (isAnother(before.query, now.query)) return ANOTHER;
-  if (differs('query')) return 'Another look was added or taken out: search again to use it.';
-  if (differs('cameras', 'time_from', 'time_to', 'topk', 'unit', 'min_probability')) {
-    return 'The filters have changed since this search.';
+  if (differ(before, now, ['query'])) return 'Another look was added or taken out: search again to use it.';
+  if (differ(before, now, FILTERS)) return 'The filters have changed since this search.';
+  const forgotten = VERDICTS.every((name) => !now[name].length);
+  if (forgotten && differ(before, now, VERDICTS)) {
+    return 'What was confirmed and rejected was forgotten since this search.';
   }
   return '';
 }

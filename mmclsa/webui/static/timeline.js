@@ -48,15 +48,15 @@ export function initTimeline(place) {
 function picture(group, width, open) {
   const left = Math.min(Math.round(width * 0.3), 170);
   const scale = scaleOf(group, left + MARK, width - MARK);
-  const cameras = [...new Set(group.map(({ sighting }) => sighting.camera))].sort();
+  const names = [...new Set(group.map(({ sighting }) => laneName(sighting)))].sort();
   const [lanes, marks] = [[], []];
   let bottom = 0;
-  for (const camera of cameras) {
-    const own = group.filter(({ sighting }) => sighting.camera === camera);
+  for (const name of names) {
+    const own = group.filter(({ sighting }) => laneName(sighting) === name);
     const places = own.map(({ sighting }) => extent(sighting, scale));
     const rows = lanesOf(places, LANES);
     const height = (Math.max(...rows) + 1) * LANE + GAP;
-    lanes.push(...cameraRow(camera, bottom, height, left, width));
+    lanes.push(...laneRow(name, bottom, height, left, width));
     own.forEach((one, place) => {
       const y = bottom + GAP / 2 + rows[place] * LANE + (LANE - MARK) / 2;
       marks.push(mark(one, group[0].number, { ...places[place], y }, open));
@@ -86,8 +86,11 @@ function extent(sighting, { place }) {
   return { start: start - more, end: end + more };
 }
 
-function cameraRow(camera, top, height, left, width) {
-  const name = cameraName(camera);
+/** The camera; where none is known and times are those of a video, the video. */
+const laneName = ({ camera, source, time_from: from }) =>
+  camera || isDate(from) ? cameraName(camera) : source;
+
+function laneRow(name, top, height, left, width) {
   const room = Math.floor(left / 8); // letters are about so many pixels wide
   const letters = [...name];
   const short = letters.length > room ? `${letters.slice(0, room - 1).join('')}…` : name;
@@ -114,7 +117,7 @@ function mark({ sighting, number }, first, { start, end, y }, open) {
   const sure = sighting.probability ?? sighting.similarity;
   const known = sighting.probability != null ? `, ${percent(sighting.probability)}` : '';
   const what = sighting.rank ? `Hit ${sighting.rank}` : `Sighting ${number + 1}`;
-  const name = `${what}${known}, ${cameraName(sighting.camera)}, ${when(sighting)}`;
+  const name = `${what}${known}, ${cameraName(sighting.camera)}, ${when(sighting)}, ${sighting.source}`;
   const act = () => open(number);
   return svg(
     'rect',

@@ -78,6 +78,8 @@ function tell(progress, name, part) {
 }
 
 const onlyOne = (name, more) =>
-  `Only ${name} was taken: add the other ${more} one by one as further looks.`;
+  more === 1
+    ? `Only ${name} was taken: add the other one as a further look.`
+    : `Only ${name} was taken: add the other ${more} one by one as further looks.`;
 
 const forgotten = () => ({ looks: [], confirmed: new Map(), rejected: new Map() });
