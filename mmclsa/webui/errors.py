@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,17 +20,22 @@ from mmclsa.webui.problems import (
     GoneError,
     public_message,
 )
+from mmclsa.webui.schemas import KINDS
 
 __all__ = ['add_error_handlers', 'busy', 'problem']
 
 _TOLD = 3  # mistakes of one body
+_LONGEST = 50  # characters of what was given
+_SOURCES = (('body',), ('query',), ('path',))
 _WAIT = '5'  # seconds
 _STATUS: dict[type[Exception], int] = {GoneError: 404, FootageError: 410, BrokenIndexError: 500}
 
 
 def problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Make an answer that tells what is wrong."""
-    return JSONResponse({'detail': sentence}, status, headers)
+    # What came may have been no text, such as half a letter.
+    text = sentence.encode('utf-8', 'replace').decode()
+    return JSONResponse({'detail': text}, status, headers)
 
 
 def busy(sentence: str) -> JSONResponse:
@@ -75,13 +82,22 @@ def add_error_handlers(app: FastAPI, *private: str) -> None:
 
 def validation_message(error: RequestValidationError) -> str:
     """Say in a sentence what is wrong with the fields of a request."""
-    found = []
-    for one in error.errors():
-        place = '.'.join(str(part) for part in one['loc'] if part != 'body')
-        if one['type'] == 'json_invalid':
-            found.append(f'the body is no JSON, from character {place} on')
-        else:
-            found.append(f'{place or "the body"}: {one["msg"]}')
-    unique = list(dict.fromkeys(found))
+    unique = list(dict.fromkeys(map(_mistake, error.errors())))
     more = f'; and {len(unique) - _TOLD} more' if len(unique) > _TOLD else ''
     return '; '.join(unique[:_TOLD]) + more
+
+
+def _mistake(one: dict[str, Any]) -> str:
+    """Say what is wrong with a field, as a visitor wrote it."""
+    parts = one['loc'][1:] if one['loc'][:1] in _SOURCES else one['loc']
+    place, given = '.'.join(str(part) for part in parts if part not in KINDS), one.get('input')
+    if one['type'] == 'json_invalid':
+        return f'the body is no JSON, from character {place} on'
+    if 'UploadFile' in one['msg']:
+        return f'{place}: must be a file, and not a text'
+    told = f'{place or "the body"}: {one["msg"]}'
+    if one['type'] == 'model_attributes_type' and isinstance(given, (str, bytes)):
+        return f'{told}: send JSON, with "Content-Type: application/json"'
+    named = one['type'] == 'extra_forbidden' or not isinstance(given, (str, int, float))
+    text = '' if named else json.dumps(given, ensure_ascii=False)
+    return f'{told}, not {text}' if 0 < len(text) <= _LONGEST else told

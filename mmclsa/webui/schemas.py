@@ -1,13 +1,14 @@
 """What goes over the wire: the bodies of requests and answers."""
 
 # Without postponed annotations, which pydantic resolves at run time: Python 3.9 knows no X | None.
-from typing import Annotated, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from mmclsa.webui.settings import MAX_HITS, MAX_LOOKS, MAX_NUMBER, MAX_ROWS
 
 __all__ = [
+    'KINDS',
     'Calibration',
     'Camera',
     'Clip',
@@ -32,8 +33,34 @@ __all__ = [
 ]
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
+# True and "1" are no numbers.
+Number = Annotated[float, Field(strict=True)]
+StrictBox = Annotated[
+    list[Number],
+    Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels'),
+]
 Row = Annotated[int, Field(ge=0, le=MAX_NUMBER, strict=True)]
-Time = Optional[Union[Annotated[str, Field(max_length=64)], float]]
+#: What a field may be where it may be one of two; in the places of mistakes, not in bodies.
+KINDS = ('a look at a picture', 'a look at a row', 'a text', 'a number')
+
+
+def _kind_of_look(given: Any) -> str:
+    row = 'row' in given if isinstance(given, dict) else isinstance(given, RowLook)
+    return KINDS[row]
+
+
+def _kind_of_time(given: Any) -> str:
+    return KINDS[2 + (type(given) in (int, float))]
+
+
+Time = Optional[
+    Annotated[
+        Union[
+            Annotated[str, Field(max_length=64), Tag(KINDS[2])], Annotated[Number, Tag(KINDS[3])]
+        ],
+        Discriminator(_kind_of_time),
+    ]
+]
 
 
 class Body(BaseModel):
@@ -113,7 +140,7 @@ class PictureLook(Body):
 
     picture: str = Field(max_length=64)
     person: Optional[int] = Field(None, ge=1, le=10_000, strict=True, description='From 1.')
-    box: Optional[Box] = None
+    box: Optional[StrictBox] = None
 
 
 class RowLook(Body):
@@ -122,10 +149,16 @@ class RowLook(Body):
     row: Row
 
 
+Look = Annotated[
+    Union[Annotated[PictureLook, Tag(KINDS[0])], Annotated[RowLook, Tag(KINDS[1])]],
+    Discriminator(_kind_of_look),
+]
+
+
 class SearchRequest(Body):
     """Who is looked for, and where."""
 
-    query: list[Union[PictureLook, RowLook]] = Field(min_length=1, max_length=MAX_LOOKS)
+    query: list[Look] = Field(min_length=1, max_length=MAX_LOOKS)
     confirmed: list[Row] = Field([], max_length=MAX_ROWS)
     rejected: list[Row] = Field([], max_length=MAX_ROWS)
     cameras: Optional[list[Annotated[str, Field(max_length=1000)]]] = Field(
@@ -137,7 +170,7 @@ class SearchRequest(Body):
     time_to: Time = None
     topk: int = Field(10, ge=1, le=MAX_HITS, strict=True)
     unit: Literal['sighting', 'frame'] = 'sighting'
-    min_probability: Optional[float] = Field(None, ge=0, le=1)
+    min_probability: Optional[Number] = Field(None, ge=0, le=1)
 
 
 class SightingInfo(BaseModel):

@@ -166,14 +166,60 @@ def test_head_is_get_without_a_body(service):
         ),
         (b'{"query": [{"row": 1.0}]}', 'Input should be a valid integer'),
         (b'{"query": [{"row": NaN}]}', 'Input should be'),
+        (
+            b'{"query": [{"row": -1}]}',
+            'query.0.row: Input should be greater than or equal to 0, not -1',
+        ),
+        (b'{"query": [{"row": "0"}]}', 'query.0.row: Input should be a valid integer, not "0"'),
+        (b'{"query": [{"row": 0, "picture": "a"}]}', 'query.0.picture: Extra inputs'),
+        (
+            b'{"query": [{"picture": "a", "box": [0, 0, true, 9]}]}',
+            'query.0.box.2: Input should be',
+        ),
+        (b'{"query": [{"picture": "a", "box": [0, 0, "9", 9]}]}', 'query.0.box.2: Input should be'),
+        (
+            b'{"query": [{"row": 0}], "time_from": true}',
+            'time_from: Input should be a valid string',
+        ),
+        (
+            b'{"query": [{"row": 0}], "time_to": NaN}',
+            'time_to: Input should be a finite number, not',
+        ),
+        (b'{"query": [{"row": 0}], "min_probability": "0.5"}', 'min_probability: Input should be'),
+        (b'{"query": [{"row": 0}], "min_probability": true}', 'min_probability: Input should be'),
+        (b'{"query": [{"row": 0}], "cameras": ["\\ud800"]}', 'cameras.0: Input should be a valid'),
+        (b'{"query": [{"row": 0}], "\\ud800": 1}', 'Input should be a valid string'),
         (b'[' * 100_000, 'There was an error parsing the body'),
     ],
 )
 def test_bodies_that_are_none(client, body, sentence):
-    """``true`` was row 1."""
+    """``true`` was row 1, and the first second; a wrong row was told by the names of classes."""
     found = client.post('/api/search', content=body, headers={'Content-Type': 'application/json'})
     assert found.status_code in (400, 422)
     assert sentence in found.json()['detail']
+    assert 'Look' not in found.text
+
+
+def test_body_that_is_not_said_to_be_json(client):
+    """It was a dictionary that the body should be, and is."""
+    for kind in ('text/plain', 'application/x-www-form-urlencoded'):
+        headers = {'Content-Type': kind}
+        found = client.post('/api/search', content=b'{"query": [{"row": 0}]}', headers=headers)
+        assert found.status_code == 422
+        assert 'send JSON, with "Content-Type: application/json"' in found.json()['detail']
+
+
+def test_forms_with_more_than_a_picture(client, query):
+    """Seen: what was beside the picture was left out without a word."""
+    picture = ('file', ('a.png', query.read_bytes()))
+    for files, said in (
+        ([picture, ('person', (None, '1'))], 'there is no field "person" here, but "file"'),
+        ([picture, picture], 'one picture is taken at a time, but 2 came'),
+        ([('file', (None, 'a.png'))], 'file: must be a file, and not a text'),
+        ([('picture', picture[1])], 'file: Field required'),
+    ):
+        found = client.post('/api/pictures', files=files)
+        assert (found.status_code, found.json()['detail']) == (422, said)
 
 
 @pytest.mark.parametrize('host', ['x' * 70, '.', 'a b', '[::1]', '256.1.1.1'])

@@ -183,7 +183,7 @@ class TestMistakes:
             (dict(query=[]), 'query: '),
             (dict(query=[{}]), 'query.0'),
             (dict(query=[dict(row=99)]), 'there is no row 99'),
-            (dict(query=[dict(row=-1)]), 'query.0.RowLook.row'),
+            (dict(query=[dict(row=-1)]), 'query.0.row'),
             (dict(query=[dict(row=1)] * 21), 'query: '),
             (dict(query=[dict(picture='gone', person=1)]), 'upload it again'),
             (dict(confirmed=[1, 98]), 'there is no row 98'),

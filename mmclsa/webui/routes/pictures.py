@@ -3,9 +3,10 @@
 from pathlib import PureWindowsPath
 from typing import Annotated
 
-from fastapi import Path, UploadFile
+from fastapi import Path, Request, UploadFile
 from fastapi.responses import Response
 
+from mmclsa.errors import ConfigError
 from mmclsa.webui.routes.common import (
     PICTURE,
     Service,
@@ -21,8 +22,11 @@ _LONGEST_NAME = 200
 
 
 @router.post('/pictures')
-async def upload(file: UploadFile, service: Service, threads: Threads) -> PictureInfo:
+async def upload(
+    file: UploadFile, request: Request, service: Service, threads: Threads
+) -> PictureInfo:
     """Find the people of a picture, which is kept for a while. Nobody may be in it."""
+    _check_form([name for name, _ in (await request.form()).multi_items()])
     data = await file.read()
     key, stored = await threads.run('model', service.upload, data, _own_name(file.filename))
     people = zip(stored.people.boxes.tolist(), stored.people.scores.tolist())
@@ -50,6 +54,15 @@ async def person(picture: PicturePath, number: int, service: Service) -> Respons
     stored = service.pictures.get(picture)
     stored.check(number)
     return picture_response(stored.crops[number - 1])
+
+
+def _check_form(names: list[str]) -> None:
+    """Refuse what would be left out without a word."""
+    other = next((name for name in names if name != 'file'), None)
+    if other is not None:
+        raise ConfigError(f'there is no field "{other[:_LONGEST_NAME]}" here, but "file"')
+    if len(names) > 1:
+        raise ConfigError(f'one picture is taken at a time, but {len(names)} came')
 
 
 def _own_name(name: str | None) -> str:
