@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.sightings import places_of, sightings_of
 from mmclsa.structures import PairCounts
+from mmclsa.utils.times import is_date
 
 __all__ = ['MAX_SIGHTINGS', 'PersonGroup', 'people_of_index']
 
@@ -50,13 +50,13 @@ class PersonGroup:
 
     @property
     def time_from(self) -> float:
-        """When the person was first seen; NaN if unknown."""
-        return min(_known(record.time_from for record in self.records), default=math.nan)
+        """When the person was first seen, the first date if there is any; NaN if unknown."""
+        return min(_of_one_clock(record.time_from for record in self.records), default=math.nan)
 
     @property
     def time_to(self) -> float:
-        """When the person was last seen; NaN if unknown."""
-        return max(_known(record.time_to for record in self.records), default=math.nan)
+        """When the person was last seen, likewise; NaN if unknown."""
+        return max(_of_one_clock(record.time_to for record in self.records), default=math.nan)
 
 
 def people_of_index(
@@ -174,8 +174,10 @@ def _area(record: GalleryRecord) -> float:
     return (x2 - x1) * (y2 - y1)
 
 
-def _known(times: Any) -> list[float]:
-    return [time for time in times if math.isfinite(time)]
+def _of_one_clock(times: Iterable[float]) -> list[float]:
+    """Leave out what is not known; and beside dates, times since the start of a video."""
+    known = [time for time in times if math.isfinite(time)]
+    return [time for time in known if is_date(time)] or known
 
 
 def _in_range(name: str, value: float, least: float) -> float:

@@ -429,11 +429,12 @@ class TestGrowing:
         page.reload()
         search(page, query)
         page.locator('.hit').nth(9).wait_for()
+        before = len_of(gallery)
         write_scenes(gallery / 'late', 3, first=50)
         extend(gallery, 'late', 'late')
         with page.expect_response('**/api/index'):
             page.clock.run_for(10_500)
-        added = len_of(gallery) - 26
+        added = len_of(gallery) - before
         page.locator('#grown').get_by_text(f'{added} new sightings since').wait_for()
         assert page.locator('#grown[role=status]').count() == 1
         assert page.locator('.hit').count() == 10
@@ -441,6 +442,30 @@ class TestGrowing:
         with page.expect_response('**/api/search'):
             page.locator('#grown-search').click()
         page.locator('#grown').wait_for(state='hidden')
+
+    def test_people_are_told_too(self, visit, gallery):
+        """Seen: people stayed those of a former index, without a word."""
+        page = visit(view='#people')
+        page.locator('.someone').first.wait_for()
+        page.clock.install()
+        page.reload()
+        page.locator('.someone').first.wait_for()
+        assert page.locator('#people-grown').is_hidden()
+        cards = page.locator('.someone').count()
+        write_scenes(gallery / 'dusk', 3, first=70)
+        extend(gallery, 'dusk', 'dusk')
+        with page.expect_response('**/api/index'):
+            page.clock.run_for(10_500)
+        page.locator('#people-grown').wait_for()
+        assert page.locator('.someone').count() == cards
+        with page.expect_response('**/api/people?*'):
+            page.locator('#people-again').click()
+        page.locator('#people-grown').wait_for(state='hidden')
+        page.locator('#people-filters summary').click()
+        page.locator('#people-camera-list').get_by_label('dusk').check()
+        with page.expect_response('**/api/people?*') as answer:
+            page.get_by_role('button', name='Apply').click()
+        assert answer.value.json()['people']
 
     def test_server_that_does_not_answer_for_a_while(self, visit, query):
         page = visit()

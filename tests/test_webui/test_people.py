@@ -126,6 +126,23 @@ def test_whom_the_limits_leave_out_is_told(opened, crowd):
     assert nobody == dict(people=[], warnings=told)
 
 
+def test_when_somebody_was_seen_by_two_clocks(tmp_path):
+    """Seen: from the start of a video to a date."""
+    day = 1_700_000_000.0
+    times = [3.0, day, float('nan'), day + 60, 5.0]
+    with GalleryIndex.create(tmp_path / 'index', FakeEmbedder().fingerprint) as index:
+        records = [
+            GalleryRecord(f'{place}.avi', place, time, (0, 0, 9, 9), 0.9)
+            for place, time in enumerate(times)
+        ]
+        index.add(np.eye(DIMS)[[0] * 5], records)
+        index.commit()
+        (person,) = people_of_index(index, min_similarity=0.5)
+        assert (person.time_from, person.time_to) == (day, day + 60)
+        (person,) = people_of_index(index, SearchFilter(time_to=9.0), min_similarity=0.5)
+        assert (person.time_from, person.time_to) == (3, 5)
+
+
 def test_too_many_sightings_is_a_sentence(opened, monkeypatch):
     monkeypatch.setattr('mmclsa.inference.people.MAX_SIGHTINGS', 20)
     answer = opened[1].get('/api/people')

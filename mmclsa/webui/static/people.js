@@ -23,19 +23,31 @@ let people = [];
 let loadedFor = null;
 let running = null;
 let where = null; // made when the view is opened
+let awaited = false; // the index, since the view was opened
 
 export function initPeople() {
   byId('people-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    load();
+    if (where) load();
   });
   byId('more-people').addEventListener('click', drawMore);
   arrowsMove(byId('people-list'), '.person-open');
   byId('people-reset').addEventListener('click', () => {
-    where.reset();
-    load();
+    where?.reset();
+    if (where) load();
   });
-  watch(['index'], drawLimit);
+  byId('people-again').addEventListener('click', () => {
+    load();
+    byId('people-count').focus({ preventScroll: true }); // the button goes away
+  });
+  watch(['index'], follow);
+}
+
+/** Tell of an index that has grown, and change nothing that is being looked at. */
+function follow() {
+  drawLimit();
+  if (awaited && get('index')) openPeople();
+  show(byId('people-grown'), loadedFor !== null && loadedFor !== get('index').growing);
 }
 
 function drawLimit() {
@@ -48,9 +60,11 @@ function drawLimit() {
 
 /** Load the people when their view is opened, and again only if the index has changed. */
 export function openPeople() {
+  awaited = !get('index');
+  if (awaited) return; // it tells what there is to be loaded
   where ??= new Where(byId('people-where'), 'people-');
   where.draw(get('index'));
-  if (loadedFor === null || loadedFor !== get('index')?.growing) load();
+  if (loadedFor !== get('index').growing) load();
 }
 
 async function load() {
@@ -59,13 +73,14 @@ async function load() {
   where.forgive();
   if (least === undefined) return;
   const { cameras: camera, ...times } = where.read();
-  const growing = get('index')?.growing;
+  const { growing } = get('index');
   const progress = new Progress(byId('people-status'), 'Grouping sightings into people');
   running = progress;
   try {
     const found = await getPeople({ min_probability: least, camera, ...times, limit: MOST }, progress.signal);
     progress.end();
     loadedFor = growing;
+    follow();
     showWarnings(byId('people-warnings'), found.warnings);
     people = found.people;
     draw();
