@@ -102,7 +102,8 @@ class Database:
         """
         if self._file != _number_of(self._place):
             raise DataError(
-                f'{self.path} was deleted, moved or replaced while it was open: open it again'
+                f'{self.path} was deleted, moved or replaced while it was open: '
+                'open it again, or start again what serves it'
             )
 
     def wait_at_most(self, seconds: float) -> None:

@@ -74,7 +74,7 @@ class Access:
             return True
         scheme, _, given = (header or '').strip().partition(' ')
         if scheme.lower() == 'bearer' and self.token is not None:
-            return _same(given.strip(), self.token)
+            return _same(_as_utf8(given.strip()), self.token)
         if scheme.lower() == 'basic' and self.user is not None:
             name, _, password = _decoded(given.strip()).partition(':')
             # Both are compared always.
@@ -87,6 +87,14 @@ def _same(given: str, expected: str) -> bool:
         hashlib.sha256(text.encode('utf-8', 'replace')).digest() for text in (given, expected)
     ]
     return hmac.compare_digest(*digests)
+
+
+def _as_utf8(text: str) -> str:
+    """Read a header, which servers decode as Latin-1, as the UTF-8 that programs send."""
+    try:
+        return text.encode('latin-1').decode()
+    except UnicodeError:
+        return text
 
 
 def _decoded(given: str) -> str:

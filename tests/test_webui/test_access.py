@@ -41,6 +41,20 @@ def answer(service):
     return status
 
 
+def test_token_of_other_letters(answer):
+    """A program sends it as UTF-8, servers read headers as Latin-1: nobody was let in."""
+    access = Access(token='ein-wört-門')
+    for token, status in (('ein-wört-門', 200), ('ein-wort-門', 401), ('\xff-wört-門', 401)):
+        header = f'Bearer {token}'.encode()
+        assert answer(access, Authorization=header).status_code == status
+    assert answer(access, Authorization=b'Bearer ein-w\xf6rt').status_code == 401
+    latin = Access(token='ein-wört-wie-jedes')
+    assert (
+        answer(latin, Authorization='Bearer ein-wört-wie-jedes'.encode('latin-1')).status_code
+        == 200
+    )
+
+
 @pytest.mark.parametrize('path', ['/api/index', '/api/rows/0/crop', '/api/openapi.json', '/', '/x'])
 @pytest.mark.parametrize(
     ('access', 'header', 'enters'),
