@@ -215,6 +215,7 @@ class SearchAnswer(BaseModel):
     warnings: list[str]
     seconds: float
     searched: int = Field(description='Rows of the index.')
+    growing: Optional[str] = Field(None, description='Of the index that was searched.')
 
 
 class ExportRequest(SearchRequest):

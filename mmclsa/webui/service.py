@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from mmclsa.errors import DataError, UserError
-from mmclsa.evaluation.functional import Calibration
-from mmclsa.gallery import Contents, GalleryIndex, GalleryRecord, Hit, SearchFilter
+from mmclsa.gallery import GalleryIndex, GalleryRecord, Hit, SearchFilter
 from mmclsa.gallery.building import QueryEmbedder, find_people_in
 from mmclsa.gallery.database import LockedError
 from mmclsa.gallery.files import MissingFileError
@@ -24,13 +21,13 @@ from mmclsa.inference.probabilities import calibration_of
 from mmclsa.inference.queries import fuse_embeddings
 from mmclsa.inference.searching import HitUnit, rank_people
 from mmclsa.media import decode_bytes
-from mmclsa.structures.sightings import TrackFrames
 from mmclsa.utils.text import counted
 from mmclsa.webui.file_names import display_names, file_name
 from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
 from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import BrokenIndexError, BusyError, GoneError
+from mmclsa.webui.results import Answer, Sighting, Summary
 from mmclsa.webui.settings import Limits
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
@@ -41,61 +38,6 @@ _PATIENCE = 3.0  # seconds that a visitor waits for a writer
 #: What is said where the limits of a question let nobody through.
 NOBODY_THERE = 'nobody was seen by these cameras at these times'
 _TOLD = 3  # deleted rows by their numbers
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What is in the index.
-
-    Attributes:
-        contents: Of the index.
-        state: A text that changes when the index does.
-        unit: What a row is: ``sighting`` or ``detection``.
-        has_crops: Whether the index keeps a crop of each record.
-        calibration: What turns similarities into probabilities; None if nothing does.
-    """
-
-    contents: Contents
-    state: str
-    unit: Literal['sighting', 'detection']
-    has_crops: bool
-    calibration: Calibration | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Sighting:
-    """A row of the index.
-
-    Attributes:
-        row: Its number.
-        record: Its record.
-        behind: The frames behind it.
-        source: What visitors know its file as.
-    """
-
-    row: int
-    record: GalleryRecord
-    behind: TrackFrames
-    source: str
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a search found.
-
-    Attributes:
-        hits: Best first.
-        with_crop: Rows of these of which the index has a crop.
-        sources: For each hit what visitors know its file as.
-        warnings: What the visitor should know beside.
-        searched: How many rows the index has.
-    """
-
-    hits: Sequence[Hit]
-    with_crop: frozenset[int]
-    sources: Sequence[str]
-    warnings: Sequence[str]
-    searched: int
 
 
 class GalleryService:
@@ -256,11 +198,11 @@ class GalleryService:
                 looks=len(known) + bool(rows),
             )
             with_crop = frozenset(self._index.crops([hit.row for hit in hits]))
-            searched = len(self._index)
+            searched, state = len(self._index), self._index.generation
             undated = undated_sentence(self._index, where)
             sources = self._sources_of([hit.record for hit in hits])
         told = [*deleted, *_warnings(hits, where, min_probability), *filter(None, [undated])]
-        return Answer(hits, with_crop, sources, told, searched)
+        return Answer(hits, with_crop, sources, told, searched, state)
 
     def sighting(self, row: int) -> Sighting:
         """Give a row of the index.

@@ -443,6 +443,28 @@ class TestGrowing:
             page.locator('#grown-search').click()
         page.locator('#grown').wait_for(state='hidden')
 
+    def test_what_a_search_has_seen_is_not_news(self, visit, query, gallery):
+        """Seen: who was found before the page knew of them changed the index since the search."""
+        page = visit()
+        page.clock.install()
+        page.reload()
+        search(page, query)
+        write_scenes(gallery / 'dawn', 3, first=60)
+        extend(gallery, 'dawn', 'dawn')
+        news = page.locator('#grown').evaluate_handle(
+            """one => {
+                const seen = [];
+                new MutationObserver(() => seen.push(one.hidden)).observe(one, {attributes: true});
+                return seen;
+            }"""
+        )
+        search(page)
+        page.locator('#summary').get_by_text(f'{len_of(gallery)} sightings').wait_for()
+        with page.expect_response('**/api/index'):
+            page.clock.run_for(10_500)
+        assert False not in news.json_value()
+        assert page.locator('#grown').is_hidden()
+
     def test_people_are_told_too(self, visit, gallery):
         """Seen: people stayed those of a former index, without a word."""
         page = visit(view='#people')

@@ -24,6 +24,7 @@ async def search(body: SearchRequest, service: Service, threads: Threads) -> Sea
         warnings=list(answer.warnings),
         seconds=round(time.perf_counter() - began, 6),
         searched=answer.searched,
+        growing=answer.state,
     )
 
 

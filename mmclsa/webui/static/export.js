@@ -18,8 +18,8 @@ export function initExport() {
 
 /** The answer as the server gave it. */
 function shown() {
-  const { hits, warnings, seconds, searched } = get('answer');
-  return { hits, warnings, seconds, searched };
+  const { hits, warnings, seconds, searched, growing } = get('answer');
+  return { hits, warnings, seconds, searched, growing };
 }
 
 function saveText(text, type, name) {

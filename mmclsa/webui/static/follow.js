@@ -8,21 +8,34 @@ import { get, set, watch } from './state.js';
 
 const EVERY = 10_000; // milliseconds
 
+let compared = null; // the answer that the index is known to be later than
 let told = ''; // of the server; a mistake is read out once, and not each time that it is asked
 
 /** Ask what is in the index now and from time to time, while somebody looks. */
 export async function initFollow() {
   watch(['index', 'answer'], draw);
+  watch(['answer'], lookAgain);
   await ask();
   setInterval(() => document.hidden || ask(), EVERY);
   document.addEventListener('visibilitychange', () => document.hidden || ask());
 }
 
+/** A search may have seen more than the page knows of: that is no news. */
+function lookAgain() {
+  const answer = get('answer');
+  if (!answer || answer === compared) return;
+  if (answer.state === get('index')?.growing) compared = answer;
+  else ask();
+}
+
 async function ask() {
+  const answer = get('answer');
   try {
     const index = await getIndex();
     tell('');
+    compared = answer;
     if (index.growing !== get('index')?.growing) set({ index });
+    else draw();
   } catch (error) {
     tell(error.message);
   }
@@ -39,7 +52,7 @@ function draw() {
   const [index, answer] = [get('index'), get('answer')];
   if (!index) return;
   byId('summary').textContent = summaryOf(index);
-  const changed = Boolean(answer) && answer.state !== index.growing;
+  const changed = Boolean(answer) && answer === compared && answer.state !== index.growing;
   show(byId('grown'), changed);
   byId('grown-text').textContent = changed ? news(index, answer) : '';
 }
