@@ -72,7 +72,7 @@ function searched() {
 
 function take(body, answer) {
   const looks = get('looks');
-  set({ answer: { ...answer, body, looks, state: answer.growing } });
+  set({ answer: { ...answer, body, looks, state: answer.growing ?? get('index')?.growing } });
   showWarnings(byId('warnings'), answer.warnings);
   const found = answer.hits.length ? counted(answer.hits.length, 'hit') : 'Nobody is found';
   announce(`${found}. ${answer.warnings.join('. ')}`);
