@@ -420,6 +420,15 @@ def test_contrast(visit, query, scheme):
     assert (sum(map(int, ground[4:-1].split(','))) > 384) == (scheme == 'light')
     open_video_hit(page)
     assert not page.evaluate(CONTRAST)[1]
+    page.keyboard.press('Escape')
+    page.locator('#tab-people').click()
+    page.locator('.person-open').first.click()
+    page.locator('.sighting').first.wait_for()
+    page.locator('#people-filters summary').click()
+    page.locator('#people-time-to').fill('never')
+    page.keyboard.press('Enter')
+    page.locator('#people-time-to-problem').wait_for()
+    assert not page.evaluate(CONTRAST)[1]
 
 
 class TestGrowing:
