@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mmclsa.gallery.database import Database
 from mmclsa.utils.times import DATES_FROM
 
-__all__ = ['Contents', 'source_names', 'sum_up']
+__all__ = ['Contents', 'sum_up']
 
 
 @dataclass(frozen=True)
@@ -74,21 +74,3 @@ def sum_up(database: Database, next_row: int, count: int) -> Contents:
         {name: untimed for name, _, untimed, _ in cameras},
         {name: since_start for name, *_, since_start in cameras},
     )
-
-
-def source_names(database: Database, next_row: int) -> list[str]:
-    """Give the files in which people are, as the records name them, each once.
-
-    Args:
-        database: Of an index.
-        next_row: Rows from this number on do not count.
-
-    Raises:
-        DataError: If the database is broken.
-    """
-    found = database.read(
-        'SELECT name FROM names WHERE id IN '
-        f'(SELECT source FROM {database.tables["people"]} WHERE row < ?)',
-        (next_row,),
-    )
-    return [name for (name,) in found]

@@ -113,7 +113,7 @@ class IndexReader:
         return self._records.contents()
 
     def sources(self) -> list[str]:
-        """Give the files in which people are, as the records name them, each once."""
+        """Give the files that anybody committed is of, in the order of their names."""
         return self._records.sources()
 
     def refresh(self) -> None:

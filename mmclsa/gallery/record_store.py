@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from mmclsa.errors import DataError
-from mmclsa.gallery.contents import Contents, source_names, sum_up
+from mmclsa.gallery.contents import Contents, sum_up
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.extras import ExtraStore
 from mmclsa.gallery.filters import SearchFilter, filter_condition
@@ -274,7 +274,12 @@ class RecordStore:
 
     def sources(self) -> list[str]:
         """See :meth:`IndexReader.sources`."""
-        return source_names(self._database, self.numbers.next_row)
+        found = self._database.read(
+            'SELECT name FROM names WHERE id IN '
+            f'(SELECT source FROM {self._database.tables["people"]} WHERE row < ?) ORDER BY name',
+            (self.numbers.next_row,),
+        )
+        return [name for (name,) in found]
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
         """See :meth:`IndexReader.find`."""
