@@ -67,8 +67,10 @@ class TestViewer:
         dialog = page.get_by_role('dialog', name='Hit 1 of 10')
         dialog.locator('#scene-box').wait_for()
         info = page.request.get(f'{address}/api/rows/{row}/scene.json').json()
-        stage = page.locator('#viewer-stage').bounding_box()
-        box = page.locator('#scene-box').bounding_box()
+        stage, box = page.evaluate(  # at once: the dialog is centred anew when the clip comes
+            """() => ['viewer-stage', 'scene-box'].map((id) =>
+                document.getElementById(id).getBoundingClientRect().toJSON())"""
+        )
         x1, y1, x2, y2 = info['box']
         scale = stage['width'] / info['width']
         assert box['x'] - stage['x'] == pytest.approx(x1 * scale, abs=1.5)
