@@ -162,12 +162,13 @@ export class Where {
     const texts = {
       utc: `Footage from ${moment(first)} to ${moment(last)} (UTC).`,
       video: `Times since the start of each video, ${first} to ${last}.`,
-      both: 'Dates (UTC), or times since the start of a video.',
+      both: `Dates (UTC) up to ${moment(last)}, or times since the start of a video.`,
       none: 'No time is known of this footage.',
     };
     this._part('time-hint').textContent = texts[clock];
-    this._part('time-from').placeholder = moment(first);
-    this._part('time-to').placeholder = moment(last);
+    // Of two clocks the first time and the last are no limits that go together.
+    this._part('time-from').placeholder = clock === 'both' ? '' : moment(first);
+    this._part('time-to').placeholder = clock === 'both' ? '' : moment(last);
     for (const name of ['time-from', 'time-to']) this._part(name).disabled = clock === 'none';
   }
 }
