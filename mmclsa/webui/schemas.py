@@ -34,6 +34,7 @@ __all__ = [
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
 # True and "1" are no numbers.
+Integer = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
 StrictBox = Annotated[
     list[Number],
@@ -135,8 +136,17 @@ class PictureInfo(BaseModel):
     people: list[PersonBox]
 
 
+def _only(name: str) -> dict[str, Any]:
+    """Describe a look that tells who it is by one of two fields, and has null in the other."""
+    kinds = {'person': 'integer', 'box': 'array'}
+    types = {one: {'type': kind if one == name else 'null'} for one, kind in kinds.items()}
+    return {'required': [name], 'properties': types}
+
+
 class PictureLook(Body):
     """A person of an uploaded picture: by number, or by a box."""
+
+    model_config = ConfigDict(json_schema_extra={'oneOf': [_only('person'), _only('box')]})
 
     picture: str = Field(max_length=64)
     person: Optional[int] = Field(None, ge=1, le=10_000, strict=True, description='From 1.')
@@ -182,28 +192,30 @@ class SightingInfo(BaseModel):
     source: str = Field(
         description='Name of the file, with folders only where another file has that name.'
     )
-    frame: int = Field(description='The best frame, from 0.')
-    time: Optional[float]
+    frame: Integer = Field(description='The best frame, from 0.')
+    time: Optional[Number]
     time_text: str
-    time_from: Optional[float]
-    time_to: Optional[float]
+    time_from: Optional[Number]
+    time_to: Optional[Number]
     time_from_text: str
     time_to_text: str
-    num_frames: int
+    num_frames: Integer
     camera: str
-    box: Box
-    score: float
-    track_id: int
-    has_crop: bool = Field(description='Whether the index has a crop, so that it is quick.')
+    box: StrictBox
+    score: Number
+    track_id: Integer
+    has_crop: bool = Field(
+        strict=True, description='Whether the index has a crop, so that it is quick.'
+    )
     crop: str = Field(description='Where the crop is.')
 
 
 class FoundHit(SightingInfo):
     """A row that a search found."""
 
-    rank: int = Field(ge=1, le=MAX_NUMBER, description='From 1.')
-    similarity: float = Field(description='Cosine.')
-    probability: Optional[float] = Field(description='Of being the same person.')
+    rank: Integer = Field(ge=1, le=MAX_NUMBER, description='From 1.')
+    similarity: Number = Field(description='Cosine.')
+    probability: Optional[Number] = Field(description='Of being the same person.')
 
 
 class SearchAnswer(BaseModel):
@@ -213,8 +225,8 @@ class SearchAnswer(BaseModel):
 
     hits: list[FoundHit] = Field(max_length=MAX_HITS)
     warnings: list[str]
-    seconds: float
-    searched: int = Field(description='Rows of the index.')
+    seconds: Number
+    searched: Integer = Field(description='Rows of the index.')
     growing: Optional[str] = Field(None, description='Of the index that was searched.')
 
 

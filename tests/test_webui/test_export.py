@@ -96,7 +96,9 @@ class TestAnswer:
             (dict(hits=[{}]), 'Field required'),
             (dict(hits='x'), 'list'),
             (dict(seconds=float('nan')), 'finite'),
-            (dict(searched=float('inf')), 'finite'),
+            (dict(searched=float('inf')), 'integer'),
+            (dict(searched=False), 'searched: Input should be a valid integer, not false'),
+            (dict(seconds='1'), 'seconds: Input should be a valid number, not "1"'),
         ],
     )
     def test_that_is_none(self, client, answer, changes, word):

@@ -209,6 +209,17 @@ def test_body_that_is_not_said_to_be_json(client):
         assert 'send JSON, with "Content-Type: application/json"' in found.json()['detail']
 
 
+def test_looks_are_described_as_they_are_taken(client):
+    """Fuzzing with all checks found what the description allowed and the interface refused."""
+    schemas = client.get('/api/openapi.json').json()['components']['schemas']
+    one, other = schemas['PictureLook']['oneOf']
+    assert (one['required'], one['properties']['box']) == (['person'], {'type': 'null'})
+    assert (other['required'], other['properties']['person']) == (['box'], {'type': 'null'})
+    box = dict(picture='gone', box=[0, 0, 9, 9], person=None)
+    for look, status in ((box, 404), (dict(picture='gone'), 422), (box | dict(person=1), 422)):
+        assert client.post('/api/search', json=dict(query=[look])).status_code == status
+
+
 def test_forms_with_more_than_a_picture(client, query):
     """Seen: what was beside the picture was left out without a word."""
     picture = ('file', ('a.png', query.read_bytes()))
