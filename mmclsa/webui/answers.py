@@ -8,10 +8,10 @@ from typing import Any
 
 from mmclsa.gallery import GalleryRecord
 from mmclsa.utils.times import format_time
-from mmclsa.webui.schemas import FoundHit, SightingDetail, SightingFrame
-from mmclsa.webui.service import Answer, Sighting
+from mmclsa.webui.results import Answer, Listing, Sighting
+from mmclsa.webui.schemas import FoundHit, SightingDetail, SightingFrame, SightingInfo
 
-__all__ = ['found_hits', 'known', 'rounded', 'sighting_detail']
+__all__ = ['found_hits', 'known', 'listed_sightings', 'rounded', 'sighting_detail']
 
 
 def known(number: float) -> float | None:
@@ -56,6 +56,18 @@ def found_hits(answer: Answer) -> list[FoundHit]:
 
 def _probability(given: float | None) -> float | None:
     return None if given is None else round(given, 4)
+
+
+def listed_sightings(listing: Listing) -> list[SightingInfo]:
+    """Write rows of the index.
+
+    Args:
+        listing: The rows.
+    """
+    return [
+        SightingInfo(**_common(row, record, source, row in listing.with_crop))
+        for row, record, source in zip(listing.rows, listing.records, listing.sources)
+    ]
 
 
 def sighting_detail(sighting: Sighting, has_crop: bool) -> SightingDetail:

@@ -10,7 +10,7 @@ from mmclsa.evaluation.functional import Calibration
 from mmclsa.gallery import Contents, GalleryRecord, Hit
 from mmclsa.structures.sightings import TrackFrames
 
-__all__ = ['Answer', 'Sighting', 'Summary']
+__all__ = ['Answer', 'Listing', 'Sighting', 'Summary']
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,22 @@ class Answer:
     warnings: Sequence[str]
     searched: int
     state: str
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Some rows of the index, in the order of their numbers.
+
+    Attributes:
+        rows: Their numbers.
+        records: Of each.
+        sources: For each what visitors know its file as.
+        with_crop: Rows of these of which the index has a crop.
+        total: How many there are, these among them.
+    """
+
+    rows: Sequence[int]
+    records: Sequence[GalleryRecord]
+    sources: Sequence[str]
+    with_crop: frozenset[int]
+    total: int

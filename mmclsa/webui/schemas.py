@@ -30,6 +30,7 @@ __all__ = [
     'SightingDetail',
     'SightingFrame',
     'SightingInfo',
+    'Sightings',
 ]
 
 Box = Annotated[list[float], Field(min_length=4, max_length=4, description='x1 y1 x2 y2 in pixels')]
@@ -278,6 +279,14 @@ class Clip(BaseModel):
 
     fps: float = Field(description='Frames of this clip a second.')
     frames: list[ClipFrame]
+
+
+class Sightings(BaseModel):
+    """Some rows of the index."""
+
+    sightings: list[SightingInfo]
+    total: int = Field(description='How many there are by these cameras at these times.')
+    warnings: list[str]
 
 
 class PersonGroup(BaseModel):

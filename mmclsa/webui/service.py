@@ -27,7 +27,7 @@ from mmclsa.webui.footage import CROP_SIDE, SCENE_SIDE, Footage
 from mmclsa.webui.grouping import PeopleOfIndex
 from mmclsa.webui.jpegs import crop_of, encode_jpeg
 from mmclsa.webui.problems import BrokenIndexError, BusyError, GoneError
-from mmclsa.webui.results import Answer, Sighting, Summary
+from mmclsa.webui.results import Answer, Listing, Sighting, Summary
 from mmclsa.webui.settings import Limits
 from mmclsa.webui.uploads import PictureStore, StoredPicture
 
@@ -203,6 +203,21 @@ class GalleryService:
             sources = self._sources_of([hit.record for hit in hits])
         told = [*deleted, *_warnings(hits, where, min_probability), *filter(None, [undated])]
         return Answer(hits, with_crop, sources, told, searched, state)
+
+    def listing(self, where: SearchFilter, after: int, limit: int) -> Listing:
+        """List rows of the index.
+
+        Args:
+            where: Which.
+            after: Only those with a larger number.
+            limit: How many at most.
+        """
+        with self._reading():
+            found = self._index.rows() if where.passes_all else self._index.find(where)
+            rows = found[found > after][:limit].tolist()
+            records = self._index.records(rows)
+            with_crop = frozenset(self._index.crops(rows))
+            return Listing(rows, records, self._sources_of(records), with_crop, len(found))
 
     def sighting(self, row: int) -> Sighting:
         """Give a row of the index.

@@ -21,7 +21,7 @@ OPERATIONS = (
     *('GET /api/pictures/{picture}/people/{number}', 'POST /api/search', 'GET /api/rows/{row}'),
     *('GET /api/rows/{row}/crop', 'GET /api/rows/{row}/scene', 'GET /api/rows/{row}/scene.json'),
     *('GET /api/rows/{row}/clip', 'GET /api/rows/{row}/frames/{frame}', 'GET /api/people'),
-    'POST /api/export',
+    *('GET /api/rows', 'POST /api/export'),
 )
 # Not that all which the description allows is accepted: it does not know cameras, rows and clocks.
 CHECKS = (

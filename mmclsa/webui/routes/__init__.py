@@ -1,7 +1,8 @@
 """The addresses below ``/api``, a file for each subject."""
 
-from mmclsa.webui.routes import export, index, people, pictures, rows, search
+from mmclsa.webui.routes import export, index, people, pictures, rows, search, sightings
 
 __all__ = ['ROUTERS']
 
-ROUTERS = (index.router, pictures.router, search.router, rows.router, people.router, export.router)
+_SUBJECTS = (index, pictures, search, sightings, rows, people, export)
+ROUTERS = tuple(subject.router for subject in _SUBJECTS)
