@@ -256,30 +256,29 @@ def test_ipv6(service):
         assert httpx2.get(f'{address}/api/health').status_code == 200
 
 
-@pytest.mark.parametrize(
-    ('path', 'told'),
-    [
-        ('people?min_probabilty=0.9', 'there is no parameter "min_probabilty" here, but "min_prob'),
-        ('people?limit=5&Camera=door', 'there is no parameter "Camera" here, but "min_probability'),
-        ('people?limit=5&limit=7', 'the parameter "limit" may be given once, but is 2 times'),
-        ('people?=', 'there is no parameter "" here'),
-        ('rows/0?frame=3', 'there is no parameter "frame" here, nor any other'),
-        ('rows/0/crop?size=9', 'there is no parameter "size" here, nor any other'),
-        ('index?token=secret', 'there is no parameter "token" here, nor any other'),
-        ('health?q=1', 'there is no parameter "q" here, nor any other'),
-        ('pictures/x?w=1', 'there is no parameter "w" here, nor any other'),
-    ],
+NO_PARAMETERS = (
+    ('people?min_probabilty=0.9', 'there is no parameter "min_probabilty" here, but "min_prob'),
+    ('people?limit=5&Camera=door', 'there is no parameter "Camera" here, but "min_probability'),
+    ('people?limit=5&limit=7', 'the parameter "limit" may be given once, but is 2 times'),
+    ('people?=', 'there is no parameter "" here'),
+    ('rows/0?frame=3', 'there is no parameter "frame" here, nor any other'),
+    ('rows/0/crop?size=9', 'there is no parameter "size" here, nor any other'),
+    ('index?token=secret', 'there is no parameter "token" here, nor any other'),
+    ('health?q=1', 'there is no parameter "q" here, nor any other'),
+    ('pictures/x?w=1', 'there is no parameter "w" here, nor any other'),
 )
-def test_parameter_that_is_none(client, path, told):
-    """Seen: it was left out without a word, and a misspelt limit limited nothing."""
-    for method in ('GET', 'HEAD'):
-        found = client.request(method, f'/api/{path}')
-        assert found.status_code == 422
-    said = client.get(f'/api/{path}').json()['detail']
-    assert said.startswith(told)
-    if path.startswith('people?limit=5&Camera'):
-        names = ('min_probability', 'min_similarity', 'camera', 'time_from', 'time_to', 'limit')
-        assert [f'"{name}"' in said for name in names] == [True] * 6
+
+
+def test_parameters_that_are_none(client):
+    """Seen: they were left out without a word, and a misspelt limit limited nothing."""
+    for path, told in NO_PARAMETERS:
+        assert client.head(f'/api/{path}').status_code == 422
+        found = client.get(f'/api/{path}')
+        said = found.json()['detail']
+        assert (found.status_code, said.startswith(told)) == (422, True), said
+        if path.startswith('people'):
+            names = ('min_probability', 'min_similarity', 'camera', 'time_from', 'time_to', 'limit')
+            assert 'times' in said or all(f'"{name}"' in said for name in names)
 
 
 def test_parameters_that_there_are(client):
