@@ -86,7 +86,7 @@ def with_probabilities(index: IndexReader, hits: Sequence[Hit], single_look: boo
 
 
 def _cohort(index: IndexReader) -> np.ndarray:
-    """Give how similar people of an index are who are others; kept likewise."""
+    """Give how similar people of an index are who are others; kept as calibrations are."""
     known = _COHORTS.get(index)
     if known is None or known[0] != index.generation:
         known = index.generation, _similarities_of_others(index)

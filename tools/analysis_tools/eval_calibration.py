@@ -102,7 +102,7 @@ def coco_pictures(json: str, images: str) -> Iterator[tuple[np.ndarray, Scene]]:
 
 
 def mot_pictures(folder: str) -> Iterator[tuple[np.ndarray, Scene]]:
-    """Give the pictures of a MOTChallenge sequence likewise."""
+    """Give the pictures of a MOTChallenge sequence, BGR, with who is in them."""
     sequence = read_mot_sequence(folder)
     video = None if sequence.video is None else VideoReader(str(sequence.video))
     for number, scene in enumerate(sequence.scenes):
