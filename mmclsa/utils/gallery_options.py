@@ -26,10 +26,10 @@ _SHARED: dict[str, dict[str, Any]] = {
         'a video, or a date such as 2024-05-06T07:08:09 (UTC)',
     ),
     '--to': dict(
-        dest='time_to', metavar='T', help='only who was first seen by this time (as --from)'
+        dest='time_to', metavar='T', help='only who was first seen by this time, likewise'
     ),
     '--before': dict(
-        dest='time_to', metavar='T', help='only who was last seen before this time (as --from)'
+        dest='time_to', metavar='T', help='only who was last seen before this time, likewise'
     ),
     '--keep-days': dict(
         type=float,
