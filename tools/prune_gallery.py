@@ -60,7 +60,9 @@ def read_hits(path: str, index: GalleryIndex) -> list[int]:
     try:
         hits = json.loads(read_text(Path(path)))['hits']
         rows = [hit['row'] for hit in hits]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror or error})') from error
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} is no results.json with the rows of its hits: {error}') from error
     if not all(type(row) is int for row in rows):
         raise DataError(f'{path} is no results.json: the rows of its hits are no numbers')

@@ -31,15 +31,20 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--confirm', nargs='+', type=int, default=[], metavar='ROW',
-        help='rows of an earlier search that are the right person',
+        help='rows of an earlier search that show the right person',
     )  # fmt: skip
     parser.add_argument(
-        '--reject', nargs='+', type=int, default=[], metavar='ROW', help='rows that are others'
+        '--reject',
+        nargs='+',
+        type=int,
+        default=[],
+        metavar='ROW',
+        help='rows that show somebody else',
     )
 
 
 def add_result_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is found, and where it is written."""
+    """Add options on the results, and where they are saved."""
     parser.add_argument('--topk', type=int, default=10, help='number of results (default: 10)')
     parser.add_argument(
         '--rerank', action='store_true', help='re-rank the best results (k-reciprocal)'
@@ -53,12 +58,12 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--min-probability', type=float, metavar='P',
-        help='leave out who is less probably the same person, 0 to 1',
+        help='leave out results with a lower probability of being the same person, 0 to 1',
     )  # fmt: skip
     parser.add_argument('--out-dir', metavar='DIR', help='save results.json and images')
     parser.add_argument(
         '--no-scenes', action='store_true',
-        help='with --out-dir: write the crops that the index keeps, and open no footage',
+        help='with --out-dir: draw the crops of the index, without opening the footage',
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def _add_access_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='NAME',
-        help='further names of this server, such as that of a proxy in front of it',
+        help='further names of this server, such as that of a reverse proxy',
     )
 
 

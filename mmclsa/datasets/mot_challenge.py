@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmclsa.datasets.base_person_search import BasePersonSearchDataset, require
-from mmclsa.datasets.readers.mot import describe_reading, read_mot_sequences, sum_up
+from mmclsa.datasets.readers.mot import describe_reading, join_reports, read_mot_sequences
 from mmclsa.datasets.readers.mot_folders import find_sequences, split_root
 from mmclsa.datasets.storage import is_remote
 from mmclsa.datasets.video_lengths import count_frames_once
@@ -234,7 +234,7 @@ class MOTChallengeDataset(BasePersonSearchDataset):
             self.min_height,
             count_frames_once,
         )
-        self.left_out, self.disagreements = sum_up(sequences)
+        self.left_out, self.disagreements = join_reports(sequences)
         for sentence in describe_reading(found, sequences):
             print_log(f'{self.TITLE}: {sentence}', logger='current', level=logging.WARNING)
         scenes = [scene for sequence in sequences for scene in sequence.scenes]

@@ -45,6 +45,10 @@ def choose_examples(
 ) -> SearchExamples:
     """Search, and rank some queries' galleries.
 
+    Convention:
+        Queries of equal AP keep their order: of APs 0.5, 0.2, 0.2 the two worst are the
+        queries 1 and 2, the two best 0 and 1.
+
     Args:
         predictions: Detections and embeddings.
         protocol: The task.

@@ -65,10 +65,10 @@ def compare_looks(looks: Looks, min_gap: float = 1.0) -> LookPairs:
     """Compare every look with every sighting.
 
     Convention:
-        Where people come back, a look is searched in all tracks but its own.
-        Where nobody does, its own track stands for the return: the mean of
-        what lies a third of the track's duration and ``min_gap`` seconds
-        away, which is easier.
+        Where people come back, a look is searched in all tracks but its own. Where
+        nobody does, its own track stands for the return: the mean of what lies a third
+        of the track's duration and ``min_gap`` seconds away, which is easier. In a
+        track of 30 seconds that is what lies 10 seconds or more away.
 
     Args:
         looks: Of one footage.
@@ -100,6 +100,10 @@ def open_set_scores(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make queries of looks, with their person in the gallery and without.
 
+    Convention:
+        A search finds somebody where the best score is above a threshold. The right
+        person at 0.7, others at 0.8 and 0.6: 0.7 and 0.8 with the person, 0.8 without.
+
     Args:
         pairs: Looks and sightings.
         scores: Of each pair, the higher the more alike, shape (n, T).
@@ -123,6 +127,11 @@ def feedback_precision(looks: Looks, num_seen: int, weight: float | None) -> flo
     back: among looks at least a second away). Its first hits are confirmed or
     rejected by the truth; what counts is the mean average precision in the
     rest.
+
+    Convention:
+        Hits that were looked at are not counted, right or wrong. Equally similar ones
+        keep their order. With three looked at, a right hit at place 4 is the first that
+        counts: a precision of 1.
 
     Args:
         looks: Of one footage.

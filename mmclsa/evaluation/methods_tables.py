@@ -10,7 +10,7 @@ from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 from mmclsa.evaluation.comparison import bin_name
 from mmclsa.evaluation.comparison_tables import p_text
 
-__all__ = ['methods_tables', 'notes_of']
+__all__ = ['methods_notes', 'methods_tables']
 
 Report = Mapping[str, Any]
 Lines = list[list[str]]
@@ -52,7 +52,7 @@ def methods_tables(report: Report, markdown: bool = False) -> str:
             table.title = title
         parts.append(f'{title}:\n\n{table.table}' if markdown else table.table)
     mark = '- ' if markdown else ''
-    parts.append('\n'.join(mark + note for note in notes_of(report)))
+    parts.append('\n'.join(mark + note for note in methods_notes(report)))
     return ('\n\n' if markdown else '\n').join(parts)
 
 
@@ -136,7 +136,7 @@ def _pairs(report: Report, protocol: str) -> Lines:
     return lines
 
 
-def notes_of(report: Report) -> list[str]:
+def methods_notes(report: Report) -> list[str]:
     """Say how the figures of a report came about, and what they leave out.
 
     Args:

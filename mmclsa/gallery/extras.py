@@ -55,8 +55,8 @@ class ExtraStore:
         Args:
             start: Row number of the first.
             crops: A JPEG file each, or none where it is empty; may be empty.
-            behind: What :func:`~mmclsa.gallery.blobs.pack_frames` gave,
-                likewise.
+            behind: What :func:`~mmclsa.gallery.blobs.pack_frames` gave
+                of each, or none where it is empty; may be empty.
             unit: Key of the unit of work.
             pairs: Its counts of pairs.
         """

@@ -147,7 +147,7 @@ class IndexReader:
             queries: Shape (Q, D), float, of unit length.
             topk: How many to find for each.
             where: Which records may be found; ``topk`` are, where there are so many of them.
-            without: Rows that may not be found, shape (n,), likewise.
+            without: Rows that may not be found, shape (n,); ``topk`` others are.
 
         Returns:
             For each query its hits, the most similar first.

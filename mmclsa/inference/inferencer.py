@@ -13,7 +13,7 @@ import numpy as np
 from mmclsa.gallery import ModelFingerprint, SearchFilter
 from mmclsa.inference.boxes import check_boxes
 from mmclsa.inference.digests import weights_digest
-from mmclsa.inference.picture_inferencer import PictureInferencer, people_of
+from mmclsa.inference.picture_inferencer import PictureInferencer, people_of_sample
 from mmclsa.inference.queries import Boxes, choose_first, choose_queries
 from mmclsa.inference.results import GalleryHits
 from mmclsa.inference.searching import GalleryInput, HitUnit, check_gallery, search
@@ -75,7 +75,7 @@ class PersonSearchInferencer(PictureInferencer):
         Returns:
             Their people, the most certain first.
         """
-        return [people_of(sample) for sample in self.forward(self.collate_fn(list(batch)))]
+        return [people_of_sample(sample) for sample in self.forward(self.collate_fn(list(batch)))]
 
     def embed_boxes(
         self, picture: InputType, boxes: Sequence[Sequence[float]] | np.ndarray | Any

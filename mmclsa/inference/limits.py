@@ -52,7 +52,7 @@ def search_filter(
         contents: Of the index; or the index, which is asked for them if there is any limit.
         cameras: Only these; None or none for all.
         time_from: Not before, as the command line takes it; None or empty for any.
-        time_to: Not after, likewise.
+        time_to: Not after, as the command line takes it; None or empty for any.
         names: What the user knows the two times as, for messages.
 
     Returns:

@@ -16,7 +16,7 @@ from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT, normali
 from mmclsa.gallery import GalleryRecord, SearchFilter
 from mmclsa.gallery.index_reader import IndexReader
 from mmclsa.inference.probabilities import calibration_of
-from mmclsa.inference.sightings import places_of, sightings_of
+from mmclsa.inference.sightings import boxes_by_picture, sightings_of
 from mmclsa.structures import PairCounts
 from mmclsa.utils.times import is_date
 
@@ -99,7 +99,7 @@ def people_of_index(
     vectors = index.embeddings(rows)
     means = normalised(np.stack([vectors[members].mean(axis=0) for members in sightings]))
     similarities = means @ means.T
-    apart = seen_together(*places_of(index, rows, records, sightings))
+    apart = seen_together(*boxes_by_picture(index, rows, records, sightings))
     if min_similarity is not None:
         threshold = _in_range('min_similarity', min_similarity, -1)
     else:

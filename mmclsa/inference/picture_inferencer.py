@@ -48,7 +48,7 @@ from mmclsa.utils.choices import given_checkpoint
 from mmclsa.utils.trust import trusting_checkpoints
 from mmclsa.visualization import PersonSearchVisualizer
 
-__all__ = ['PictureInferencer', 'people_of']
+__all__ = ['PictureInferencer', 'people_of_sample']
 
 _BUILDING = threading.Lock()
 
@@ -270,7 +270,7 @@ class PictureInferencer(BaseInferencer):
         Returns:
             See the call.
         """
-        found = [people_of(sample) for sample in preds]
+        found = [people_of_sample(sample) for sample in preds]
         if print_result:
             print('\n'.join(map(people_table, pictures, found)))
         predictions: list[Any] = [
@@ -345,7 +345,7 @@ class PictureInferencer(BaseInferencer):
         return PersonSearchVisualizer(name=f'inferencer_{id(self)}')
 
 
-def people_of(sample: DetDataSample) -> FoundPeople:
+def people_of_sample(sample: DetDataSample) -> FoundPeople:
     """Give the people of a data sample as arrays."""
     people = sample.pred_instances
     arrays = (people.bboxes, people.scores, people.embeddings)

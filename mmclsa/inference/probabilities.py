@@ -13,7 +13,7 @@ from mmclsa.evaluation.functional.people_groups import seen_together
 from mmclsa.evaluation.functional.score_normalisation import MIN_COHORT, normalise_scores
 from mmclsa.gallery import Hit
 from mmclsa.gallery.index_reader import IndexReader
-from mmclsa.inference.sightings import places_of, sightings_of
+from mmclsa.inference.sightings import boxes_by_picture, sightings_of
 from mmclsa.structures import PairCounts
 
 __all__ = ['IndexCalibration', 'calibration_of', 'with_probabilities']
@@ -86,7 +86,7 @@ def with_probabilities(index: IndexReader, hits: Sequence[Hit], single_look: boo
 
 
 def _cohort(index: IndexReader) -> np.ndarray:
-    """Give how similar people of an index are who are others; kept likewise."""
+    """Give how similar people of an index are who are others; kept as calibrations are."""
     known = _COHORTS.get(index)
     if known is None or known[0] != index.generation:
         known = index.generation, _similarities_of_others(index)
@@ -104,7 +104,7 @@ def _similarities_of_others(index: IndexReader) -> np.ndarray:
         return np.zeros(0)
     records = index.records(rows)
     alone = [np.array([number]) for number in range(len(rows))]
-    apart = seen_together(*places_of(index, rows, records, alone))
+    apart = seen_together(*boxes_by_picture(index, rows, records, alone))
     others = np.triu(np.ones(apart.shape, bool), 1)
     for members in sightings_of(records):
         others[np.ix_(members, members)] = False

@@ -9,7 +9,7 @@ import numpy as np
 from mmclsa.gallery import GalleryRecord
 from mmclsa.gallery.index_reader import IndexReader
 
-__all__ = ['places_of', 'sightings_of']
+__all__ = ['boxes_by_picture', 'sightings_of']
 
 
 def sightings_of(records: Sequence[GalleryRecord]) -> list[np.ndarray]:
@@ -28,7 +28,7 @@ def sightings_of(records: Sequence[GalleryRecord]) -> list[np.ndarray]:
     return [np.array(members) for members in found.values()]
 
 
-def places_of(
+def boxes_by_picture(
     index: IndexReader,
     rows: np.ndarray,
     records: Sequence[GalleryRecord],

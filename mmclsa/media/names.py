@@ -25,7 +25,8 @@ class Named:
 
     Attributes:
         camera: Name of the camera; None if the pattern has none.
-        time: Seconds since 1970, the camera's clock taken as UTC; None likewise.
+        time: Seconds since 1970, the camera's clock taken as UTC; None if the
+            pattern has none.
     """
 
     camera: str | None = None

@@ -173,8 +173,8 @@ class SearchProtocol:
             return self
         if self.image_cams is None or (self.image_cams < 0).any() or (self.cam_ids < 0).any():
             raise ConfigError(
-                f"camera 'cross' needs the camera of every image, but protocol {self.name} has "
-                'them not'
+                f"camera 'cross' needs the camera of every image, but protocol {self.name} lacks "
+                'some or all of them'
             )
         truth = self._other_cameras(self.truth_offsets, self.truth_images)
         changes: dict[str, Any] = dict(

@@ -83,7 +83,7 @@ def find_weights(address: str) -> Path:
         return download(url)
     except ConfigError as error:
         raise ConfigError(
-            f'the weights {own} do not exist, and {error} Put that download there under this name '
+            f'the weights {own} do not exist, and {error}: put that download there under this name '
             '(MMCLSA_WEIGHTS names the folder), or start where the network reaches the address'
         ) from error
 

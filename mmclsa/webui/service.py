@@ -169,7 +169,7 @@ class GalleryService:
             unit: ``sighting`` or ``frame``.
             min_probability: Leave out hits that are less likely the person.
             confirmed: Rows that the visitor has confirmed; those deleted since are left out.
-            rejected: Rows that the visitor has rejected; likewise.
+            rejected: Rows that the visitor has rejected; those deleted since are left out.
 
         Returns:
             What was found.

@@ -15,6 +15,7 @@ from mmclsa.datasets.readers.movienet import movienet_protocols, read_movienet
 from mmclsa.datasets.readers.posetrack21 import posetrack21_protocol, read_posetrack21
 from mmclsa.errors import DataError
 from tests.fakes import make_fake_movienet, make_fake_posetrack21
+from tests.fakes.predictions import save_perfect_predictions
 from tests.helpers import REPO
 
 TESTS = 'annotation/test/train_test'
@@ -227,18 +228,7 @@ def test_perfect_predictions_are_evaluated_as_such(
 ):
     root = maker(tmp_path / 'data', images=False)
     scenes, protocols = read(root, 'test'), tasks(root)
-    people = np.concatenate([s.person_ids for s in scenes])
-    eye = np.eye(people.max() + 2)
-    np.savez(
-        tmp_path / 'p.npz',
-        image=np.repeat([s.image for s in scenes], [len(s.boxes) for s in scenes]),
-        bbox=np.concatenate([s.boxes for s in scenes]),
-        score=np.ones(len(people)),
-        embedding=eye[people],
-        query_image=np.array([protocols[0].images[i] for i in protocols[0].query_images]),
-        query_bbox=protocols[0].query_boxes,
-        query_embedding=eye[protocols[0].person_ids],
-    )
+    save_perfect_predictions(tmp_path / 'p.npz', scenes, protocols[0])
     out = tmp_path / 'out.json'
     run_tool_here(
         'tools/analysis_tools/eval_search.py', tmp_path / 'p.npz', '--dataset', name,

@@ -23,6 +23,17 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
+def damage(path, how):
+    """Damage a .mat file; the words of the error that follows."""
+    if how == 'missing':
+        path.unlink()
+    elif how == 'no readable':
+        truncate(path)
+    else:
+        savemat(path, {'other': np.eye(2)})
+    return rf'{path.name} .*{how}|{path.name} is {how}'
+
+
 class TestFiles:
     def test_mat(self, tmp_path):
         savemat(tmp_path / 'a.mat', {'one': np.eye(3), 'two': np.arange(500.0)})
@@ -138,14 +149,7 @@ class TestCuhkSysu:
     @pytest.mark.parametrize('file', ['annotation/Images.mat', 'annotation/pool.mat'])
     @pytest.mark.parametrize('how', ['missing', 'no readable', 'must have a variable'])
     def test_broken_file(self, root, file, how):
-        path = root / file
-        if how == 'missing':
-            path.unlink()
-        elif how == 'no readable':
-            truncate(path)
-        else:
-            savemat(path, {'other': np.eye(2)})
-        with pytest.raises(DataError, match=rf'{path.name} .*{how}|{path.name} is {how}'):
+        with pytest.raises(DataError, match=damage(root / file, how)):
             read_cuhk_sysu(root, 'test')
 
     def test_split_and_protocol_names(self, root):
@@ -207,14 +211,7 @@ class TestPrw:
     @pytest.mark.parametrize('file', ['frame_test.mat', 'ID_train.mat'])
     @pytest.mark.parametrize('how', ['missing', 'no readable', 'must have a variable'])
     def test_broken_file(self, root, file, how):
-        path = root / file
-        if how == 'missing':
-            path.unlink()
-        elif how == 'no readable':
-            truncate(path)
-        else:
-            savemat(path, {'other': np.eye(2)})
-        with pytest.raises(DataError, match=rf'{path.name} .*{how}|{path.name} is {how}'):
+        with pytest.raises(DataError, match=damage(root / file, how)):
             read_prw(root, 'test')
 
     def test_frames(self, root):

@@ -287,6 +287,10 @@ class TestTool:
         assert 'is of another index: row 2 is été 2/clip.mp4, frame 3 there' in said
         assert manifest_of(index).people == 600
 
+    def test_hits_that_are_not_there(self, run_tool_to_its_error, index, tmp_path):
+        said = run_tool_to_its_error(TOOL, index, '--person', tmp_path / 'no.json')
+        assert 'no.json cannot be read (No such file' in said
+
     def test_a_file_as_one_types_it(self, run_tool_here, folder, people, tmp_path, monkeypatch):
         """The index has whole paths."""
         whole = [replace(r, source=str(tmp_path / r.source)) for r in people.records[:50]]

@@ -169,3 +169,9 @@ def test_what_is_no_result(tmp_path, text, run_tool_to_its_error):
 
 def test_nothing_there(tmp_path, run_tool_to_its_error):
     assert 'nowhere' in run_tool_to_its_error(TOOL, tmp_path / 'nowhere', tmp_path / 'out')
+
+
+def test_results_that_are_not_there(tmp_path, run_tool_to_its_error):
+    """Of a misspelt results.json the error does not speak of an index."""
+    message = run_tool_to_its_error(TOOL, tmp_path / 'results.json', tmp_path / 'out')
+    assert 'must be the results.json of a search, but there is no such file' in message

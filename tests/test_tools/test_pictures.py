@@ -11,6 +11,7 @@ import pytest
 from mmclsa.datasets.readers.coco import coco_protocol, read_coco
 from mmclsa.visualization.canvas import GREEN, RED
 from tests.fakes import make_fake_coco
+from tests.fakes.predictions import save_perfect_predictions
 from tests.helpers import assert_user_error, run_python
 from tests.ranks import run_tool_forked
 
@@ -25,18 +26,7 @@ def searched(tmp_path):
     root = make_fake_coco(tmp_path / 'Straße 街')
     scenes = read_coco(root / 'annotations.json')
     task = coco_protocol(root / 'protocol.json', scenes)
-    people = np.concatenate([s.person_ids for s in scenes])
-    eye = np.eye(people.max() + 2)
-    np.savez(
-        tmp_path / 'p.npz',
-        image=np.repeat([s.image for s in scenes], [len(s.boxes) for s in scenes]),
-        bbox=np.concatenate([s.boxes for s in scenes]),
-        score=np.ones(len(people)),
-        embedding=eye[people],
-        query_image=np.array([task.images[i] for i in task.query_images]),
-        query_bbox=task.query_boxes,
-        query_embedding=eye[task.person_ids],
-    )
+    save_perfect_predictions(tmp_path / 'p.npz', scenes, task)
     dataset = dict(
         type='CocoPersonSearchDataset',
         data_root=str(root),

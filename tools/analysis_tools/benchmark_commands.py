@@ -34,7 +34,9 @@ SIZES = (50, 100, 500, 1000, 2000, 4000)
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--folder', required=True, help='where the files are made, 0.3 GB; kept')
+    parser.add_argument(
+        '--folder', required=True, help='folder for the generated files, 0.3 GB; kept'
+    )
     parser.add_argument(
         '--sizes', type=int, nargs='+', default=SIZES, metavar='N', help='galleries to make'
     )

@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         '--size', type=int, nargs=2, default=[1920, 1080], metavar=('WIDTH', 'HEIGHT')
     )
     parser.add_argument('--fps', type=float, default=25)
-    parser.add_argument('--no-crops', action='store_true', help='the index keeps no crops')
+    parser.add_argument('--no-crops', action='store_true', help='build the index without crops')
     parser.add_argument('--hits', type=int, default=10)
     parser.add_argument('--queries', type=int, default=50)
     parser.add_argument('--seed', type=int, default=0)

@@ -102,7 +102,7 @@ def coco_pictures(json: str, images: str) -> Iterator[tuple[np.ndarray, Scene]]:
 
 
 def mot_pictures(folder: str) -> Iterator[tuple[np.ndarray, Scene]]:
-    """Give the pictures of a MOTChallenge sequence likewise."""
+    """Give the pictures of a MOTChallenge sequence, BGR, with who is in them."""
     sequence = read_mot_sequence(folder)
     video = None if sequence.video is None else VideoReader(str(sequence.video))
     for number, scene in enumerate(sequence.scenes):
@@ -178,7 +178,7 @@ def reliability(looks: Looks) -> tuple[str, dict[str, Reliability]]:
 
 def gaps_table(looks: Looks) -> str:
     """Tell how honest probabilities are by how far apart looks at one person are."""
-    rows = [['looks at one person are apart', 'pairs', 'ECE', 'Brier', 'log loss']]
+    rows = [['time between two looks', 'pairs', 'ECE', 'Brier', 'log loss']]
     rules = {f'{gap:g} s': dict(min_gap=gap, gap_share=0.0) for gap in _GAPS}
     kind = pair_kinds(looks)[0]
     for name, rule in {**rules, 'a third of the track, 1 s at least': {}}.items():
@@ -216,9 +216,9 @@ def strangers_table(looks: Looks, others: Footage, calibration: Calibration) -> 
 
 def groups_table(looks: Looks, calibration: Calibration) -> str:
     """Tell how well sightings are grouped."""
-    rows = [['seen at once', 'probability', 'groups', 'precision', 'recall', 'F']]
+    rows = [['two people in one frame', 'probability', 'groups', 'precision', 'recall', 'F']]
     for cannot in (True, False):
-        name = 'never one' if cannot else 'not looked at'
+        name = 'never merged' if cannot else 'rule off'
         for one in group_sightings(looks, calibration, _THRESHOLDS, cannot):
             figures = (one.figures.precision, one.figures.recall, one.figures.f_score)
             shown = [f'{value:.3f}' for value in figures]
@@ -229,7 +229,7 @@ def groups_table(looks: Looks, calibration: Calibration) -> str:
 def feedback_table(looks: Looks) -> str:
     """Tell what confirming and rejecting is worth."""
     names = ['as before' if w is None else f'rejected x {w:g}' for w in _WEIGHTS]
-    rows = [['hits looked at', *names]]
+    rows = [['hits judged', *names]]
     for seen in _SEEN:
         values = [feedback_precision(looks, seen, weight) for weight in _WEIGHTS]
         rows.append([str(seen), *(f'{100 * value:.1f}' for value in values)])

@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         help='use annotated boxes as queries instead of detections',
     )
     parser.add_argument(
-        '--num', type=int, default=0, help='number of queries, drawn at random (default: all)'
+        '--num', type=int, default=0, help='number of queries, chosen at random (default: all)'
     )
     parser.add_argument(
         '--min-gap',

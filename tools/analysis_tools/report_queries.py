@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import ORDERS
 from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import check_writable
@@ -39,32 +38,20 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmengine.registry import init_default_scope
-
-from mmclsa.engine import configured_flags, load_config
-from mmclsa.evaluation.examples import choose_examples
-from mmclsa.registry import DATASETS
+from mmclsa.engine.saved_examples import load_examples
 from mmclsa.structures import Predictions
 from mmclsa.utils.text import counted
 from mmclsa.visualization.query_report import query_cases, render_report, save_query_report
-from mmclsa.visualization.ranking import choose_protocol, picture_loader
+from mmclsa.visualization.ranking import picture_loader
 
 
 def main() -> None:
     """Write the page."""
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
-    if not cfg.get('test_dataloader'):
-        raise ConfigError(f'config {args.config} has no test_dataloader')
     check_writable(Path(args.out).parent)
-    predictions = Predictions.load(args.predictions)
-    init_default_scope(cfg.get('default_scope', 'mmclsa'))
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    protocol = choose_protocol(dataset.protocols, args.protocol)
-    flags = configured_flags(cfg, args.det_thresh)
-    examples = choose_examples(predictions, protocol, flags, args.num, args.which, args.seed)
+    examples, dataset = load_examples(args, Predictions.load)
     cases = query_cases(examples, picture_loader(dataset), args.top)
-    title = args.title or f'{protocol.name}: {args.which} queries'
+    title = args.title or f'{examples.protocol.name}: {args.which} queries'
     page = render_report(examples.result, cases, title)
     print(f'{counted(len(cases), "query")} in {save_query_report(args.out, page)}')
 

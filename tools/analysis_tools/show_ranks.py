@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import ORDERS
 from mmclsa.utils.cli import add_cfg_options, run_tool
 from mmclsa.utils.io import check_writable
@@ -37,33 +36,17 @@ def parse_args() -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # before the slow imports: see mmclsa.utils.cli
 
-from mmengine.registry import init_default_scope
-
-from mmclsa.engine import configured_flags, load_config
-from mmclsa.evaluation.examples import choose_examples
-from mmclsa.registry import DATASETS
+from mmclsa.engine.saved_examples import load_examples
 from mmclsa.structures import Predictions
 from mmclsa.utils.text import counted
-from mmclsa.visualization.ranking import choose_protocol, picture_loader, save_rank_lists
+from mmclsa.visualization.ranking import picture_loader, save_rank_lists
 
 
 def main() -> None:
     """Draw."""
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
-    if not cfg.get('test_dataloader'):
-        raise ConfigError(f'config {args.config} has no test_dataloader')
     check_writable(args.out)
-    init_default_scope(cfg.get('default_scope', 'mmclsa'))
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    examples = choose_examples(
-        Predictions.load(args.predictions),
-        choose_protocol(dataset.protocols, args.protocol),
-        configured_flags(cfg, args.det_thresh),
-        num=args.num,
-        which=args.which,
-        seed=args.seed,
-    )
+    examples, dataset = load_examples(args, Predictions.load)
     paths = save_rank_lists(examples, picture_loader(dataset), args.out, args.top)
     print(f'{counted(len(paths), "picture")} in {args.out}')
 

@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         help='labels that are people (default: person, pedestrian, people, human, ...)',
     )
     parser.add_argument(
-        '--id-field', metavar='NAME', help='Label Studio: control that says who somebody is'
+        '--id-field', metavar='NAME', help='Label Studio: control with the identity'
     )
     return parser.parse_args()
 

@@ -62,6 +62,10 @@ def read_marks(args: argparse.Namespace) -> list[Mark]:
         if any(limit is not None for limit in limits):
             raise ConfigError(f'--camera, --from and --to choose from an index, not from {results}')
         return marks_of_results(results)
+    if results.suffix == '.json' and results == args.source:
+        raise DataError(
+            f'{results} must be the results.json of a search, but there is no such file'
+        )
     with GalleryIndex.open(args.source) as index:
         rows = index.find(search_filter(index, *limits, LIMIT_NAMES))
         return marks_of_records(rows.tolist(), index.records(rows))

@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_shared_options(parser, 'index')
-    parser.add_argument('--verify', action='store_true', help='read all of it, and check it')
+    parser.add_argument('--verify', action='store_true', help='read and check everything')
     parser.add_argument('--json', action='store_true', help='print JSON')
     return parser.parse_args()
 

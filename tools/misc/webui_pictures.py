@@ -21,9 +21,9 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('index', type=Path, help='folder of the index')
-    parser.add_argument('query', type=Path, help='a picture with the person who is looked for')
-    parser.add_argument('--person', type=int, default=1, help='which person of it, from 1')
-    parser.add_argument('--out', type=Path, default=Path('docs/images'), help='where to')
+    parser.add_argument('query', type=Path, help='query image')
+    parser.add_argument('--person', type=int, default=1, help='number of the person in it, from 1')
+    parser.add_argument('--out', type=Path, default=Path('docs/images'), help='output folder')
     add_trust_option(parser)
     return parser.parse_args()
 

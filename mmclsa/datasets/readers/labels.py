@@ -130,8 +130,8 @@ def read_label_studio(path: Path, field: str | None = None) -> list[LabelledImag
     fields = sorted({name for task in tasks for r in _results(task, path) if (name := _said_by(r))})
     if field is None and len(fields) > 1:
         raise DataError(
-            f'{path}: {", ".join(fields)} say something of boxes; which is the id of a person? '
-            'Name it with --id-field'
+            f'{path}: {", ".join(fields)} say something of boxes: name the one that is the id '
+            'of a person with --id-field'
         )
     if field is not None and field not in fields:
         raise DataError(f'{path}: no box has {field!r}, but {", ".join(fields) or "none"}')

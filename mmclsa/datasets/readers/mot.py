@@ -17,7 +17,13 @@ from mmclsa.datasets.readers.mot_text import MOTRow, read_gt_lines
 from mmclsa.errors import DataError
 from mmclsa.structures import Scene
 
-__all__ = ['MOTSequence', 'describe_reading', 'read_mot_sequence', 'read_mot_sequences', 'sum_up']
+__all__ = [
+    'MOTSequence',
+    'describe_reading',
+    'join_reports',
+    'read_mot_sequence',
+    'read_mot_sequences',
+]
 
 CountFrames = Callable[[Path], int]
 
@@ -179,7 +185,7 @@ def read_mot_sequences(
     return sequences
 
 
-def sum_up(sequences: Sequence[MOTSequence]) -> tuple[Counter[str], list[str]]:
+def join_reports(sequences: Sequence[MOTSequence]) -> tuple[Counter[str], list[str]]:
     """Add up what several sequences leave out and where they disagree.
 
     Returns:
@@ -198,7 +204,7 @@ def describe_reading(found: FoundSequences, sequences: Sequence[MOTSequence]) ->
     Returns:
         Sentences for a log; none if all was as MOTChallenge has it.
     """
-    counts, told = sum_up(sequences)
+    counts, told = join_reports(sequences)
     wanted = {what: count for what, count in counts.items() if what != OTHER_CLASSES}
     left_out = [f'{", ".join(f"{n} {what}" for what, n in wanted.items())} left out']
     more = [f'and {len(told) - _TOLD} more like these'] if len(told) > _TOLD else []

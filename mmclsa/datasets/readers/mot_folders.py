@@ -9,9 +9,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mmclsa.errors import DataError
+from mmclsa.media.patterns import is_pattern
 from mmclsa.utils.text import counted
 
-__all__ = ['FoundSequences', 'find_sequences', 'is_pattern', 'split_root']
+__all__ = ['FoundSequences', 'find_sequences', 'split_root']
 
 # What a Mac and a notebook leave in folders; names with a dot in front are hidden anyway.
 _NEVER = ('__MACOSX',)
@@ -47,16 +48,6 @@ class FoundSequences:
             for words, names in zip(kinds, (self.passed_over, self.repeated))
             if names
         ]
-
-
-def is_pattern(text: str) -> bool:
-    """Say whether a name is a pattern.
-
-    Example:
-        >>> is_pattern('MOT17/*-FRCNN'), is_pattern('MOT17-02')
-        (True, False)
-    """
-    return any(sign in text for sign in '*?[')
 
 
 def split_root(root: str, names: Sequence[str]) -> tuple[str, list[str]]:

@@ -31,8 +31,9 @@ def b_cubed(groups: np.ndarray, people: np.ndarray) -> BCubed:
     Vector Space Model", ACL 1998.
 
     Convention:
-        Precision and recall are averaged over the elements, each of which is
-        in its own group. Of nobody they are 1.
+        Precision and recall are averaged over the elements, each of which is in its own
+        group. Of nobody they are 1. Groups a a a b of people 5 5 6 6: (2/3 + 2/3 + 1/3
+        + 1) / 4 = 0.67 precision, (1 + 1 + 1/2 + 1/2) / 4 = 0.75 recall.
 
     Args:
         groups: Group of each element, shape (n,), any integers.

@@ -193,6 +193,10 @@ def isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Pool adjacent violators (Ayer et al., 1955).
 
+    Convention:
+        Neighbours that fall, and equal ones, take their weighted mean: of 1, 3, 2, 4
+        with equal weights 1, 2.5, 2.5, 4.
+
     Args:
         values: Shape (n,).
         weights: Of the squared distances, shape (n,), above 0.

@@ -10,6 +10,10 @@ __all__ = ['context_match', 'most_similar', 'most_similar_images']
 def most_similar(similarities: np.ndarray, count: int) -> np.ndarray:
     """List the most similar, best first; equally similar ones in their order.
 
+    Convention:
+        Equally similar ones keep their order: of 0.1, 0.9, 0.8, 0.9 the best two are
+        those at places 1 and 3.
+
     Args:
         similarities: Shape (N,).
         count: How many, at most.
@@ -61,10 +65,11 @@ def context_match(context: np.ndarray, gallery: np.ndarray) -> tuple[int, float]
     Network for Efficient Person Search", AAAI 2021).
 
     Convention:
-        Similarities are dot products. The partner gets the largest matched
-        similarity, as SeqNet's code gives it, not the sum that is maximised;
-        PSTR takes the mean of that and its own. Where the image shows fewer
-        people than the context, the query may stay alone and keep what it had.
+        Similarities are dot products. The partner gets the largest matched similarity,
+        as SeqNet's code gives it, not the sum that is maximised; PSTR takes the mean of
+        that and its own. Where the image shows fewer people than the context, the query
+        may stay alone and keep what it had. The query 0.2 similar to its partner, a
+        companion 0.8 to his: the query gets 0.8 (PSTR: 0.5).
 
     Args:
         context: Embeddings of the people in the query's image, the query

@@ -18,10 +18,10 @@ def refine_query(
     From Rocchio, "Relevance Feedback in Information Retrieval", 1971.
 
     Convention:
-        The mean of the query and all confirmed, which weigh the same, less
-        ``weight`` times the mean of the rejected. Half gained on PETS and on
-        TUD-Campus over not moving away at all; a whole was worse there
-        (docs/probability.md).
+        The mean of the query and all confirmed, which weigh the same, less ``weight``
+        times the mean of the rejected. Half gained on PETS and on TUD-Campus over not
+        moving away at all; a whole was worse there (docs/probability.md). The query (1,
+        0) with (0, 1) confirmed becomes (0.71, 0.71).
 
     Args:
         feature: Of the query, shape (D,), a unit vector.

@@ -31,6 +31,11 @@ _BELONGS_TO = {
 class SearchFlags:
     """Choices that change the figures; the defaults are SeqNet's.
 
+    Convention:
+        ``iou_rule='wh10'`` asks for an IoU of min(0.5, 10 x 20 / (20 x 30)) = 0.33 with a
+        person of 10 x 20 pixels, and of 0.5 with one of 40 x 80; ``fixed`` asks for 0.5
+        with both, as COCO does.
+
     Attributes:
         det_thresh: Detections below this score are not searched.
         iou_rule: IoU with the person that makes a detection right: ``wh10``,

@@ -114,9 +114,10 @@ def query_features(predictions: Predictions, flags: SearchFlags) -> tuple[np.nda
 def matched_detections(predictions: Predictions) -> np.ndarray:
     """Find the detection that overlaps each query's box best.
 
-    As in AlignPS and PSTR a box counts the pixels of its right and lower
-    edge, and the best detection is taken whatever its score, and however
-    little it overlaps.
+    Convention:
+        As in AlignPS and PSTR a box counts the pixels of its right and lower edge (x2 -
+        x1 + 1), and the best detection is taken whatever its score, and however little
+        it overlaps; of equal overlaps the first. From x = 0 to x = 9 a box is 10 wide.
 
     Returns:
         Rows of the detections, shape (Q,); -1 in an image without any.

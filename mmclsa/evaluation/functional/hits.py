@@ -54,11 +54,12 @@ def find_hits(
     """Find the right detections of a chunk of queries and their places.
 
     Convention:
-        In each gallery image at most one detection is right: the most similar
-        one of those whose IoU with the person reaches the threshold (>=); the
-        others there are wrong. Of equally similar ones the first is taken. A
-        person annotated twice in an image is looked for at the first box.
-        SeqNet does the same.
+        In each gallery image at most one detection is right: the most similar one of
+        those whose IoU with the person reaches the threshold (>=); the others there are
+        wrong. Of equally similar ones the first is taken. A person annotated twice in
+        an image is looked for at the first box. SeqNet does the same. Two detections on
+        the person, 0.9 and 0.8 similar: the first is right, the second wrong, and the
+        AP is 1.
 
     Args:
         candidates: The chunk's pairs.
@@ -95,6 +96,10 @@ def distinct_truths(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """List each image that shows a query's person, once.
 
+    Convention:
+        A person annotated twice in an image is there once, at the first box. With boxes
+        in images 4, 4 and 7: the truths 0 and 2, repeated 2 times and once.
+
     Args:
         queries: Positions, shape (Q,), ascending.
         protocol: The task.
@@ -120,6 +125,11 @@ def most_similar_on_person(
     similarity: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Choose the right detection of each truth: the most similar one that lies on the person.
+
+    Convention:
+        A detection lies on the person if its IoU, in continuous coordinates, is that
+        of :func:`match_threshold` or more. With IoUs of 0.6, 0.5, 0.4 and similarities of 0.7, 0.8,
+        0.9 the second is right at a threshold of 0.5.
 
     Args:
         truths: Numbers of the protocol's truths, shape (T,).

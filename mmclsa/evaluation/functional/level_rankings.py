@@ -103,10 +103,11 @@ def compare_rankings(
     """Compare the rankings of each query's gallery under each two levels.
 
     Convention:
-        A gallery is what :func:`evaluate_search` searches: the detections from
-        the threshold on of the images that the protocol lists for the query,
-        each image once. Similarities are as they are, without CBGM,
-        re-ranking or expansion.
+        A gallery is what :func:`evaluate_search` searches: the detections from the
+        threshold on of the images that the protocol lists for the query, each image
+        once. Similarities are as they are, without CBGM, re-ranking or expansion. Two
+        detections in exchanged order: a correlation of -1, an overlap of 1 (of ten,
+        both are among the best), and not the same nearest one, 0.
 
     Args:
         protocol: The task.

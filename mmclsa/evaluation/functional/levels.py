@@ -102,9 +102,10 @@ def rank_correlations(similarities: np.ndarray) -> np.ndarray:
     """Compare the order into which each level puts the gallery of a query.
 
     Convention:
-        Spearman's rank correlation over the whole gallery; equally similar
-        detections share the mean of their ranks. NaN beside a level that finds
-        all detections equally similar, and where there are fewer than two.
+        Spearman's rank correlation over the whole gallery; equally similar detections
+        share the mean of their ranks. NaN beside a level that finds all detections
+        equally similar, and where there are fewer than two. Similarities of 0.9, 0.5,
+        0.5 have the ranks 3, 1.5, 1.5.
 
     Args:
         similarities: Of the query with its gallery, under each level, shape
@@ -134,8 +135,9 @@ def top_overlaps(similarities: np.ndarray, k: int = 10) -> np.ndarray:
     """Count how many of a query's best detections the levels share.
 
     Convention:
-        Of equally similar detections the first are taken. In a gallery of
-        fewer than k detections all of them are.
+        Of equally similar detections the first are taken. In a gallery of fewer than k
+        detections all of them are. Detections 0 and 1 are the best two of one level, 2
+        and 1 of the other: 0.5 for k = 2.
 
     Args:
         similarities: As for :func:`rank_correlations`.
@@ -169,8 +171,9 @@ def level_gain(
     """Compare the concatenation of the levels with each of them.
 
     Convention:
-        The best level is chosen on the same queries, in hindsight; so the gain
-        is rather too small than too large.
+        The best level is chosen on the same queries, in hindsight; so the gain is
+        rather too small than too large. Levels with an mAP of 0.7 and 0.4, together
+        0.8: a gain of 0.1.
 
     Args:
         precisions: Average precision of each query under each level, shape

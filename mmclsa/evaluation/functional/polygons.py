@@ -23,6 +23,10 @@ def polygon_area(polygon: np.ndarray) -> float:
 def clip_polygon(polygon: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Cut a polygon at a box, by Sutherland and Hodgman.
 
+    Convention:
+        Continuous coordinates, the border of the box included: of the square from (0,
+        0) to (4, 4) the box from (2, -1) to (9, 3) leaves 2 x 3 = 6.
+
     Args:
         polygon: Shape (k, 2), x y; it may be concave.
         box: Shape (4,), x1 y1 x2 y2.
@@ -53,6 +57,10 @@ def clip_polygon(polygon: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def box_polygon_iou(boxes: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     """Compute the IoU of boxes with a polygon.
+
+    Convention:
+        Continuous coordinates as in :func:`aligned_iou`. A box of 4 x 2 within a square
+        of 4 x 4: 8 / 16 = 0.5.
 
     Args:
         boxes: Shape (n, 4), x1 y1 x2 y2.

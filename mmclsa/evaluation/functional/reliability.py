@@ -19,7 +19,7 @@ class Reliability:
 
     Attributes:
         predicted: Mean probability in each bin, shape (b,); NaN in an empty one.
-        observed: Share that came true, shape (b,); NaN likewise.
+        observed: Share that came true, shape (b,); NaN in an empty bin.
         weights: Share of all weight in each bin, shape (b,), sum 1.
         ece: Expected calibration error, in [0, 1]: mean distance of the two.
         brier: Mean squared distance of probability and truth, in [0, 1].

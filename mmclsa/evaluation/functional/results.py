@@ -54,6 +54,9 @@ class Hits:
     def found_at_least(self, counted: np.ndarray | None = None) -> np.ndarray:
         """Count, for each hit, the query's hits that are at least as similar.
 
+        Convention:
+            Equally similar hits count each other: of 0.9, 0.5, 0.5 it is 1, 3, 3.
+
         Args:
             counted: Which hits to count, shape (H,), bool; None for all.
 
@@ -124,13 +127,21 @@ class SearchResult:
         return float(kept.mean()) if len(kept) else 0.0
 
     def top(self, k: int) -> float:
-        """Return the share of queries with a right detection among the first k."""
+        """Return the share of queries with a right detection among the first k.
+
+        Convention:
+            Places count from 1 and 0 is nobody: 1, 3 and 0 have a top-1 of 1/3 and a
+            top-5 of 2/3. Queries that are left out do not count.
+        """
         ranks = self._kept(self.ranks)
         hits = (ranks >= 1) & (ranks <= k)
         return float(hits.mean()) if len(hits) else 0.0
 
     def cmc(self, length: int = 50) -> np.ndarray:
         """Return the cumulative matching characteristic: top-1 to top-``length``.
+
+        Convention:
+            As :meth:`top`: the places 1, 3 and 0 give 1/3, 1/3, 2/3, 2/3, ...
 
         Returns:
             Shape (length,), in [0, 1].

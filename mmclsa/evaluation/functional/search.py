@@ -91,6 +91,10 @@ def evaluate_searches(
 ) -> list[SearchResult]:
     """Search several protocols; those on the same images share similarities.
 
+    Convention:
+        Each is what :func:`evaluate_search` gives of it alone, to the last bit: a wrong
+        detection first, the right one second, one to find, AP 0.5 in company too.
+
     Args:
         protocols: The tasks.
         predictions: As for :func:`evaluate_search`.

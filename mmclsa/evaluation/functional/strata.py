@@ -87,6 +87,9 @@ def precisions_by_height(
     The means over its rows are the mAP of :func:`by_height`, which takes the
     same arguments.
 
+    Convention:
+        As for :func:`by_height`: 1/2 below 64 and 1 from 128 to 256 in the example there.
+
     Returns:
         Shape (len(edges) + 1, Q); NaN where a query has no match in the bin
         or does not count.
@@ -102,8 +105,11 @@ def precisions_by_height_ratio(
     The means over its rows are the mAP of :func:`by_height_ratio`, which takes
     the same arguments.
 
-    Returns:
-        Shape (len(edges) + 1, Q); NaN as for :func:`precisions_by_height`.
+    Convention:
+        As for :func:`by_height_ratio`.
+
+        Returns: Shape (len(edges) + 1, Q); NaN as for :func:`precisions_by_height`. A
+        match of 50 pixels for a query of 200 counts in the last row.
     """
     return _precisions(result, protocol, _ratios(protocol), edges)
 
@@ -115,6 +121,10 @@ def by_height_ratio(
 
     A ratio of 4 is a query four times as tall as the match. Arguments are
     those of :func:`by_height`, and so is the counting; ``edges`` are ratios.
+
+    Convention:
+        As for :func:`by_height`; a bin begins at its edge (>=). A query of 200 pixels
+        and a match of 50 have the ratio 4, the first of the last bin.
 
     Returns:
         One more than there are edges.

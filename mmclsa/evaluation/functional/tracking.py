@@ -69,10 +69,12 @@ def idf1(
     and a Data Set for Multi-Target, Multi-Camera Tracking", ECCV workshops 2016.
 
     Convention:
-        A detection is where the true box is if their IoU is at least ``min_iou``,
-        as in MOTChallenge. The truth-to-result match is one of whole tracks: within
-        a frame nothing is assigned, since a track has one box there at most. Who is
-        to be ignored must be left out before, by the caller.
+        A detection is where the true box is if their IoU is at least ``min_iou``, as in
+        MOTChallenge. The truth-to-result match is one of whole tracks: within a frame
+        nothing is assigned, since a track has one box there at most. Who is to be
+        ignored must be left out before, by the caller. Boxes x1 y1 x2 y2 as in
+        :func:`pairwise_iou`. A person in five frames whose track is cut after three: 3
+        right, 2 wrong and 2 missed, 2 x 3 / (2 x 3 + 2 + 2) = 0.6.
 
     Args:
         true_frames: Frame of each annotated box, in any order, shape (n,).

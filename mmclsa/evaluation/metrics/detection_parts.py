@@ -20,6 +20,11 @@ def figures_of_parts(
 ) -> dict[str, DetectionResult]:
     """Compute the detection figures of each data set, where there are several.
 
+    Convention:
+        As :func:`~mmclsa.evaluation.functional.evaluate_detection` on the scenes of
+        each data set alone: of two with one person each, of whom one is found, the
+        recall of the first is 1 and of the second 0, though that of both is 0.5.
+
     Args:
         dataset_meta: ``metainfo`` of the data set: ``scenes``, and ``parts``,
             how many of these each data set of a concatenated one has.

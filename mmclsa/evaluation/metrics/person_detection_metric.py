@@ -30,6 +30,12 @@ class PersonDetectionMetric(BaseMetric):
     [0, 1]. Of a ``ConcatPersonSearchDataset`` there are also
     ``detection/<data set>_detection/recall`` and ``ap``.
 
+    Convention:
+        Boxes x1 y1 x2 y2, widths x2 - x1. A detection is right if its IoU with a person
+        is ``iou_thresh`` or more and each is the best match of the other; AP is
+        multiplied by the recall, as in SeqNet. Two people, one of them found by one
+        box: recall 0.5, AP 0.5.
+
     Args:
         detection_thresh: Detections below this score take no part.
         iou_thresh: Least IoU of a match.

@@ -55,6 +55,11 @@ class PersonSearchMetric(BaseMetric):
     ``search/<data set>_detection/recall`` and ``ap``; ``search/detection`` is
     of all scenes together.
 
+    Convention:
+        All choices are those of :func:`~mmclsa.evaluation.functional.evaluate_search`,
+        by default SeqNet's. The first of two detections wrong, the second right, one to
+        find: mAP 0.5, top-1 0, top-5 1.
+
     Args:
         det_thresh: Detections below this score are not searched; several
             thresholds give ``search/<protocol>@<threshold>/...`` for all but

@@ -37,8 +37,8 @@ def open_client(address: str, token: str = '') -> Any:
         client = milvus.MilvusClient(address, token=token)
     except milvus.MilvusException as error:
         raise UserError(
-            f'no connection to Milvus at {address} ({error.message}); is it running? A file '
-            'can be used by one process at a time'
+            f'no connection to Milvus at {address} ({error.message}): it must be running, and a '
+            'file can be used by one process at a time'
         ) from error
     _users[address] += 1
     return client

@@ -37,7 +37,7 @@ def build_in_ranks(
 
     Args:
         open_index: See :func:`run_build`; called in the first process.
-        plan_sources: Likewise.
+        plan_sources: See :func:`run_build`; called in the first process.
         own: Finds people in this process.
         index_path: Folder of the index, which all processes must see: there
             the others leave their results for the first.

@@ -23,7 +23,7 @@ class UnitResult:
         problem: What could not be read; empty if all could.
         frames: Frame of each row, of a sighting that of its best detection,
             shape (n,), int64.
-        times: Time of each row likewise, shape (n,), float64, NaN = unknown.
+        times: Time of that frame, shape (n,), float64, NaN = unknown.
         boxes: Shape (n, 4), float32, x1 y1 x2 y2 in pixels.
         scores: Shape (n,), float32.
         embeddings: Shape (n, D), float32; (0, 0) where nobody is.

@@ -89,7 +89,7 @@ class Unit:
             is still the same; empty if unknown.
         camera: Name of the camera by the file's name; empty if that tells none.
         start_time: Time of the first frame by the file's name, seconds since
-            1970; None likewise.
+            1970; None if that tells none.
     """
 
     source: str

@@ -23,7 +23,7 @@ def merge_windows(windows: Tensor, height: int, width: int, size: int) -> Tensor
     Args:
         windows: Shape (N * windows of a map, size, size, C), row by row.
         height: Of a map, a multiple of size.
-        width: Likewise.
+        width: Of a map, a multiple of size.
         size: Of a window.
 
     Returns:

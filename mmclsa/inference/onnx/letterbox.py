@@ -46,7 +46,7 @@ class Letterbox:
             such padding.
         pad_value: With which value, for blue, green and red.
         divisor: Then to a multiple of so many pixels.
-        fill: With which value, likewise; the one that normalisation makes the
+        fill: With which value, for blue, green and red; the one that normalisation makes the
             network's padding of.
         float32: Whether a resized picture is left as it is, not rounded to
             whole numbers.

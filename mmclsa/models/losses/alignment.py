@@ -27,7 +27,7 @@ class LevelOutputs:
         avg_factor: What sums over people are divided by, > 0.
         everybody: One (M, D) tensor a level: the embeddings of all ranks, for
             losses with ``compares_people``; else empty.
-        everybody_ids: Shape (M,), likewise; None where it was not asked for.
+        everybody_ids: Shape (M,), the ids of all ranks; None where they were not asked for.
         followed: Shape (N,), whose prediction each person follows: his own,
             or that of another picture of the same person; None for his own.
     """

@@ -23,7 +23,7 @@ class CropBranch(BaseReID):
     Args:
         head: See :class:`BaseReID`.
         mean: Mean of each channel in 0..255, in the order the network wants.
-        std: Standard deviation of each channel, likewise.
+        std: Standard deviation of each channel, as ``mean``.
         bgr_to_rgb: Turn the picture's BGR into RGB first.
         flip_test: Average embeddings of a crop and its mirror image at test
             time.

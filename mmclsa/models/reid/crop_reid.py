@@ -38,7 +38,7 @@ class CropReID(CropBranch):
             larger ones, and costs less to train (Touvron et al., "Fixing the
             Train-Test Resolution Discrepancy", NeurIPS 2019).
         mean: Mean of each channel, in the order the backbone wants.
-        std: Standard deviation of each channel, likewise.
+        std: Standard deviation of each channel, as ``mean``.
         bgr_to_rgb: Turn the picture's BGR into RGB first.
         flip_test: Average embeddings of a crop and its mirror image at test
             time.

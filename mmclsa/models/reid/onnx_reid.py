@@ -34,7 +34,7 @@ class OnnxReID(CropBranch):
         crop_size: Height and width of a crop; None for what the graph fixes,
             or 256 x 128 if it takes any size.
         mean: Mean of each channel in 0..255, in the order the network wants.
-        std: Standard deviation of each channel, likewise.
+        std: Standard deviation of each channel, as ``mean``.
         bgr_to_rgb: Whether the network wants RGB; else it gets BGR.
         flip_test: Average embeddings of a crop and its mirror image.
         output: Name of the graph's output to take, or its number from 0; None

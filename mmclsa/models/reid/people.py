@@ -31,7 +31,7 @@ class Everybody:
         host_ids: The same on the host.
         before: Embeddings (M, D) before the batch-norm neck, one a level, or
             none where no loss wants them.
-        after: Embeddings (M, D) after it, likewise.
+        after: Embeddings (M, D) after it, as ``before``.
     """
 
     person_ids: Tensor
@@ -115,7 +115,7 @@ def gather_everybody(
         host_ids: The same on the host.
         before: Embeddings (N, D) before the batch-norm neck, one a level, or
             none; they become :attr:`Everybody.before`.
-        after: Those after it, likewise.
+        after: Those after it; they become :attr:`Everybody.after`.
 
     Returns:
         Everybody.
