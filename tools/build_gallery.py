@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.choices import NO_CHECKPOINT, given_checkpoint
 from mmclsa.utils.cli import DictAction, add_cfg_options, run_tool
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
@@ -146,13 +148,16 @@ from rich.console import Console
 from mmclsa.gallery.building import (
     BuildCommand,
     BuildFile,
+    BuildReport,
     InProcess,
+    Plan,
     QueryEmbedder,
     RayActors,
     Sampling,
     SourceOptions,
     build_in_ranks,
     open_for_build,
+    plan_in_ranks,
     plan_units,
     print_report,
     progress_bar,
@@ -276,29 +281,41 @@ def main() -> None:
     if args.ray and is_launched():
         raise ConfigError('either --ray or torchrun may be used, not both')
     cfg = read_model(args)
-    config = '' if cfg is None else cfg.pretty_text
     choose_device(args)
     options = source_options(args)
     names = NamePattern(args.name_pattern) if args.name_pattern else None
     plan_sources = partial(plan_units, args.sources, options.sampling, names)
-    # Before a model is loaded; of several processes the first plans, and tells the others.
-    plan = None if is_launched() else plan_sources()
+    # Before a model is loaded.
+    planned = plan_in_ranks(plan_sources) if is_launched() else nullcontext(plan_sources())
+    with planned as plan:
+        done = build(args, cfg, options, plan)
+    if done is not None and done[0].nothing_read:
+        files = counted(len(done[0].skipped), 'file')
+        raise DataError(f'nothing could be read of the sources: {files} skipped')
+
+
+def build(
+    args: argparse.Namespace, cfg: Config | None, options: SourceOptions, plan: Plan
+) -> tuple[BuildReport, int] | None:
+    """Load the model, build and report; None in all processes of torchrun but the first."""
+    config = '' if cfg is None else cfg.pretty_text
     embedder = load_model(args, config)
     args.det_thresh = embedder.det_thresh
-    build = describe_build(args, cfg, options)
+    described = describe_build(args, cfg, options)
     own = InProcess(embedder, options, args.batch_size)
     open_index = partial(
-        open_for_build, args.out, embedder.fingerprint, build, args.append, args.index
+        open_for_build, args.out, embedder.fingerprint, described, args.append, args.index
     )
     console = Console(stderr=True)
     progress = partial(progress_bar, console=console)
     if is_launched():
-        done = build_in_ranks(open_index, plan_sources, own, args.out, progress=progress)
+        done = build_in_ranks(open_index, lambda: plan, own, args.out, progress=progress)
     else:
-        workers = make_actors(args, config, build) if args.ray else own
+        workers = make_actors(args, config, described) if args.ray else own
         done = run_build(open_index, lambda: plan, workers, progress=progress)
     if done is not None:
         print_report(*done, console)
+    return done
 
 
 if __name__ == '__main__':

@@ -25,6 +25,11 @@ def parse_args() -> argparse.Namespace:
     )
     add_shared_options(parser, 'index')
     parser.add_argument('--source', nargs='+', metavar='PATH', help='only people of these files')
+    parser.add_argument(
+        '--gone', action='store_true',
+        help='only people of files that are no longer there; look by --dry-run whether a disk is '
+        'missing',
+    )  # fmt: skip
     add_shared_options(parser, '--camera', '--from', '--before')
     add_shared_options(
         parser,
@@ -51,6 +56,7 @@ if __name__ == '__main__':
 import numpy as np
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery.gone import gone_sources
 from mmclsa.gallery.retention import older_than
 from mmclsa.inference.limits import search_filter
 
@@ -93,20 +99,23 @@ def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter
         given = replace(given, time_to=None, gone_before=given.time_to)
     if args.keep_days is not None:
         given = replace(given, gone_before=older_than(index, args.keep_days).gone_before)
-    return replace(given, sources=known_sources(index, args.source))
+    sources = gone_sources(index) if args.gone else known_sources(index, args.source)
+    return replace(given, sources=sources)
 
 
 def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     """Find who is meant, shape (n,)."""
     if args.time_to is not None and args.keep_days is not None:
         raise ConfigError('either --before or --keep-days may be given, not both')
+    if args.gone and args.source:
+        raise ConfigError('either --source or --gone may be given, not both')
     if args.tracks and not args.rows:
         raise ConfigError('--tracks goes with --rows, which are not given')
     where = chosen_filter(index, args)
     if bool(args.rows or args.person) != where.passes_all:
         raise ConfigError(
             'either --person or --rows must be given, or at least one of --source, --camera, '
-            '--from, --before and --keep-days'
+            '--gone, --from, --before and --keep-days'
         )
     if where.passes_all:
         hits = read_hits(args.person, index) if args.person else []

@@ -111,12 +111,15 @@ class IndexReader:
         """Sum up what is committed: how many people, files, cameras, and from when to when."""
         return self._records.contents()
 
+    def sources(self) -> list[str]:
+        """Give the files that anybody committed is of, in the order of their names."""
+        return self._records.sources()
+
     def refresh(self) -> None:
         """Take over what is committed by now; what is not committed here is lost.
 
         Raises:
-            DataError: If a file is broken.
-            MissingFileError: If one is not there.
+            DataError: If a file is broken; a MissingFileError if one is not there.
         """
         with self._database.lock:  # another thread may be at it
             with self._database.snapshot():
@@ -149,17 +152,16 @@ class IndexReader:
 
         Raises:
             ConfigError: If ``topk`` is not positive.
-            DataError: If the queries are of another shape, not finite or not
-                of unit length.
+            DataError: If the queries are of another shape, not finite or not of unit length.
         """
         if topk < 1:
             raise ConfigError(f'topk must be positive, not {topk}')
         vectors = check_unit_vectors(queries, self.model.dims, 'queries')
-        left_out = np.asarray(without, np.int64).reshape(-1)
-        found = self._search(vectors, topk, where, left_out)
+        asked = (vectors, topk, where, np.asarray(without, np.int64).reshape(-1))
+        found = self._search(*asked)
         if found is None and self._lock is None:  # somebody was deleted since this was opened
             self.refresh()
-            found = self._search(vectors, topk, where, left_out)
+            found = self._search(*asked)
         if found is None:
             raise DataError(f'the index {self._folder} is broken: records are missing')
         return found

@@ -10,16 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Union
 
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Embedder, build_gallery, plan_units
 from mmclsa.gallery.manifest import MANIFEST
-from mmclsa.utils.text import counted
+from mmclsa.utils.errors import describe_left_out
 
 __all__ = ['GalleryInput', 'check_gallery', 'open_gallery']
 
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
-_MAX_TOLD = 5  # of the files that were not searched
 
 
 def check_gallery(gallery: GalleryInput | None) -> None:
@@ -61,6 +60,7 @@ def open_gallery(
     Raises:
         ConfigError: If there is no gallery, or the index is of another model.
         UserError: If a source does not exist.
+        DataError: If none of the files can be used.
 
     Warns:
         UserWarning: If a file of the gallery cannot be used; names the first.
@@ -83,10 +83,8 @@ def open_gallery(
             stack.enter_context(index)
             report = build_gallery(index, embedder, plan, batch_size=batch_size)
             if report.skipped:
-                files = counted(len(report.skipped), 'file was', 'files were')
-                warnings.warn(
-                    f'{files} not searched, or not to their end: '
-                    f'{"; ".join(list(report.skipped.values())[:_MAX_TOLD])}',
-                    stacklevel=4,
-                )
+                sentence = describe_left_out(report.skipped, 'searched')
+                if report.nothing_read:
+                    raise DataError(sentence)
+                warnings.warn(sentence, stacklevel=4)
             yield index

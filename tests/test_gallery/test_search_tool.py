@@ -55,6 +55,23 @@ def pictures(tmp_path) -> Path:
     return tmp_path / 'mes images é'
 
 
+def test_nothing_that_can_be_read_is_no_success(tool, tmp_path, pictures):
+    """*Seen*: a build of nothing but broken files ended with 0."""
+    folder, index = tmp_path / 'broken', tmp_path / 'index'
+    folder.mkdir()
+    (folder / 'a.jpg').write_bytes(b'')
+    (folder / 'v.mp4').write_bytes(b'no video')
+    code, _, error = tool.build(folder, '--out', index)
+    assert code == 2
+    assert '2 files skipped:' in error
+    assert error.splitlines()[-1] == (
+        'error: nothing could be read of the sources: 2 files skipped'
+    )
+    shutil.copy(pictures / '0.png', folder)
+    assert tool.build(folder, '--out', index)[0] == 0
+    assert tool.build(folder, '--out', index)[0] == 0  # again: what there is was read before
+
+
 def test_build_and_search(tool, tmp_path, pictures):
     (pictures / 'broken.jpg').write_bytes(b'')
     index = tmp_path / 'index'
