@@ -115,8 +115,8 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         '--runtime',
         '--backend',
         choices=('torch', 'onnx'),
-        default='torch',
-        help='runtime of the networks; onnx runs the output of tools/deployment/export_onnx.py',
+        help='runtime of the networks; onnx runs the output of tools/deployment/export_onnx.py '
+        '(default: torch)',
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
@@ -174,12 +174,15 @@ def read_model(args: argparse.Namespace) -> Config | None:
     if args.onnx is not None:
         if args.device or args.cfg_options:
             raise ConfigError('--onnx takes the place of config, --cfg-options and --device')
+        if args.runtime == 'torch':
+            raise ConfigError('--onnx and --runtime torch contradict each other')
         if args.sources[0].endswith('.py'):
             raise ConfigError(
                 f'--onnx takes the place of config and checkpoint, but {args.sources[0]} is given'
             )
         args.checkpoint, args.runtime = args.onnx, 'onnx'
         return None
+    args.runtime = args.runtime or 'torch'
     from mmclsa.engine import load_config
 
     cfg = load_config(args.config, args.cfg_options)

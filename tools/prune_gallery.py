@@ -119,8 +119,8 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
         )
     if where.passes_all:
         hits = read_hits(args.person, index) if args.person else []
+        index.records(args.rows or ())  # there must be such rows, be it a dry run
         rows = np.array(args.rows or (), np.int64)
-        index.records(rows)  # there must be such rows, be it a dry run
         if args.tracks:
             rows = index.same_tracks(rows)
         # A hit is the best of its track, which has a row for every 500 frames of the video.

@@ -281,14 +281,7 @@ class IndexReader:
         return self._records.extras.pair_counts()
 
     def find(self, where: SearchFilter) -> np.ndarray:
-        """Find everybody committed whom a filter lets through.
-
-        Args:
-            where: The filter.
-
-        Returns:
-            Shape (n,), int64: their row numbers, ascending.
-        """
+        """Give the rows of all committed whom a filter lets through, ascending, (n,), int64."""
         return self._records.rows_of(where)
 
     def count_sightings(self, where: SearchFilter) -> int:
@@ -371,9 +364,12 @@ class IndexReader:
         self.close()
 
     def _check_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        numbers = np.asarray(rows, dtype=np.int64).reshape(-1)
-        places = self._records.numbers.places(numbers)
-        wrong = numbers[(places < 0) | (places >= len(self))]
+        try:
+            numbers = np.asarray(rows, dtype=np.int64).reshape(-1)
+            places = self._records.numbers.places(numbers)
+            wrong = numbers[(places < 0) | (places >= len(self))].tolist()
+        except OverflowError:  # beyond any number
+            wrong = [max(rows, key=abs)]
         if len(wrong):
             raise DataError(
                 f'the index {self._folder} has {counted(len(self), "row")}, and no row {wrong[0]}'

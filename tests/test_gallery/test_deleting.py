@@ -357,6 +357,8 @@ class TestTool:
             (['--rows', '1', '--camera', 'cam 1'], 'either'),
             (['--rows', '600'], 'no row 600'),
             (['--rows', '600', '--dry-run'], 'no row 600'),
+            (['--rows', '5', f'{10**20}'], f'has 600 rows, and no row {10**20}'),
+            (['--rows', f'-{2**70}'], f'and no row -{2**70}'),
             (['--camera', 'cam 1', '--tracks'], '--tracks goes with --rows'),
             (['--person', 'nowhere.json'], 'nowhere.json'),
             (['--before', 'noon'], '--before: a time must be seconds, h:mm:ss or an ISO date'),

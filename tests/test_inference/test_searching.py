@@ -204,6 +204,20 @@ class TestResults:
         expected = scene(17 // 5)
         assert np.abs(drawn[40:, 60:] - expected[40:, 60:]).mean() < 12
 
+    def test_pictures_of_an_earlier_search_go(self, result, tmp_path):
+        """*Seen*: beside two hits lay pictures of ten, of whom eight were of another query."""
+        out = tmp_path / 'out'
+        out.mkdir()
+        for name in ('hit_002.jpg', 'hit_004.jpg', 'hit_0012.jpg', 'hit_12.jpg', 'my hit_004.jpg'):
+            (out / name).write_bytes(b'before')
+        result.save(out)
+        names = {path.name for path in out.iterdir()}
+        assert names == {
+            *('results.json', 'rank_list.png', 'hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg'),
+            *('hit_12.jpg', 'my hit_004.jpg'),
+        }
+        assert (out / 'hit_002.jpg').read_bytes() != b'before'
+
     def test_scenes_are_those_of_the_records(self, result):
         scenes = load_record_pictures([hit.record for hit in result.hits])
         assert scenes[3] is None
