@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,18 +28,24 @@ def check_gallery(gallery: GalleryInput | None) -> None:
         gallery: What :func:`open_gallery` is given.
 
     Raises:
-        ConfigError: If it is None, or an empty text or list.
+        ConfigError: If it is None, an empty text or list, or has anything but
+            paths in it.
 
     Example:
         >>> check_gallery([])
         Traceback (most recent call last):
         mmclsa.errors.ConfigError: gallery must be an index or its folder, or pictures, ...
     """
-    if not isinstance(gallery, (GalleryIndex, Path)) and (gallery is None or not len(gallery)):
-        raise ConfigError(
-            'gallery must be an index or its folder, or pictures, folders, videos and lists, but '
-            'none is given'
-        )
+    if isinstance(gallery, (GalleryIndex, Path)):
+        return
+    must = 'gallery must be an index or its folder, or pictures, folders, videos and lists'
+    if gallery is None or (isinstance(gallery, Collection) and not len(gallery)):
+        raise ConfigError(f'{must}, but none is given')
+    named = isinstance(gallery, str)
+    parts = gallery if isinstance(gallery, Collection) and not named else [gallery]
+    for part in parts:
+        if not isinstance(part, (str, Path)):
+            raise ConfigError(f'{must}, as paths, but there is a {type(part).__name__}')
 
 
 @contextmanager
