@@ -286,7 +286,7 @@ def main() -> None:
     cfg = read_model(args)
     choose_device(args)
     options = source_options(args)
-    names = NamePattern(args.name_pattern) if args.name_pattern else None
+    names = None if args.name_pattern is None else NamePattern(args.name_pattern)
     plan_sources = partial(plan_units, args.sources, options.sampling, names)
     # Before a model is loaded.
     planned = plan_in_ranks(plan_sources) if is_launched() else nullcontext(plan_sources())

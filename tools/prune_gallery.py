@@ -112,13 +112,13 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     if args.tracks and not args.rows:
         raise ConfigError('--tracks goes with --rows, which are not given')
     where = chosen_filter(index, args)
-    if bool(args.rows or args.person) != where.passes_all:
+    if bool(args.rows or args.person is not None) != where.passes_all:
         raise ConfigError(
             'either --person or --rows must be given, or at least one of --source, --camera, '
             '--gone, --from, --before and --keep-days'
         )
     if where.passes_all:
-        hits = read_hits(args.person, index) if args.person else []
+        hits = [] if args.person is None else read_hits(args.person, index)
         index.records(args.rows or ())  # there must be such rows, be it a dry run
         rows = np.array(args.rows or (), np.int64)
         if args.tracks:

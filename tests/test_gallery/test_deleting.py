@@ -370,6 +370,14 @@ class TestTool:
             (['--keep-days', '3', '--before', '301'], 'not both'),
             (['--gone', '--source', 'été 2/clip.mp4'], 'either --source or --gone'),
             (['--gone', '--rows', '1'], 'either'),
+            # *Seen*: of a variable that was not set, everybody of the camera was deleted.
+            (
+                ['--camera', 'cam 1', '--before', ''],
+                '--before: a time is expected, but the text is',
+            ),
+            (['--camera', 'cam 1', '--from', ' '], '--from: a time is expected, but the text is'),
+            (['--camera', 'cam 1', '--person', ''], 'either'),
+            (['--person', ''], 'is no results.json'),
         ],
     )
     def test_mistakes(self, run_tool_to_its_error, index, options, word):
