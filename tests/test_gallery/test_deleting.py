@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sqlite3
 import warnings
 from dataclasses import replace
@@ -15,6 +16,7 @@ from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.record_store import RecordStore
 from tests.fakes.footage import write
+from tests.helpers import REPO
 from tests.test_gallery.people import (
     BACKENDS,
     MODEL,
@@ -288,6 +290,16 @@ class TestTool:
         with GalleryIndex.open(index) as opened:
             assert opened.rows().tolist() == sorted(set(range(600)) - gone)
 
+    @pytest.mark.parametrize('option', ['--from', '--before'])
+    def test_a_time_that_is_empty(self, index, option, capsys, monkeypatch):
+        """*Seen*: of a shell's variable that was not set, everybody of the camera was deleted."""
+        monkeypatch.setattr('sys.argv', [TOOL, str(index), '--camera', 'cam 1', option, ''])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPO / TOOL), run_name='__main__')
+        assert ended.value.code == 2
+        assert f'{option}: a time is expected, but the text is empty' in capsys.readouterr().err
+        assert manifest_of(index).people == 600
+
     def test_files_that_are_gone(self, run_tool_here, folder, people, tmp_path):
         """Only those, and the other conditions still hold."""
         here = write(tmp_path / 'here.png', np.zeros((8, 8, 3), np.uint8))
@@ -370,12 +382,6 @@ class TestTool:
             (['--keep-days', '3', '--before', '301'], 'not both'),
             (['--gone', '--source', 'été 2/clip.mp4'], 'either --source or --gone'),
             (['--gone', '--rows', '1'], 'either'),
-            # *Seen*: of a variable that was not set, everybody of the camera was deleted.
-            (
-                ['--camera', 'cam 1', '--before', ''],
-                '--before: a time is expected, but the text is',
-            ),
-            (['--camera', 'cam 1', '--from', ' '], '--from: a time is expected, but the text is'),
             (['--camera', 'cam 1', '--person', ''], 'either'),
             (['--person', ''], 'is no results.json'),
         ],
