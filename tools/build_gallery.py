@@ -197,16 +197,22 @@ def settle_checkpoint(args: argparse.Namespace, complete: bool) -> None:
     first = args.checkpoint
     if complete and args.runtime == 'torch' and first not in (None, NO_CHECKPOINT):
         weights = os.path.isfile(first) and not first.lower().endswith('.txt')
-        if not weights or is_picture(first) or is_video(first):
+        if not weights or is_medium(first):
             args.checkpoint, args.sources = None, [first, *args.sources]
-    elif first is None and not complete:
+    elif not complete and (first is None or (args.runtime == 'torch' and is_medium(first))):
+        given = f'only {args.sources[0]} is given' if first is None else f'{first} stands there'
         raise ConfigError(
             f'the checkpoint must stand before the sources, or "{NO_CHECKPOINT}" for the model as '
-            f'{args.config} initialises it, but only {args.sources[0]} is given'
+            f'{args.config} initialises it, but {given}'
         )
     args.checkpoint = given_checkpoint(args.checkpoint)
     if args.checkpoint is None and args.runtime == 'onnx':
         raise ConfigError('--runtime onnx needs the folder of the exported graphs')
+
+
+def is_medium(path: str) -> bool:
+    """Say whether a path is by its name a picture or a video, and so no checkpoint."""
+    return is_picture(path) or is_video(path)
 
 
 def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:

@@ -187,6 +187,16 @@ def test_another_command_on_one_index(tool, tmp_path, pictures):
         assert len(opened.shards()) == 4
 
 
+def test_a_picture_is_no_checkpoint(tool, tmp_path, pictures, checkpoints):  # noqa: F811
+    """*Seen*: without a checkpoint, words of PyTorch about the first picture were the error."""
+    sources = [pictures / '0.png', pictures / '1.png']
+    code, _, error = tool('build_gallery', checkpoints['crop'], *sources, '--out', tmp_path / 'i')
+    assert code == 2
+    assert error.startswith('error: the checkpoint must stand before the sources, or "none" for')
+    assert error.endswith(f'but {sources[0]} stands there\n')
+    assert not (tmp_path / 'i').exists()
+
+
 def test_another_model_is_refused(tool, tmp_path, pictures, checkpoints):  # noqa: F811
     index = tmp_path / 'index'
     assert tool.build(pictures / '0.png', '--out', index)[0] == 0
