@@ -56,6 +56,7 @@ if __name__ == '__main__':
 import numpy as np
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery.building.units import units_of
 from mmclsa.gallery.gone import gone_sources
 from mmclsa.gallery.retention import older_than
 from mmclsa.inference.limits import search_filter
@@ -128,6 +129,17 @@ def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     return index.find(where)
 
 
+def emptied_units(index: GalleryIndex, rows: np.ndarray) -> list[str]:
+    """Give the units of files that are gone, with all of their people.
+
+    If one comes back, as when a disk is mounted again, it is looked at like a new one.
+    """
+    gone = gone_sources(index)
+    left = np.setdiff1d(index.find(SearchFilter(sources=gone)), rows)
+    kept = {record.source for record in index.records(left)}
+    return units_of(index.shards(), set(gone) - kept)
+
+
 def main() -> None:
     """Delete."""
     args = parse_args()
@@ -136,7 +148,7 @@ def main() -> None:
         if args.dry_run:
             print(f'{args.index}: {len(rows)} of {counted(len(index), "person")} would be deleted')
             return
-        deleted = index.delete(rows)
+        deleted = index.delete(rows, emptied_units(index, rows) if args.gone else ())
         index.optimize()
         gone = counted(deleted, 'person was deleted', 'people were deleted')
         print(f'{args.index}: {gone}, {counted(len(index), "is left", "are left")}')

@@ -16,6 +16,7 @@ from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter, record_sto
 from mmclsa.gallery.building import build_gallery, plan_units, print_report
 from mmclsa.gallery.building.units import Unit
 from mmclsa.gallery.gone import gone_sources
+from mmclsa.structures import PairCounts
 from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
@@ -119,6 +120,32 @@ def test_one_that_is_gone_is_told_and_stays(tmp_path, footage):
     report, _ = build(tmp_path / 'index', *footage)
     assert (report.gone, tell(report)) == ([], '')
     assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+
+
+def test_one_that_comes_back(tmp_path, footage, run_tool_here, monkeypatch):
+    """A disk that was not mounted: what --gone has deleted is looked at again, as if new."""
+    monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 6)
+    build(tmp_path / 'index', *footage)
+    expected, learnt = content(tmp_path / 'index'), pairs(tmp_path / 'index')
+    assert learnt.different.sum() > 0
+    footage[1].rename(tmp_path / 'b.avi')
+    build(tmp_path / 'index', tmp_path / 'b.avi')
+    assert pairs(tmp_path / 'index').different.sum() == 2 * learnt.different.sum()
+    run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone', '--from', '0:01')
+    assert build(tmp_path / 'index', tmp_path / 'b.avi')[0].gone == [str(footage[1])]
+    run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone')
+    assert pairs(tmp_path / 'index').different.tolist() == learnt.different.tolist()  # each look once
+    (tmp_path / 'b.avi').rename(footage[1])
+    run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone')
+    report, _ = build(tmp_path / 'index', *footage)
+    assert (report.pictures, report.gone) == (20, [])
+    assert content(tmp_path / 'index') == expected
+    assert pairs(tmp_path / 'index').different.tolist() == learnt.different.tolist()
+
+
+def pairs(path: Path) -> PairCounts:
+    with GalleryIndex.open(path) as index:
+        return index.pair_counts()
 
 
 def tell(report) -> str:
