@@ -134,7 +134,8 @@ def test_one_that_comes_back(tmp_path, footage, run_tool_here, monkeypatch):
     run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone', '--from', '0:01')
     assert build(tmp_path / 'index', tmp_path / 'b.avi')[0].gone == [str(footage[1])]
     run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone')
-    assert pairs(tmp_path / 'index').different.tolist() == learnt.different.tolist()  # each look once
+    # Each look counts once.
+    assert pairs(tmp_path / 'index').different.tolist() == learnt.different.tolist()
     (tmp_path / 'b.avi').rename(footage[1])
     run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone')
     report, _ = build(tmp_path / 'index', *footage)
