@@ -259,36 +259,36 @@ class TestBrokenAmongOthers:
         return folder
 
     @pytest.mark.parametrize('batch_size', [1, 2, 5])
-    def test_the_others_are_looked_at(self, inferencer, folder, tmp_path, batch_size):
+    def test_the_others_are_looked_at(self, crop_inferencer, folder, tmp_path, batch_size):
         with pytest.warns(
             UserWarning, match=r'^4 files were not looked at, or not.*0\.png'
         ) as told:
-            found = inferencer(folder, batch_size=batch_size, out_dir=tmp_path / 'out')
+            found = crop_inferencer(folder, batch_size=batch_size, out_dir=tmp_path / 'out')
         assert [p['source'][-5:] for p in found['predictions']] == ['1.png', '3.png']
         assert sorted(p.name for p in (tmp_path / 'out' / 'vis').iterdir()) == ['1.png', '3.png']
         (warning,) = [one for one in told if 'looked at' in str(one.message)]
         assert all(name in str(warning.message) for name in ('2.jpg', 'v.avi', '4.png'))
         assert warning.filename == __file__
 
-    def test_lists_and_patterns_too(self, inferencer, folder, tmp_path):
+    def test_lists_and_patterns_too(self, crop_inferencer, folder, tmp_path):
         (folder.parent / 'some.txt').write_text('f [1]/0.png\nf [1]/3.png\nnone.png\n')
         for inputs, count in ((folder.parent / 'some.txt', 2), (f'{tmp_path}/f*/[0-3].png', 1)):
             with pytest.warns(UserWarning, match=rf'^{count} files? w'):
-                found = inferencer(inputs)
+                found = crop_inferencer(inputs)
             assert found['predictions'][-1]['source'] == str(folder / '3.png')
 
-    def test_a_folder_of_nothing_else_is_an_error(self, inferencer, folder):
+    def test_a_folder_of_nothing_else_is_an_error(self, crop_inferencer, folder):
         for name in ('1.png', '3.png'):
             (folder / name).unlink()
         with pytest.raises(DataError, match=r'^4 files were not looked at.*0\.png'):
-            inferencer(folder)
+            crop_inferencer(folder)
 
     def test_a_pipeline_that_fails_always_is_not_the_pictures_fault(
-        self, inferencer, folder, monkeypatch
+        self, crop_inferencer, folder, monkeypatch
     ):
-        monkeypatch.setattr(inferencer, 'prepare', lambda *_: 1 // 0)
+        monkeypatch.setattr(crop_inferencer, 'prepare', lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            inferencer(folder)
+            crop_inferencer(folder)
 
 
 @pytest.mark.parametrize('device', ['cuda:97', 'gpu'])
