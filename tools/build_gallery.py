@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.utils.choices import NO_CHECKPOINT, given_checkpoint
 from mmclsa.utils.cli import DictAction, add_cfg_options, run_tool
+from mmclsa.utils.text import counted
 from mmclsa.utils.times import parse_time
 from mmclsa.utils.trust import add_trust_option
 
@@ -113,8 +115,8 @@ def add_running_options(parser: argparse.ArgumentParser) -> None:
         '--runtime',
         '--backend',
         choices=('torch', 'onnx'),
-        default='torch',
-        help='runtime of the networks; onnx runs the output of tools/deployment/export_onnx.py',
+        help='runtime of the networks; onnx runs the output of tools/deployment/export_onnx.py '
+        '(default: torch)',
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument(
@@ -146,13 +148,16 @@ from rich.console import Console
 from mmclsa.gallery.building import (
     BuildCommand,
     BuildFile,
+    BuildReport,
     InProcess,
+    Plan,
     QueryEmbedder,
     RayActors,
     Sampling,
     SourceOptions,
     build_in_ranks,
     open_for_build,
+    plan_in_ranks,
     plan_units,
     print_report,
     progress_bar,
@@ -169,12 +174,15 @@ def read_model(args: argparse.Namespace) -> Config | None:
     if args.onnx is not None:
         if args.device or args.cfg_options:
             raise ConfigError('--onnx takes the place of config, --cfg-options and --device')
+        if args.runtime == 'torch':
+            raise ConfigError('--onnx and --runtime torch contradict each other')
         if args.sources[0].endswith('.py'):
             raise ConfigError(
                 f'--onnx takes the place of config and checkpoint, but {args.sources[0]} is given'
             )
         args.checkpoint, args.runtime = args.onnx, 'onnx'
         return None
+    args.runtime = args.runtime or 'torch'
     from mmclsa.engine import load_config
 
     cfg = load_config(args.config, args.cfg_options)
@@ -189,16 +197,22 @@ def settle_checkpoint(args: argparse.Namespace, complete: bool) -> None:
     first = args.checkpoint
     if complete and args.runtime == 'torch' and first not in (None, NO_CHECKPOINT):
         weights = os.path.isfile(first) and not first.lower().endswith('.txt')
-        if not weights or is_picture(first) or is_video(first):
+        if not weights or is_medium(first):
             args.checkpoint, args.sources = None, [first, *args.sources]
-    elif first is None and not complete:
+    elif not complete and (first is None or (args.runtime == 'torch' and is_medium(first))):
+        given = f'only {args.sources[0]} is given' if first is None else f'{first} stands there'
         raise ConfigError(
             f'the checkpoint must stand before the sources, or "{NO_CHECKPOINT}" for the model as '
-            f'{args.config} initialises it, but only {args.sources[0]} is given'
+            f'{args.config} initialises it, but {given}'
         )
     args.checkpoint = given_checkpoint(args.checkpoint)
     if args.checkpoint is None and args.runtime == 'onnx':
         raise ConfigError('--runtime onnx needs the folder of the exported graphs')
+
+
+def is_medium(path: str) -> bool:
+    """Say whether a path is by its name a picture or a video, and so no checkpoint."""
+    return is_picture(path) or is_video(path)
 
 
 def load_model(args: argparse.Namespace, config: str) -> QueryEmbedder:
@@ -276,29 +290,41 @@ def main() -> None:
     if args.ray and is_launched():
         raise ConfigError('either --ray or torchrun may be used, not both')
     cfg = read_model(args)
-    config = '' if cfg is None else cfg.pretty_text
     choose_device(args)
     options = source_options(args)
-    names = NamePattern(args.name_pattern) if args.name_pattern else None
+    names = None if args.name_pattern is None else NamePattern(args.name_pattern)
     plan_sources = partial(plan_units, args.sources, options.sampling, names)
-    # Before a model is loaded; of several processes the first plans, and tells the others.
-    plan = None if is_launched() else plan_sources()
+    # Before a model is loaded.
+    planned = plan_in_ranks(plan_sources) if is_launched() else nullcontext(plan_sources())
+    with planned as plan:
+        done = build(args, cfg, options, plan)
+    if done is not None and done[0].nothing_read:
+        files = counted(len(done[0].skipped), 'file')
+        raise DataError(f'nothing could be read of the sources: {files} skipped')
+
+
+def build(
+    args: argparse.Namespace, cfg: Config | None, options: SourceOptions, plan: Plan
+) -> tuple[BuildReport, int] | None:
+    """Load the model, build and report; None in all processes of torchrun but the first."""
+    config = '' if cfg is None else cfg.pretty_text
     embedder = load_model(args, config)
     args.det_thresh = embedder.det_thresh
-    build = describe_build(args, cfg, options)
+    described = describe_build(args, cfg, options)
     own = InProcess(embedder, options, args.batch_size)
     open_index = partial(
-        open_for_build, args.out, embedder.fingerprint, build, args.append, args.index
+        open_for_build, args.out, embedder.fingerprint, described, args.append, args.index
     )
     console = Console(stderr=True)
     progress = partial(progress_bar, console=console)
     if is_launched():
-        done = build_in_ranks(open_index, plan_sources, own, args.out, progress=progress)
+        done = build_in_ranks(open_index, lambda: plan, own, args.out, progress=progress)
     else:
-        workers = make_actors(args, config, build) if args.ray else own
+        workers = make_actors(args, config, described) if args.ray else own
         done = run_build(open_index, lambda: plan, workers, progress=progress)
     if done is not None:
         print_report(*done, console)
+    return done
 
 
 if __name__ == '__main__':

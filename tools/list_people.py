@@ -135,15 +135,23 @@ def draw_sheet(index: GalleryIndex, people: list[PersonGroup]) -> np.ndarray:
     return draw_contact_sheet(sheet, columns=_COLUMNS)
 
 
-def main() -> None:
-    """List."""
-    args = parse_args()
+def check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be meant, before anything takes long."""
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f'--limit must be at least 1, but is {args.limit}')
     if args.sheet and Path(args.sheet).suffix.lower() not in ('.jpg', '.jpeg', '.png'):
         raise ConfigError(f'--sheet must end in .jpg or .png, but is {args.sheet}')
-    for path in filter(None, (args.json, args.sheet)):
-        check_writable(Path(path).parent)
+    for option, path in (('--json', args.json), ('--sheet', args.sheet)):
+        if path is not None:
+            check_writable(Path(path).parent)
+            if not path or Path(path).is_dir():
+                raise ConfigError(f'{option} must be a file, but is {path or "an empty text"}')
+
+
+def main() -> None:
+    """List."""
+    args = parse_args()
+    check(args)
     with GalleryIndex.open(args.index) as index:
         where = search_filter(index, args.camera, args.time_from, args.time_to, LIMIT_NAMES)
         found = people_of_index(index, where, args.min_probability, args.min_similarity)

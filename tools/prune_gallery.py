@@ -25,6 +25,11 @@ def parse_args() -> argparse.Namespace:
     )
     add_shared_options(parser, 'index')
     parser.add_argument('--source', nargs='+', metavar='PATH', help='only people of these files')
+    parser.add_argument(
+        '--gone', action='store_true',
+        help='only people of files that are no longer there; look by --dry-run whether a disk is '
+        'missing',
+    )  # fmt: skip
     add_shared_options(parser, '--camera', '--from', '--before')
     add_shared_options(
         parser,
@@ -51,6 +56,8 @@ if __name__ == '__main__':
 import numpy as np
 
 from mmclsa.gallery import GalleryIndex, SearchFilter
+from mmclsa.gallery.building.units import units_of
+from mmclsa.gallery.gone import gone_sources
 from mmclsa.gallery.retention import older_than
 from mmclsa.inference.limits import search_filter
 
@@ -95,30 +102,44 @@ def chosen_filter(index: GalleryIndex, args: argparse.Namespace) -> SearchFilter
         given = replace(given, time_to=None, gone_before=given.time_to)
     if args.keep_days is not None:
         given = replace(given, gone_before=older_than(index, args.keep_days).gone_before)
-    return replace(given, sources=known_sources(index, args.source))
+    sources = gone_sources(index) if args.gone else known_sources(index, args.source)
+    return replace(given, sources=sources)
 
 
 def chosen_rows(index: GalleryIndex, args: argparse.Namespace) -> np.ndarray:
     """Find who is meant, shape (n,)."""
     if args.time_to is not None and args.keep_days is not None:
         raise ConfigError('either --before or --keep-days may be given, not both')
+    if args.gone and args.source:
+        raise ConfigError('either --source or --gone may be given, not both')
     if args.tracks and not args.rows:
         raise ConfigError('--tracks goes with --rows, which are not given')
     where = chosen_filter(index, args)
-    if bool(args.rows or args.person) != where.passes_all:
+    if bool(args.rows or args.person is not None) != where.passes_all:
         raise ConfigError(
             'either --person or --rows must be given, or at least one of --source, --camera, '
-            '--from, --before and --keep-days'
+            '--gone, --from, --before and --keep-days'
         )
     if where.passes_all:
-        hits = read_hits(args.person, index) if args.person else []
+        hits = [] if args.person is None else read_hits(args.person, index)
+        index.records(args.rows or ())  # there must be such rows, be it a dry run
         rows = np.array(args.rows or (), np.int64)
-        index.records(rows)  # there must be such rows, be it a dry run
         if args.tracks:
             rows = index.same_tracks(rows)
         # A hit is the best of its track, which has a row for every 500 frames of the video.
         return np.union1d(rows, index.same_tracks(hits))
     return index.find(where)
+
+
+def emptied_units(index: GalleryIndex, rows: np.ndarray) -> list[str]:
+    """Give the units of files that are gone, with all of their people.
+
+    If one comes back, as when a disk is mounted again, it is looked at like a new one.
+    """
+    gone = gone_sources(index)
+    left = np.setdiff1d(index.find(SearchFilter(sources=gone)), rows)
+    kept = {record.source for record in index.records(left)}
+    return units_of(index.shards(), set(gone) - kept)
 
 
 def main() -> None:
@@ -129,7 +150,7 @@ def main() -> None:
         if args.dry_run:
             print(f'{args.index}: {len(rows)} of {counted(len(index), "person")} would be deleted')
             return
-        deleted = index.delete(rows)
+        deleted = index.delete(rows, emptied_units(index, rows) if args.gone else ())
         index.optimize()
         gone = counted(deleted, 'person was deleted', 'people were deleted')
         print(f'{args.index}: {gone}, {counted(len(index), "is left", "are left")}')

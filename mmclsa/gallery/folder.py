@@ -33,20 +33,29 @@ def claim_new_folder(folder: Path) -> WriterLock:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f'the index {folder} must be a folder, and that is a file')
     check_writable(folder)
+    _refuse_others(folder)  # which get no lock either
     lock = WriterLock(folder)
     try:
         if (folder / MANIFEST).exists():
             raise ConfigError(f'there is an index in {folder} already; open it to add to it')
-        known = ('lock', f'{MANIFEST}-journal')
-        for path in folder.iterdir():
-            if not (path.name in known or path.suffix == '.db' or _OURS.fullmatch(path.name)):
-                raise ConfigError(
-                    f'the folder {folder} must be new or empty, but it has {path.name}'
-                )
+        _refuse_others(folder)
     except BaseException:
         lock.release()
         raise
     return lock
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuse a folder that has files of something else, and no index."""
+    known = ('lock', f'{MANIFEST}-journal')
+    others = [
+        path.name
+        for path in folder.iterdir()
+        if not (path.name in known or path.suffix == '.db' or _OURS.fullmatch(path.name))
+    ]
+    # In this order: another process may make an index meanwhile.
+    if others and not (folder / MANIFEST).exists():
+        raise ConfigError(f'the folder {folder} must be new or empty, but it has {others[0]}')
 
 
 def drop_unused(folder: Path, manifest: Manifest) -> None:

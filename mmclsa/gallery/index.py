@@ -139,7 +139,9 @@ class GalleryIndex(IndexReader):
                 if attempt == _READ_ATTEMPTS - 1 or database.manifest() == manifest:
                     raise
         index._check_ends()
-        if lock is not None:
+        if lock is None:
+            index._tell_of_what_is_left()
+        else:
             # What a killed process had still to do; a full disk is no hindrance.
             with index._replacing_files():
                 try:
@@ -318,6 +320,16 @@ class GalleryIndex(IndexReader):
             f'{error}; whoever opens it next for writing tries again',
             stacklevel=4,
         )
+
+    def _tell_of_what_is_left(self) -> None:
+        """Say what only a writer can end: a killed process has begun it, or one is at it."""
+        if doomed := len(self._records.doomed()):
+            who = counted(doomed, 'person was', 'people were')
+            warnings.warn(
+                f'{who} deleted from the index {self._folder}, but their crops are not yet: unless '
+                'a program is at it, the next that writes to the index ends it',
+                stacklevel=4,
+            )
 
     def _finish_deletion(self) -> None:
         """Delete what is left of deleted people, also what a killed process has begun."""

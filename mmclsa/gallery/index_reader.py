@@ -120,8 +120,7 @@ class IndexReader:
         """Take over what is committed by now; what is not committed here is lost.
 
         Raises:
-            DataError: If a file is broken.
-            MissingFileError: If one is not there.
+            DataError: If a file is broken; a MissingFileError if one is not there.
         """
         with self._database.lock:  # another thread may be at it
             with self._database.snapshot():
@@ -154,17 +153,16 @@ class IndexReader:
 
         Raises:
             ConfigError: If ``topk`` is not positive.
-            DataError: If the queries are of another shape, not finite or not
-                of unit length.
+            DataError: If the queries are of another shape, not finite or not of unit length.
         """
         if topk < 1:
             raise ConfigError(f'topk must be positive, not {topk}')
         vectors = check_unit_vectors(queries, self.model.dims, 'queries')
-        left_out = np.asarray(without, np.int64).reshape(-1)
-        found = self._search(vectors, topk, where, left_out)
+        asked = (vectors, topk, where, np.asarray(without, np.int64).reshape(-1))
+        found = self._search(*asked)
         if found is None and self._lock is None:  # somebody was deleted since this was opened
             self.refresh()
-            found = self._search(vectors, topk, where, left_out)
+            found = self._search(*asked)
         if found is None:
             raise DataError(f'the index {self._folder} is broken: records are missing')
         return found
@@ -281,14 +279,7 @@ class IndexReader:
         return self._records.extras.pair_counts()
 
     def find(self, where: SearchFilter) -> np.ndarray:
-        """Find everybody committed whom a filter lets through.
-
-        Args:
-            where: The filter.
-
-        Returns:
-            Shape (n,), int64: their row numbers, ascending.
-        """
+        """Give the rows of all committed whom a filter lets through, ascending, (n,), int64."""
         return self._records.rows_of(where)
 
     def count_sightings(self, where: SearchFilter) -> int:
@@ -371,9 +362,12 @@ class IndexReader:
         self.close()
 
     def _check_rows(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        numbers = np.asarray(rows, dtype=np.int64).reshape(-1)
-        places = self._records.numbers.places(numbers)
-        wrong = numbers[(places < 0) | (places >= len(self))]
+        try:
+            numbers = np.asarray(rows, dtype=np.int64).reshape(-1)
+            places = self._records.numbers.places(numbers)
+            wrong = numbers[(places < 0) | (places >= len(self))].tolist()
+        except OverflowError:  # beyond any number
+            wrong = [max(rows, key=abs)]
         if len(wrong):
             raise NoSuchRowError(
                 f'the index {self._folder} has {counted(len(self), "row")}, and no row {wrong[0]}'

@@ -32,6 +32,7 @@ __all__ = ['RecordStore']
 # Whoever searches with a filter mostly does so more than once.
 _MASKS_KEPT = 4
 _BLOCK = 10_000
+_SOURCES_AT_ONCE = 10_000  # the length of a question to the database is limited
 _STEP = 1000  # rows deleted while readers wait
 _COLUMNS = ', '.join(COLUMNS)
 
@@ -283,7 +284,14 @@ class RecordStore:
 
     def rows_of(self, where: SearchFilter) -> np.ndarray:
         """See :meth:`IndexReader.find`."""
-        return self._rows(self.numbers.next_row, *filter_condition(where, self._name_ids))
+        if len(where.sources or ()) <= _SOURCES_AT_ONCE:
+            return self._rows(self.numbers.next_row, *filter_condition(where, self._name_ids))
+        sources = where.sources or ()
+        parts = [
+            self.rows_of(replace(where, sources=sources[start : start + _SOURCES_AT_ONCE]))
+            for start in range(0, len(sources), _SOURCES_AT_ONCE)
+        ]
+        return np.unique(np.concatenate(parts))
 
     def same_tracks(self, rows: np.ndarray) -> np.ndarray:
         """See :meth:`IndexReader.same_tracks`."""

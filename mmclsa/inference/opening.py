@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Union
 
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import Embedder, build_gallery, plan_units
 from mmclsa.gallery.manifest import MANIFEST
-from mmclsa.utils.text import counted
+from mmclsa.utils.errors import describe_left_out
 
 __all__ = ['GalleryInput', 'check_gallery', 'open_gallery']
 
 GalleryInput = Union[GalleryIndex, str, Path, Sequence[Union[str, Path]]]
-_MAX_TOLD = 5  # of the files that were not searched
 
 
 def check_gallery(gallery: GalleryInput | None) -> None:
@@ -29,18 +28,24 @@ def check_gallery(gallery: GalleryInput | None) -> None:
         gallery: What :func:`open_gallery` is given.
 
     Raises:
-        ConfigError: If it is None, or an empty text or list.
+        ConfigError: If it is None, an empty text or list, or has anything but
+            paths in it.
 
     Example:
         >>> check_gallery([])
         Traceback (most recent call last):
         mmclsa.errors.ConfigError: gallery must be an index or its folder, or pictures, ...
     """
-    if not isinstance(gallery, (GalleryIndex, Path)) and (gallery is None or not len(gallery)):
-        raise ConfigError(
-            'gallery must be an index or its folder, or pictures, folders, videos and lists, but '
-            'none is given'
-        )
+    if isinstance(gallery, (GalleryIndex, Path)):
+        return
+    must = 'gallery must be an index or its folder, or pictures, folders, videos and lists'
+    if gallery is None or (isinstance(gallery, Collection) and not len(gallery)):
+        raise ConfigError(f'{must}, but none is given')
+    named = isinstance(gallery, str)
+    parts = gallery if isinstance(gallery, Collection) and not named else [gallery]
+    for part in parts:
+        if not isinstance(part, (str, Path)):
+            raise ConfigError(f'{must}, as paths, but there is a {type(part).__name__}')
 
 
 @contextmanager
@@ -61,6 +66,7 @@ def open_gallery(
     Raises:
         ConfigError: If there is no gallery, or the index is of another model.
         UserError: If a source does not exist.
+        DataError: If none of the files can be used.
 
     Warns:
         UserWarning: If a file of the gallery cannot be used; names the first.
@@ -83,10 +89,8 @@ def open_gallery(
             stack.enter_context(index)
             report = build_gallery(index, embedder, plan, batch_size=batch_size)
             if report.skipped:
-                files = counted(len(report.skipped), 'file was', 'files were')
-                warnings.warn(
-                    f'{files} not searched, or not to their end: '
-                    f'{"; ".join(list(report.skipped.values())[:_MAX_TOLD])}',
-                    stacklevel=4,
-                )
+                sentence = describe_left_out(report.skipped, 'searched')
+                if report.nothing_read:
+                    raise DataError(sentence)
+                warnings.warn(sentence, stacklevel=4)
             yield index

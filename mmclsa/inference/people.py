@@ -55,7 +55,7 @@ class PersonGroup:
 
     @property
     def time_to(self) -> float:
-        """When the person was last seen, likewise; NaN if unknown."""
+        """When the person was last seen; NaN if unknown."""
         return max(_of_one_clock(record.time_to for record in self.records), default=math.nan)
 
 

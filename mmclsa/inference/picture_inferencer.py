@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,8 @@ from rich.progress import track
 from torch import nn
 
 from mmclsa.engine.inference_pipeline import configured_flags, inference_pipeline, limit_scores
-from mmclsa.errors import ConfigError
+from mmclsa.errors import ConfigError, DataError
+from mmclsa.gallery.building.embedder import PROBE
 from mmclsa.inference.config_and_weights import (
     as_config,
     check_describes,
@@ -45,6 +47,7 @@ from mmclsa.registry import MODELS, TRANSFORMS
 from mmclsa.structures import FoundPeople
 from mmclsa.utils.checkpoint import check_fits
 from mmclsa.utils.choices import given_checkpoint
+from mmclsa.utils.errors import describe_left_out, reason_of
 from mmclsa.utils.trust import trusting_checkpoints
 from mmclsa.visualization import PersonSearchVisualizer
 
@@ -136,6 +139,10 @@ class PictureInferencer(BaseInferencer):
             ConfigError: If an argument is out of range.
             DataError: If a file is missing, broken or too large.
             UserError: If ``out_dir`` cannot be written to.
+
+        Warns:
+            UserWarning: If a file of a folder, a pattern or a list is: then the
+                others are looked at. Names the first few.
         """
         check_call(return_datasamples, batch_size, out_dir, kwargs)
         before, forward, drawing, after = self._dispatch_kwargs(**kwargs)
@@ -170,10 +177,44 @@ class PictureInferencer(BaseInferencer):
 
         Yields:
             Pictures and the collated batch.
+
+        Raises:
+            DataError: If a file that was named cannot be used, or none of the
+                files of the folders, patterns and lists.
+
+        Warns:
+            UserWarning: If some of the latter cannot be used; names the first.
         """
-        pictures = iterate_pictures(inputs, Sampling(every, fps))
-        for chunk in self._get_chunk_data(pictures, batch_size):
-            yield chunk, self.collate_fn([self.prepare(picture.array) for picture in chunk])
+        left_out: dict[str, str] = {}
+
+        def leave_out(path: str, error: Exception) -> None:
+            left_out.setdefault(path, reason_of(error, path))
+
+        pictures = iterate_pictures(inputs, Sampling(every, fps), leave_out)
+        empty = True
+        for chunk in self._get_chunk_data(self._prepared(pictures, leave_out), batch_size):
+            empty = False
+            yield [picture for picture, _ in chunk], self.collate_fn([data for _, data in chunk])
+        if left_out:
+            sentence = describe_left_out(left_out, 'looked at')
+            if empty:
+                raise DataError(sentence)
+            warnings.warn(sentence, stacklevel=3)
+
+    def _prepared(
+        self, pictures: Iterable[Picture], leave_out: Callable[[str, Exception], None]
+    ) -> Iterator[tuple[Picture, dict[str, Any]]]:
+        """Prepare pictures; one of a folder that the pipeline cannot take is left out."""
+        for picture in pictures:
+            try:
+                data = self.prepare(picture.array)
+            except Exception as error:  # noqa: PERF203
+                if not picture.listed:
+                    raise
+                self.prepare(PROBE)  # raises if it is not the picture
+                leave_out(picture.source, error)
+            else:
+                yield picture, data
 
     def forward(self, inputs: dict[str, Any], **kwargs: Any) -> list[DetDataSample]:
         """Feed a collated batch to the model; people below the threshold go.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
@@ -81,9 +82,14 @@ def choose_queries(
 
     Raises:
         UserError: If a box is outside of its picture, nobody is found, or it
-            is not said which of several people is meant.
+            is not said which of several people is meant; if boxes and numbers
+            are given, or there is no picture.
     """
     pictures = [load_picture(image) for image in as_inputs(images)]
+    if not pictures:
+        raise UserError('there must be a query picture at least')
+    if boxes is not None and people is not None:
+        raise UserError('either a box or the number of a person may be given, not both')
     if boxes is not None:
         given = as_boxes(boxes)
         _check_count('boxes', len(given), len(pictures))
@@ -91,14 +97,27 @@ def choose_queries(
             QueryPerson(picture.array, _given_box(box, picture), picture.source)
             for picture, box in zip(pictures, given)
         ]
-    numbers: Sequence[int | None] = [people] if isinstance(people, int) else people or []
-    if numbers:
+    numbers: Sequence[int | None] = [None] * len(pictures)
+    if people is not None:
+        numbers = _as_numbers(people) or numbers
         _check_count('people', len(numbers), len(pictures))
-    else:
-        numbers = [None] * len(pictures)
     return [
         _choose(embedder, picture, number, chooser) for picture, number in zip(pictures, numbers)
     ]
+
+
+def _as_numbers(people: Any) -> list[int]:
+    """Take one number or several; those of NumPy and PyTorch do as well.
+
+    Example:
+        >>> _as_numbers(np.int64(2)), _as_numbers((1, 2))
+        ([2], [1, 2])
+    """
+    several = people if np.ndim(people) else [people]
+    try:
+        return [operator.index(number) for number in several]
+    except TypeError as error:
+        raise UserError(f'the number of a person must be an integer, not {people!r}') from error
 
 
 def _given_box(box: np.ndarray, picture: Picture) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from mmclsa.visualization import (
 )
 
 __all__ = ['GalleryHits', 'load_record_pictures', 'time_span']
+
+_SCENE = re.compile(r'hit_\d{3,}\.jpg')
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,8 @@ class GalleryHits:
     def save(self, out_dir: str | Path, scenes: bool = True) -> list[Path]:
         """Write ``results.json``, ``rank_list.png`` and a scene for each hit.
 
+        They take the place of those of an earlier search.
+
         Args:
             out_dir: Folder, made if it is not there.
             scenes: Write the scenes; without them, footage is opened only for
@@ -114,6 +119,11 @@ class GalleryHits:
                 drawn = draw_boxes(scene, np.array([hit.record.box]), label)
                 paths[place] = write_picture(folder / f'hit_{rank:03d}.jpg', drawn)
         rank_list = write_picture(folder / 'rank_list.png', self._joined(cells))
+        for (
+            path
+        ) in folder.iterdir():  # of an earlier search, whose results.json this one's replaces
+            if _SCENE.fullmatch(path.name) and path not in paths.values():
+                path.unlink()
         return [results, rank_list, *(paths[place] for place in sorted(paths))]
 
     def draw(self, scenes: Sequence[np.ndarray | None] | None = None) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union
 
@@ -15,7 +15,7 @@ from PIL import Image
 from mmclsa.errors import DataError, UserError
 from mmclsa.media.pictures import as_bgr, read_picture
 from mmclsa.media.sampling import Sampling
-from mmclsa.media.sources import list_files
+from mmclsa.media.sources import absolute_source, list_files
 from mmclsa.media.suffixes import is_video
 from mmclsa.media.video import VideoReader
 
@@ -34,12 +34,15 @@ class Picture:
         source: File; empty for an array.
         frame: From 0; 0 for a picture.
         time: Seconds since a video's start; NaN for a picture.
+        listed: Whether its file was not named, but found in a folder, by a
+            pattern or in a list.
     """
 
     array: np.ndarray
     source: str = ''
     frame: int = 0
     time: float = math.nan
+    listed: bool = False
 
 
 def load_picture(source: InputType | Picture) -> Picture:
@@ -89,13 +92,20 @@ def as_inputs(inputs: Any) -> list[InputType]:
         return [load_picture(inputs).array]  # says what it must be
 
 
-def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> Iterator[Picture]:
+def iterate_pictures(
+    inputs: InputsType,
+    sampling: Sampling | None = None,
+    leave_out: Callable[[str, Exception], None] | None = None,
+) -> Iterator[Picture]:
     """Load pictures one after the other.
 
     Args:
         inputs: An array, a picture, a folder, a video, a pattern or a list
             file, or several of these.
         sampling: Which frames of videos.
+        leave_out: Told the path and the error of each file of folders, patterns
+            and lists that cannot be used, or not to its end; the others are
+            loaded. None: such a file is an error, as one that is named always is.
 
     Yields:
         The pictures, in order.
@@ -108,11 +118,23 @@ def iterate_pictures(inputs: InputsType, sampling: Sampling | None = None) -> It
         if not isinstance(item, (str, Path)):
             yield load_picture(item)
             continue
-        for path in list_files(item):
-            if is_video(path):
-                yield from _frames(path, sampling)
-            else:
-                yield load_picture(path)
+        paths = list_files(item)
+        listed = paths != [absolute_source(item)]
+        for path in paths:
+            try:
+                for picture in _pictures_of(path, sampling):
+                    yield replace(picture, listed=listed)
+            except Exception as error:  # noqa: PERF203
+                if not listed or leave_out is None:
+                    raise
+                leave_out(path, error)
+
+
+def _pictures_of(path: str, sampling: Sampling | None) -> Iterator[Picture]:
+    if is_video(path):
+        yield from _frames(path, sampling)
+    else:
+        yield load_picture(path)
 
 
 def _frames(path: str, sampling: Sampling | None) -> Iterator[Picture]:

@@ -25,6 +25,7 @@ def is_pattern(name: str) -> bool:
 def expand_pattern(pattern: str) -> list[str]:
     """List what a pattern stands for: ``*``, ``?``, ``[...]``, and ``**`` for folders.
 
+    A file or folder whose own name has brackets, and neither ``*`` nor ``?``, is meant itself.
     Hidden files are left out unless the pattern has the dot. Links to folders
     are followed, each folder once: Python's ``glob`` would walk links that go
     round in circles until it has exhausted them.
@@ -47,7 +48,7 @@ def _matches(folder: str, parts: list[str]) -> Iterator[str]:
     if first == '**':
         for below in _folders(folder, set()):
             yield from _matches(below, rest)
-    elif not is_pattern(first):
+    elif not is_pattern(first) or _is_named_so(folder, first):
         path = os.path.join(folder, first)
         if os.path.lexists(path):
             yield from _matches(path, rest)
@@ -55,6 +56,11 @@ def _matches(folder: str, parts: list[str]) -> Iterator[str]:
         for name in _names(folder):
             if fnmatchcase(name, first) and (first[0] == '.' or name[0] != '.'):
                 yield from _matches(os.path.join(folder, name), rest)
+
+
+def _is_named_so(folder: str, part: str) -> bool:
+    """Say whether brackets are of a name that is there, such as ``camera [1]``."""
+    return not {'*', '?'} & set(part) and os.path.lexists(os.path.join(folder, part))
 
 
 def _folders(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from mmclsa.errors import ConfigError
 
 __all__ = ['Sampling']
 
+_MOST_FPS = 1_000_000
 _ROUNDING = 5e-4  # containers may round times to milliseconds
 
 
@@ -21,7 +22,7 @@ class Sampling:
             those that it has.
 
     Raises:
-        ConfigError: If either is no positive number.
+        ConfigError: If either is no positive number, or ``fps`` beyond a million.
 
     Example:
         >>> [i for i in range(10) if Sampling(every=4).wants(i, 25.0)]
@@ -38,6 +39,8 @@ class Sampling:
             raise ConfigError(f'every must be at least 1, but is {self.every}')
         if self.fps is not None and not self.fps > 0:
             raise ConfigError(f'fps must be above 0, but is {self.fps}')
+        if self.fps is not None and self.fps > _MOST_FPS:
+            raise ConfigError(f'fps must be at most {_MOST_FPS:,}, but is {self.fps}')
 
     def wants(self, frame: int, video_fps: float) -> bool:
         """Say whether a frame (from 0) of a video of constant rate is looked at.

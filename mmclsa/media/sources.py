@@ -110,6 +110,8 @@ def _files(groups: Sequence[Group]) -> list[str]:
 
 def _enter(source: str, called: str, walk: FolderWalk, folder: str = '') -> list[Group]:
     """Take a source; a name is relative to the folder of the list that it is in."""
+    if not source:  # as of a shell's variable that is not set; it would be the current folder
+        raise UserError('a source must be a path, but is an empty text')
     if _ADDRESS.match(source) and not os.path.lexists(source):
         address = re.sub(':/(?!/)', '://', source)  # a Path has lost a slash
         raise UserError(

@@ -16,20 +16,35 @@ __all__ = ['LIMIT_NAMES', 'add_shared_options', 'check_model_options', 'model_op
 #: What a user knows the two times of ``search_filter`` as.
 LIMIT_NAMES = ('--from', '--to')
 
+
+def _given_time(text: str) -> str:
+    """Refuse an empty text, which an unset variable of a shell is: it would limit nothing."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError('a time is expected, but the text is empty')
+    return text
+
+
 _SHARED: dict[str, dict[str, Any]] = {
     'index': dict(metavar='INDEX_DIR', help='folder of the index'),
     '--camera': dict(nargs='+', metavar='NAME', help='only people of these cameras'),
     '--from': dict(
         dest='time_from',
+        type=_given_time,
         metavar='T',
         help='only who was still seen at this time or later: seconds or h:mm:ss since the start of '
         'a video, or a date such as 2024-05-06T07:08:09 (UTC)',
     ),
     '--to': dict(
-        dest='time_to', metavar='T', help='only who was first seen by this time, likewise'
+        dest='time_to',
+        type=_given_time,
+        metavar='T',
+        help='only who was first seen by this time (as --from)',
     ),
     '--before': dict(
-        dest='time_to', metavar='T', help='only who was last seen before this time, likewise'
+        dest='time_to',
+        type=_given_time,
+        metavar='T',
+        help='only who was last seen before this time (as --from)',
     ),
     '--keep-days': dict(
         type=float,

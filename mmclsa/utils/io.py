@@ -12,7 +12,13 @@ from typing import Any
 
 from mmclsa.errors import UserError
 
-__all__ = ['atomic_write', 'check_writable', 'remove_leftovers', 'write_json']
+__all__ = [
+    'atomic_write',
+    'check_writable',
+    'remove_leftovers',
+    'telling_write_errors',
+    'write_json',
+]
 
 
 @contextmanager
@@ -65,7 +71,8 @@ def write_json(
         ensure_ascii: Write nothing but ASCII; else the file is UTF-8.
 
     Raises:
-        UserError: If the folder cannot be made or written to.
+        UserError: If the folder cannot be made or written to, the path is that of
+            a folder, or the disk is full or fails.
         ValueError: If a number is not finite.
 
     Example:
@@ -76,8 +83,30 @@ def write_json(
         '{"mAP": 1.0}'
     """
     text = json.dumps(content, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
-    with atomic_write(path) as temporary:
+    with telling_write_errors(path), atomic_write(path) as temporary:
         temporary.write_text(text + '\n', encoding='utf-8')
+
+
+@contextmanager
+def telling_write_errors(path: str | Path) -> Iterator[None]:
+    """Turn what a disk can do to the writer of a file into one sentence.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: In place of any OSError.
+
+    Example:
+        >>> with telling_write_errors('a.json'):
+        ...     raise OSError(28, 'No space left on device')
+        Traceback (most recent call last):
+        mmclsa.errors.UserError: cannot write a.json: No space left on device
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'cannot write {path}: {error.strerror or error}') from error
 
 
 def check_writable(folder: str | Path) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmclsa.errors import DataError
-from mmclsa.utils.io import atomic_write
+from mmclsa.utils.io import atomic_write, telling_write_errors
 from mmclsa.visualization.fonts import drawable, split_by_font
 
 __all__ = [
@@ -216,7 +216,8 @@ def write_picture(path: str | Path, picture: np.ndarray) -> Path:
         picture: Shape (H, W, 3), uint8, RGB.
 
     Raises:
-        UserError: If the folder cannot be written to.
+        UserError: If the folder cannot be written to, the path is that of a
+            folder, or the disk is full or fails.
         DataError: If the suffix names no picture format.
     """
     path = Path(path)
@@ -226,6 +227,6 @@ def write_picture(path: str | Path, picture: np.ndarray) -> Path:
             f'{path} must end in .png, .jpg, .jpeg, .bmp or .webp, but ends in {path.suffix!r}'
         )
     _, data = cv2.imencode(path.suffix.lower(), picture[..., ::-1])
-    with atomic_write(path) as temporary:
+    with telling_write_errors(path), atomic_write(path) as temporary:
         temporary.write_bytes(data.tobytes())
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from mmclsa.gallery import GalleryIndex, SearchFilter
-from mmclsa.gallery.building import build_gallery, plan_units
+from mmclsa.gallery import GalleryIndex, GalleryRecord, SearchFilter, record_store
+from mmclsa.gallery.building import build_gallery, plan_units, print_report
 from mmclsa.gallery.building.units import Unit
+from mmclsa.gallery.gone import gone_sources
+from mmclsa.structures import PairCounts
 from tests.fakes.footage import scene, write, write_scenes, write_video
 from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
@@ -90,6 +94,102 @@ def test_who_was_deleted_does_not_come_back_unless_the_file_changes(tmp_path, fo
     write(path, scene(9))
     assert build(tmp_path / 'index', *footage)[0].pictures == 1
     assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+
+
+def test_one_that_is_gone_is_told_and_stays(tmp_path, footage):
+    """*Seen*: of a file that was renamed there was no word, and its people were in it twice."""
+    build(tmp_path / 'index', *footage)
+    before = content(tmp_path / 'index')
+    (footage[0] / '0001.png').rename(footage[0] / 'a [1] é.png')
+    (footage[0] / '0002.png').unlink()
+    report, _ = build(tmp_path / 'index', *footage)
+    assert report.gone == [str(footage[0] / name) for name in ('0001.png', '0002.png')]
+    assert report.pictures == 1
+    assert before.keys() < content(tmp_path / 'index').keys()
+    assert tell(report) == (
+        f'2 files of the index are no longer there (such as {report.gone[0]}): the people stay in '
+        'it until tools/prune_gallery.py INDEX_DIR --gone deletes them'
+    )
+    with GalleryIndex.open(tmp_path / 'index', writable=True) as index:
+        assert gone_sources(index) == report.gone
+        index.delete(index.find(SearchFilter(sources=report.gone[:1])))
+    report, _ = build(tmp_path / 'index', footage[1])  # whatever the sources of the command
+    assert tell(report).startswith(f'1 file of the index is no longer there ({report.gone[0]}): ')
+    with GalleryIndex.open(tmp_path / 'index', writable=True) as index:
+        index.delete(index.find(SearchFilter(sources=gone_sources(index))))
+    report, _ = build(tmp_path / 'index', *footage)
+    assert (report.gone, tell(report)) == ([], '')
+    assert content(tmp_path / 'index') == as_if_new(tmp_path, footage)
+
+
+def test_one_that_comes_back(tmp_path, footage, run_tool_here, monkeypatch):
+    """A disk that was not mounted: what --gone has deleted is looked at again, as if new."""
+    monkeypatch.setattr('mmclsa.gallery.building.units.FRAMES_PER_UNIT', 6)
+    build(tmp_path / 'index', *footage)
+    expected, learnt = content(tmp_path / 'index'), pairs(tmp_path / 'index')
+    assert learnt.different.sum() > 0
+    footage[1].rename(tmp_path / 'b.avi')
+    build(tmp_path / 'index', tmp_path / 'b.avi')
+    assert pairs(tmp_path / 'index').different.sum() == 2 * learnt.different.sum()
+    run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone', '--from', '0:01')
+    assert build(tmp_path / 'index', tmp_path / 'b.avi')[0].gone == [str(footage[1])]
+    run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone')
+    # Each look counts once.
+    assert pairs(tmp_path / 'index').different.tolist() == learnt.different.tolist()
+    (tmp_path / 'b.avi').rename(footage[1])
+    run_tool_here('tools/prune_gallery.py', tmp_path / 'index', '--gone')
+    report, _ = build(tmp_path / 'index', *footage)
+    assert (report.pictures, report.gone) == (20, [])
+    assert content(tmp_path / 'index') == expected
+    assert pairs(tmp_path / 'index').different.tolist() == learnt.different.tolist()
+
+
+def pairs(path: Path) -> PairCounts:
+    with GalleryIndex.open(path) as index:
+        return index.pair_counts()
+
+
+def tell(report) -> str:
+    console = Console(file=io.StringIO(), width=40)
+    print_report(report, 9, console)
+    lines = console.file.getvalue().splitlines()
+    return ''.join(line for line in lines if 'no longer there' in line)
+
+
+def test_what_is_there_or_may_be(tmp_path, monkeypatch):
+    """A link, a folder that may not be entered, and names that are no paths of this machine."""
+    write(tmp_path / 'a.png', scene(0))
+    (tmp_path / 'link.png').symlink_to(tmp_path / 'a.png')
+    (tmp_path / 'dangling.png').symlink_to(tmp_path / 'none.png')
+    names = [str(tmp_path / name) for name in ('a.png', 'a.png/b.png', 'dangling.png', 'link.png')]
+    names += ['/locked/a.png', 'camera 3', 's3://footage/a.mp4', 'relative/a.png']
+    embedder = FakeEmbedder()
+    with GalleryIndex.create(tmp_path / 'index', embedder.fingerprint) as index:
+        records = [GalleryRecord(name, 0, float('nan'), (0, 0, 9, 9), 0.5) for name in names]
+        index.add(np.eye(8)[: len(names)], records)
+        assert gone_sources(index) == index.sources() == []  # before it is committed
+        index.commit()
+        real = os.stat
+
+        def locked(path, *args, **kwargs):
+            if str(path).startswith('/locked'):
+                raise PermissionError(13, 'no', path)
+            return real(path, *args, **kwargs)
+
+        monkeypatch.setattr(os, 'stat', locked)
+        assert gone_sources(index) == names[1:3]
+        assert gone_sources(index, there=names[1:2]) == names[2:3]
+        assert index.sources() == sorted(names)
+
+
+def test_as_many_files_as_there_are(tmp_path, monkeypatch):
+    """A question to the database is not as long as one likes."""
+    build(tmp_path / 'index', *write_scenes(tmp_path / 'f', 7))
+    with GalleryIndex.open(tmp_path / 'index') as index:
+        where = SearchFilter(sources=index.sources()[1:])
+        expected = index.find(where)
+        monkeypatch.setattr(record_store, '_SOURCES_AT_ONCE', 2)
+        assert index.find(where).tolist() == expected.tolist() != []
 
 
 def test_an_index_that_does_not_know_how_files_were(tmp_path, footage, monkeypatch):

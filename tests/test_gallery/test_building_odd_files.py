@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mmclsa.errors import UserError
+from mmclsa.errors import DataError, UserError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import build_gallery, find_people_in, plan_units, print_report
 from mmclsa.media import VideoReader
@@ -226,3 +226,6 @@ def test_a_search_in_footage_tells_what_it_could_not_search(tmp_path):
     told = pytest.warns(UserWarning, match=r'1 file was not searched.*b\.png \(0 bytes\)')
     with told, open_gallery(tmp_path / 'f', FakeEmbedder()) as index:
         assert len(index.rows()) > 0
+    none = pytest.raises(DataError, match=r'^1 file was not searched.*b\.png \(0 bytes\)')
+    with none, open_gallery(tmp_path / 'f' / 'b.png', FakeEmbedder()):
+        pass

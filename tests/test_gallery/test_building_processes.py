@@ -22,7 +22,7 @@ from contextlib import contextmanager
 import torch
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
-    InProcess, SourceOptions, build_in_ranks, plan_units, sink, units)
+    InProcess, SourceOptions, build_in_ranks, plan_in_ranks, plan_units, sink, units)
 from mmclsa.utils import run_tool
 from tests.test_gallery.fakes import FakeEmbedder
 
@@ -52,12 +52,14 @@ def progress(total):
 
 
 def main():
-    embedder = Mortal() if os.environ['RANK'] == os.environ.get('MORTAL') else FakeEmbedder()
-    own = InProcess(embedder, SourceOptions(camera='door'))
-    done = build_in_ranks(
-        lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
-        lambda: plan_units(sys.argv[2:]), own, sys.argv[1],
-        progress=progress)
+    with plan_in_ranks(lambda: plan_units(sys.argv[2:])) as plan:
+        say('model')
+        embedder = Mortal() if os.environ['RANK'] == os.environ.get('MORTAL') else FakeEmbedder()
+        own = InProcess(embedder, SourceOptions(camera='door'))
+        done = build_in_ranks(
+            lambda: GalleryIndex.create(sys.argv[1], embedder.fingerprint),
+            lambda: plan, own, sys.argv[1],
+            progress=progress)
     assert not torch.distributed.is_initialized()
     if done is not None:
         report, _ = done
@@ -100,6 +102,7 @@ class TestProcesses:
         report, _ = build(tmp_path / 'whole', *footage, options=SourceOptions(camera='door'))
         assert content(tmp_path / 'index') == content(tmp_path / 'whole')
         assert f'report 80 {report.people} 1\n' in result.stdout
+        assert result.stdout.count('model\n') == 2
         assert 'progress 81 80\n' in result.stdout  # the others' pictures too
         shares = [int(line.split()[1]) for line in result.stdout.splitlines() if 'share' in line]
         assert sum(shares) == 80
@@ -123,6 +126,7 @@ class TestProcesses:
         lines = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
         assert lines
         assert all('none does not exist' in line for line in lines)
+        assert 'model' not in result.stdout  # *Seen*: it was told after models were loaded
 
     @pytest.mark.parametrize('world_size', [1, 2, 3, 7])
     def test_shares_are_all_units_once(self, world_size):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mmclsa.errors import UserError
+from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import (
     InProcess,
@@ -24,6 +24,12 @@ from tests.fakes.footage import write_scenes
 from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
 from tests.test_gallery.test_building_builder import content
+
+
+@pytest.mark.parametrize('count', [0, -2])
+def test_no_worker_is_none(count):
+    with pytest.raises(ConfigError, match=f'models on Ray must be at least 1, not {count}'):
+        RayActors(lambda: None, num_actors=count)
 
 
 class Mortal(FakeEmbedder):

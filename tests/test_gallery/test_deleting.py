@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sqlite3
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +15,8 @@ from mmclsa.errors import ConfigError, DataError, UserError
 from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.database import Database
 from mmclsa.gallery.record_store import RecordStore
+from tests.fakes.footage import write
+from tests.helpers import REPO
 from tests.test_gallery.people import (
     BACKENDS,
     MODEL,
@@ -164,7 +168,13 @@ def test_the_next_writer_ends_what_a_killed_one_has_begun(folder, people, backen
             patch.setattr(GalleryIndex, '_finish_deletion', lambda self: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 index.delete([7])
-    with GalleryIndex.open(folder, MODEL) as index:
+    told = pytest.warns(
+        UserWarning, match='^1 person was deleted .* crops are not yet: unless a pro'
+    )
+    with told as warned:
+        index = GalleryIndex.open(folder, MODEL)
+    assert warned[0].filename == __file__
+    with index:
         (hits,) = index.search(people.vectors[[7]], 60)
         assert 7 not in [hit.row for hit in hits]
         assert len(hits) >= 58  # Milvus may have found him still
@@ -172,6 +182,9 @@ def test_the_next_writer_ends_what_a_killed_one_has_begun(folder, people, backen
         assert not len(index._records.doomed())
         (hits,) = index.search(people.vectors[[7]], 60)
         assert sorted(hit.row for hit in hits) == [*range(7), *range(8, 60)]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        GalleryIndex.open(folder, MODEL).close()
 
 
 def test_opening_says_that_crops_of_deleted_people_are_left(folder, people, monkeypatch):
@@ -277,6 +290,33 @@ class TestTool:
         with GalleryIndex.open(index) as opened:
             assert opened.rows().tolist() == sorted(set(range(600)) - gone)
 
+    @pytest.mark.parametrize('option', ['--from', '--before'])
+    def test_a_time_that_is_empty(self, index, option, capsys, monkeypatch):
+        """*Seen*: of a shell's variable that was not set, everybody of the camera was deleted."""
+        monkeypatch.setattr('sys.argv', [TOOL, str(index), '--camera', 'cam 1', option, ''])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPO / TOOL), run_name='__main__')
+        assert ended.value.code == 2
+        assert f'{option}: a time is expected, but the text is empty' in capsys.readouterr().err
+        assert manifest_of(index).people == 600
+
+    def test_files_that_are_gone(self, run_tool_here, folder, people, tmp_path):
+        """Only those, and the other conditions still hold."""
+        here = write(tmp_path / 'here.png', np.zeros((8, 8, 3), np.uint8))
+        names = [str(here), '/gone/a.mp4', '/gone/b.mp4']
+        records = [replace(r, source=names[n % 3]) for n, r in enumerate(people.records[:30])]
+        with GalleryIndex.create(folder, MODEL) as index:
+            index.add(people.vectors[:30], records)
+            index.commit()
+        assert '20 of 30 people would' in run_tool_here(TOOL, folder, '--gone', '--dry-run')
+        few = [n for n, r in enumerate(records) if n % 3 and r.camera == 'cam 1']
+        said = run_tool_here(TOOL, folder, '--gone', '--camera', 'cam 1')
+        assert f'{len(few)} people were deleted' in said
+        run_tool_here(TOOL, folder, '--gone')
+        with GalleryIndex.open(folder) as index:
+            assert index.rows().tolist() == list(range(0, 30, 3))
+        assert '0 people were deleted, 10 are left' in run_tool_here(TOOL, folder, '--gone')
+
     def test_hits_of_another_index(self, run_tool_to_its_error, index, people, tmp_path):
         """Their rows are other people here."""
         results = tmp_path / 'results.json'
@@ -333,6 +373,8 @@ class TestTool:
             (['--rows', '1', '--camera', 'cam 1'], 'either'),
             (['--rows', '600'], 'no row 600'),
             (['--rows', '600', '--dry-run'], 'no row 600'),
+            (['--rows', '5', f'{10**20}'], f'has 600 rows, and no row {10**20}'),
+            (['--rows', f'-{2**70}'], f'and no row -{2**70}'),
             (['--camera', 'cam 1', '--tracks'], '--tracks goes with --rows'),
             (['--person', 'nowhere.json'], 'nowhere.json'),
             (['--before', 'noon'], '--before: a time must be seconds, h:mm:ss or an ISO date'),
@@ -342,6 +384,10 @@ class TestTool:
             (['--camera', 'cam 9'], 'no camera "cam 9" in the index, which has'),
             (['--source', 'été 9/clip.mp4'], 'nobody in the index is of the file été 9/clip.mp4'),
             (['--keep-days', '3', '--before', '301'], 'not both'),
+            (['--gone', '--source', 'été 2/clip.mp4'], 'either --source or --gone'),
+            (['--gone', '--rows', '1'], 'either'),
+            (['--camera', 'cam 1', '--person', ''], 'either'),
+            (['--person', ''], 'is no results.json'),
         ],
     )
     def test_mistakes(self, run_tool_to_its_error, index, options, word):

@@ -200,6 +200,7 @@ def test_create_refuses_what_is_there(folder, tmp_path):
     (tmp_path / 'photos' / 'a.jpg').touch()
     with pytest.raises(ConfigError, match=r'a\.jpg'):
         GalleryIndex.create(tmp_path / 'photos', MODEL)
+    assert [path.name for path in (tmp_path / 'photos').iterdir()] == ['a.jpg'], 'not even a lock'
     with pytest.raises(ConfigError, match='folder'):
         GalleryIndex.create(tmp_path / 'photos' / 'a.jpg', MODEL)
 

@@ -120,6 +120,11 @@ class TestListPeople:
         code, _, error = tool('list_people', index, '--from', 'noon')
         assert code == 2
         assert error.startswith('error: --from: a time must be seconds, h:mm:ss or an ISO date')
+        for option, path in (('--json', tmp_path), ('--sheet', tmp_path / 'a.jpg'), ('--json', '')):
+            (tmp_path / 'a.jpg').mkdir(exist_ok=True)
+            code, _, error = tool('list_people', index, option, path)
+            words = path or 'an empty text'
+            assert (code, error) == (2, f'error: {option} must be a file, but is {words}\n')
         code, _, error = tool('list_people', tmp_path / 'nothing')
         assert code == 2
         assert 'nothing' in error

@@ -55,6 +55,23 @@ def pictures(tmp_path) -> Path:
     return tmp_path / 'mes images é'
 
 
+def test_nothing_that_can_be_read_is_no_success(tool, tmp_path, pictures):
+    """*Seen*: a build of nothing but broken files ended with 0."""
+    folder, index = tmp_path / 'broken', tmp_path / 'index'
+    folder.mkdir()
+    (folder / 'a.jpg').write_bytes(b'')
+    (folder / 'v.mp4').write_bytes(b'no video')
+    code, _, error = tool.build(folder, '--out', index)
+    assert code == 2
+    assert '2 files skipped:' in error
+    assert error.splitlines()[-1] == (
+        'error: nothing could be read of the sources: 2 files skipped'
+    )
+    shutil.copy(pictures / '0.png', folder)
+    assert tool.build(folder, '--out', index)[0] == 0
+    assert tool.build(folder, '--out', index)[0] == 0  # again: what there is was read before
+
+
 def test_build_and_search(tool, tmp_path, pictures):
     (pictures / 'broken.jpg').write_bytes(b'')
     index = tmp_path / 'index'
@@ -168,6 +185,16 @@ def test_another_command_on_one_index(tool, tmp_path, pictures):
     assert tool.build(pictures, '--out', index)[0] == 0  # known by now
     with GalleryIndex.open(index) as opened:
         assert len(opened.shards()) == 4
+
+
+def test_a_picture_is_no_checkpoint(tool, tmp_path, pictures, checkpoints):  # noqa: F811
+    """*Seen*: without a checkpoint, words of PyTorch about the first picture were the error."""
+    sources = [pictures / '0.png', pictures / '1.png']
+    code, _, error = tool('build_gallery', checkpoints['crop'], *sources, '--out', tmp_path / 'i')
+    assert code == 2
+    assert error.startswith('error: the checkpoint must stand before the sources, or "none" for')
+    assert error.endswith(f'but {sources[0]} stands there\n')
+    assert not (tmp_path / 'i').exists()
 
 
 def test_another_model_is_refused(tool, tmp_path, pictures, checkpoints):  # noqa: F811

@@ -232,14 +232,63 @@ class TestModel:
             PersonSearchInferencer(checkpoints['scene'], tmp_path / 'a.pth', 'cpu')
 
     def test_broken_picture_names_itself(self, inferencer, tmp_path):
-        (tmp_path / 'a.png').write_bytes(b'')
-        write(tmp_path / 'b.png', scene(0))
-        with pytest.raises(DataError, match=r'a\.png'):
-            inferencer(tmp_path)
+        """One that is named is an error, also among others; predictions are those of the inputs."""
+        bad, good = tmp_path / 'a.png', write(tmp_path / 'b.png', scene(0))
+        bad.write_bytes(b'')
+        for inputs in (bad, str(bad), [good, bad]):
+            with pytest.raises(DataError, match=r'a\.png \(0 bytes\) is empty or broken'):
+                inferencer(inputs)
 
     def test_not_an_input(self, inferencer):
         with pytest.raises(UserError, match='path or an array, not int'):
             inferencer([3])
+
+
+class TestBrokenAmongOthers:
+    """*Seen*: the first broken file of a folder ended all."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / 'f [1]'
+        for number in (1, 3):
+            write(folder / f'{number}.png', scene(number))
+        (folder / '0.png').write_bytes(b'')
+        (folder / '2.jpg').write_bytes(b'no picture')
+        (folder / 'v.avi').write_bytes(b'no video')
+        write(folder / '4.png', np.zeros((2, 3000, 3), np.uint8))  # nothing is left once resized
+        return folder
+
+    @pytest.mark.parametrize('batch_size', [1, 2, 5])
+    def test_the_others_are_looked_at(self, crop_inferencer, folder, tmp_path, batch_size):
+        with pytest.warns(
+            UserWarning, match=r'^4 files were not looked at, or not.*0\.png'
+        ) as told:
+            found = crop_inferencer(folder, batch_size=batch_size, out_dir=tmp_path / 'out')
+        assert [p['source'][-5:] for p in found['predictions']] == ['1.png', '3.png']
+        assert sorted(p.name for p in (tmp_path / 'out' / 'vis').iterdir()) == ['1.png', '3.png']
+        (warning,) = [one for one in told if 'looked at' in str(one.message)]
+        assert all(name in str(warning.message) for name in ('2.jpg', 'v.avi', '4.png'))
+        assert warning.filename == __file__
+
+    def test_lists_and_patterns_too(self, crop_inferencer, folder, tmp_path):
+        (folder.parent / 'some.txt').write_text('f [1]/0.png\nf [1]/3.png\nnone.png\n')
+        for inputs, count in ((folder.parent / 'some.txt', 2), (f'{tmp_path}/f*/[0-3].png', 1)):
+            with pytest.warns(UserWarning, match=rf'^{count} files? w'):
+                found = crop_inferencer(inputs)
+            assert found['predictions'][-1]['source'] == str(folder / '3.png')
+
+    def test_a_folder_of_nothing_else_is_an_error(self, crop_inferencer, folder):
+        for name in ('1.png', '3.png'):
+            (folder / name).unlink()
+        with pytest.raises(DataError, match=r'^4 files were not looked at.*0\.png'):
+            crop_inferencer(folder)
+
+    def test_a_pipeline_that_fails_always_is_not_the_pictures_fault(
+        self, crop_inferencer, folder, monkeypatch
+    ):
+        monkeypatch.setattr(crop_inferencer, 'prepare', lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            crop_inferencer(folder)
 
 
 @pytest.mark.parametrize('device', ['cuda:97', 'gpu'])

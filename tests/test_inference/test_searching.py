@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.evaluation.functional import k_reciprocal_distances
@@ -24,6 +25,7 @@ from mmclsa.inference import (
     load_record_pictures,
     rank_people,
 )
+from mmclsa.inference.searching import check_gallery
 from tests.fakes.footage import scene, write, write_video
 from tests.test_gallery.fakes import DIMS, FakeEmbedder
 
@@ -148,6 +150,33 @@ class TestQueries:
         assert query.box.tolist() == [48, 0, 96, 32]
         with pytest.raises(UserError, match='people 1 to 4, but person 5'):
             choose_queries(FakeInferencer(), picture, people=5)
+        for number in (np.int64(3), torch.tensor(3), [np.int32(3)], (3,), np.array([3])):
+            (query,) = choose_queries(FakeInferencer(), picture, people=number)
+            assert query.box.tolist() == [0, 32, 48, 64]
+        for number in (1.0, '1', [None]):
+            with pytest.raises(UserError, match='number of a person must be an integer, not'):
+                choose_queries(FakeInferencer(), picture, people=number)
+
+    def test_what_cannot_be_meant(self):
+        """*Seen*: of a box and a person the latter was passed over in silence."""
+        with pytest.raises(UserError, match=r'either a box or the number of a person .*, not both'):
+            choose_queries(FakeInferencer(), scene(1), [1, 2, 30, 40], people=1)
+        with pytest.raises(UserError, match='there must be a query picture'):
+            choose_queries(FakeInferencer(), [], people=None)
+
+    @pytest.mark.parametrize(
+        ('gallery', 'kind'),
+        [
+            ([scene(1)], 'ndarray'),
+            (scene(1), 'ndarray'),
+            (iter(['a.jpg']), r'\w+'),
+            (['a.jpg', None], 'NoneType'),
+            (b'a.jpg', 'int'),
+        ],
+    )
+    def test_a_gallery_of_no_paths(self, gallery, kind):
+        with pytest.raises(ConfigError, match=f'gallery must be .*, but there is a {kind}$'):
+            check_gallery(gallery)
 
     def test_the_embedding_that_finding_gave_is_not_computed_again(self, monkeypatch):
         embedder = FakeInferencer()
@@ -203,6 +232,20 @@ class TestResults:
         drawn = cv2.imread(str(tmp_path / 'out' / 'hit_001.jpg')).astype(int)
         expected = scene(17 // 5)
         assert np.abs(drawn[40:, 60:] - expected[40:, 60:]).mean() < 12
+
+    def test_pictures_of_an_earlier_search_go(self, result, tmp_path):
+        """*Seen*: beside two hits lay pictures of ten, of whom eight were of another query."""
+        out = tmp_path / 'out'
+        out.mkdir()
+        for name in ('hit_002.jpg', 'hit_004.jpg', 'hit_0012.jpg', 'hit_12.jpg', 'my hit_004.jpg'):
+            (out / name).write_bytes(b'before')
+        result.save(out)
+        names = {path.name for path in out.iterdir()}
+        assert names == {
+            *('results.json', 'rank_list.png', 'hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg'),
+            *('hit_12.jpg', 'my hit_004.jpg'),
+        }
+        assert (out / 'hit_002.jpg').read_bytes() != b'before'
 
     def test_scenes_are_those_of_the_records(self, result):
         scenes = load_record_pictures([hit.record for hit in result.hits])

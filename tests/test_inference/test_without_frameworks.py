@@ -108,3 +108,5 @@ def test_exported_graphs_have_no_config(run_tool_to_its_error, footage, tmp_path
     command = ('tools/build_gallery.py', '--onnx', 'graphs', footage, '--out', tmp_path / 'i')
     sentence = run_tool_to_its_error(*command, '--device', 'cpu')
     assert '--onnx takes the place of config, --cfg-options and --device' in sentence
+    sentence = run_tool_to_its_error(*command, '--runtime', 'torch')
+    assert '--onnx and --runtime torch contradict each other' in sentence

@@ -33,6 +33,23 @@ def test_as_a_shell_expands_them(tree, pattern):
     assert found == sorted(found)
 
 
+def test_brackets_of_a_name_that_is_there(tree):
+    """*Seen*: of a camera's folder ``cam [1]`` no pattern found anything."""
+    for name in ('cam [1]/a.jpg', 'cam [1]/b [2].jpg', 'cam 1/c.jpg', 'cam 2/d.jpg', 'x[*]/e.jpg'):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+
+    def found(pattern):
+        return [os.path.relpath(path, tree) for path in expand_pattern(f'{tree}/{pattern}')]
+
+    assert found('cam [1]/*.jpg') == ['cam [1]/a.jpg', 'cam [1]/b [2].jpg']
+    assert found('cam [1]/b [2].jpg') == ['cam [1]/b [2].jpg']
+    assert found('**/b [2].jpg') == ['cam [1]/b [2].jpg']
+    assert found('cam [2]/*.jpg') == ['cam 2/d.jpg']  # there is no such name: as a shell
+    assert found('cam [12]/*') == ['cam 1/c.jpg', 'cam 2/d.jpg']
+    assert found('x[*]/*') == []  # a folder "x*"
+
+
 def test_circles_come_to_an_end(tree):
     for name in ('c/up', 'c/d/up', 'c/d/again'):
         (tree / name).symlink_to(tree, target_is_directory=True)

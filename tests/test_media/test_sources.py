@@ -146,6 +146,15 @@ class TestOtherFiles:
             locked: f'folder {locked} cannot be read (Permission denied)'
         }
 
+    def test_an_empty_text_is_not_the_current_folder(self, tmp_path, monkeypatch):
+        """*Seen*: of a shell's variable that was not set, the current folder was indexed."""
+        monkeypatch.chdir(tmp_path)
+        touch(tmp_path / 'a.jpg')
+        for find in (lambda: find_footage(['a.jpg', '']), lambda: list_files('')):
+            with pytest.raises(UserError, match='a source must be a path, but is an empty text'):
+                find()
+        assert list_files('.') == [str(tmp_path / 'a.jpg')]
+
     def test_an_empty_source_says_what_is_there(self, tmp_path):
         touch(tmp_path / 'a.docx', tmp_path / 'b.docx')
         with pytest.raises(UserError, match=r'no picture and no video in it \(other.*docx 2\)'):

@@ -111,7 +111,9 @@ class TestSampling:
         assert wanted[0] == 0
         assert np.ptp(np.diff(wanted)) <= 1
 
-    @pytest.mark.parametrize('options', [{'every': 0}, {'fps': 0}, {'fps': math.nan}])
+    @pytest.mark.parametrize(
+        'options', [{'every': 0}, {'fps': 0}, {'fps': math.nan}, {'fps': math.inf}]
+    )
     def test_sampling_is_checked(self, options):
         with pytest.raises(ConfigError, match='must be'):
             Sampling(**options)

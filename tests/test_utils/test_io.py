@@ -3,10 +3,13 @@ from __future__ import annotations
 import os
 import stat
 
+import numpy as np
 import pytest
 
 from mmclsa.errors import UserError
 from mmclsa.utils import atomic_write, check_writable
+from mmclsa.utils.io import write_json
+from mmclsa.visualization import write_picture
 
 
 def test_replaces_the_file_at_the_end_only(tmp_path):
@@ -53,6 +56,23 @@ def test_folder_that_cannot_be_is_named(tmp_path):
         check_writable(tmp_path / 'file' / 'work')
     with pytest.raises(UserError), atomic_write(tmp_path / 'file' / 'a.json'):
         pass
+
+
+def test_what_a_disk_does_is_a_sentence(tmp_path, monkeypatch):
+    """*Seen*: a list of people into a folder, or onto a full disk, ended in a traceback."""
+    (tmp_path / 'a.json').mkdir()
+    with pytest.raises(UserError, match=r'^cannot write .*a\.json: Is a directory$'):
+        write_json(tmp_path / 'a.json', [])
+
+    def full(_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(UserError, match=r'^cannot write .*b\.json: No space left on device$'):
+        write_json(tmp_path / 'b.json', [])
+    with pytest.raises(UserError, match=r'^cannot write .*b\.png: No space left on device$'):
+        write_picture(tmp_path / 'b.png', np.zeros((4, 4, 3), np.uint8))
+    assert os.listdir(tmp_path) == ['a.json']
 
 
 def test_check_writable_leaves_nothing(tmp_path):

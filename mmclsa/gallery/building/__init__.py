@@ -6,7 +6,7 @@ from mmclsa.gallery.building.embedder import Embedder, QueryEmbedder, find_peopl
 from mmclsa.gallery.building.pipeline import InProcess
 from mmclsa.gallery.building.prefetch import run_ahead
 from mmclsa.gallery.building.progress import progress_bar
-from mmclsa.gallery.building.ranks import build_in_ranks
+from mmclsa.gallery.building.ranks import build_in_ranks, plan_in_ranks
 from mmclsa.gallery.building.ray_actors import RayActors
 from mmclsa.gallery.building.report import BuildReport, print_report
 from mmclsa.gallery.building.tracking import Tracker, link_tracks
@@ -35,6 +35,7 @@ __all__ = [
     'find_people_in',
     'link_tracks',
     'open_for_build',
+    'plan_in_ranks',
     'plan_units',
     'print_report',
     'progress_bar',

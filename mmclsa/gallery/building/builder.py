@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol
 
-import numpy as np
-
 from mmclsa.gallery import GalleryIndex, SearchFilter
 from mmclsa.gallery.building.embedder import Embedder
 from mmclsa.gallery.building.pipeline import InProcess
@@ -17,10 +15,9 @@ from mmclsa.gallery.building.report import BuildReport
 from mmclsa.gallery.building.sink import IndexSink
 from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, SourceOptions
+from mmclsa.gallery.gone import gone_sources
 
 __all__ = ['Workers', 'build_gallery', 'fill_index', 'run_build']
-
-_SOURCES_AT_ONCE = 10_000  # the length of a question to the database is limited
 
 
 class Workers(Protocol):
@@ -136,6 +133,7 @@ def fill_index(
                 sink.commit()
                 raise
         sink.close()
+    report.gone = gone_sources(index, {unit.source for unit in plan.units if unit.stamp})
     report.seconds = time.monotonic() - began
     return report
 
@@ -144,10 +142,6 @@ def _forget_outdated(index: GalleryIndex, plan: Plan) -> list[str]:
     """Delete the people of files that have changed, which makes these undone."""
     outdated = plan.outdated(index.shards())
     if outdated:
-        sources = list(outdated)
-        rows = [
-            index.find(SearchFilter(sources=sources[start : start + _SOURCES_AT_ONCE]))
-            for start in range(0, len(sources), _SOURCES_AT_ONCE)
-        ]
-        index.delete(np.concatenate(rows), [key for keys in outdated.values() for key in keys])
+        rows = index.find(SearchFilter(sources=list(outdated)))
+        index.delete(rows, [key for keys in outdated.values() for key in keys])
     return list(outdated)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from mmclsa.gallery.building.unit_result import UnitResult
 from mmclsa.gallery.building.units import Plan, Unit, split_units
 from mmclsa.utils.processes import Processes, joined_processes
 
-__all__ = ['build_in_ranks']
+__all__ = ['build_in_ranks', 'plan_in_ranks']
 
 # A rank may wait for the others as long as the longest video takes.
 _TIMEOUT = timedelta(days=30)
@@ -60,6 +61,35 @@ def build_in_ranks(
         except UserError as error:
             ranks.call_off(error)
             raise
+
+
+@contextmanager
+def plan_in_ranks(plan_sources: Callable[[], Plan]) -> Iterator[Plan]:
+    """Let the first process plan, so that all end at a wrong source before they load a model.
+
+    Every process calls this, and :func:`build_in_ranks` within its block: the
+    processes stay joined.
+
+    Args:
+        plan_sources: Makes the plan.
+
+    Yields:
+        The plan; of the other processes an empty one.
+
+    Raises:
+        UserError: In every process, if a source is wrong.
+    """
+    with joined_processes(_TIMEOUT) as processes:
+        plan, error = Plan(()), None
+        if processes.rank == 0:
+            try:
+                plan = plan_sources()
+            except UserError as wrong:
+                error = wrong
+        message = processes.broadcast('' if error is None else str(error))
+        if error is not None or message:
+            raise error or UserError(message)
+        yield plan
 
 
 @dataclass(frozen=True)

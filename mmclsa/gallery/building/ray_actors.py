@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmclsa.errors import ConfigError
 from mmclsa.gallery.building.pipeline import InProcess
 from mmclsa.gallery.building.progress import Advance
 from mmclsa.gallery.building.spool import pack_results, unpack_results
@@ -40,6 +41,7 @@ class RayActors:
         gpus: Of an actor; a fraction shares one.
 
     Raises:
+        ConfigError: If there is to be no actor.
         UserError: If Ray is not installed.
     """
 
@@ -49,6 +51,10 @@ class RayActors:
     gpus: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.num_actors < 1:
+            raise ConfigError(
+                f'the number of models on Ray must be at least 1, not {self.num_actors}'
+            )
         import_optional('ray.data', 'ray')
 
     def results(self, plan: Plan, advance: Advance) -> Generator[UnitResult, None, None]:

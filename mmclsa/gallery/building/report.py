@@ -30,6 +30,7 @@ class BuildReport:
         passed_over: How many files that are no footage lie among it, by kind.
         renewed: Files that have changed since the index had them.
         unnamed: Files whose name is not of the pattern.
+        gone: Files that the index has people of, and that are no longer there.
         clocks: Where the times of files are from, one of
             :data:`~mmclsa.gallery.building.reading.CLOCKS`, by file.
         seconds: How long it took.
@@ -45,6 +46,12 @@ class BuildReport:
     unnamed: list[str] = field(default_factory=list)
     clocks: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    gone: list[str] = field(default_factory=list)
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether there were files, and none of them could be read, now or before."""
+        return bool(self.skipped) and not self.pictures and not self.known
 
     def count(self, result: UnitResult) -> None:
         """Add a unit's figures."""
@@ -80,6 +87,8 @@ def print_report(report: BuildReport, total_rows: int, console: Console) -> None
             len(report.renewed), 'file had changed, and was', 'files had changed, and were'
         )
         lines.append(f'{files} looked at again')
+    if report.gone:
+        lines.append(_tell_gone(report.gone))
     lines.append(f'{counted(total_rows, "row")} in the index, each a person or a sighting of one')
     for clock, count in sorted(Counter(report.clocks.values()).items()):
         lines.append(f'{counted(count, "file has its", "files have their")} time {CLOCKS[clock]}')
@@ -97,6 +106,15 @@ def print_report(report: BuildReport, total_rows: int, console: Console) -> None
         # A name that is no UTF-8 would break the terminal.
         printable = line.encode('utf-8', 'backslashreplace').decode()
         console.print(printable, highlight=False, markup=False, soft_wrap=True)
+
+
+def _tell_gone(gone: Sequence[str]) -> str:
+    files = counted(len(gone), 'file of the index is', 'files of the index are')
+    such = f'such as {gone[0]}' if len(gone) > 1 else gone[0]
+    return (
+        f'{files} no longer there ({such}): the people stay in it until '
+        'tools/prune_gallery.py INDEX_DIR --gone deletes them'
+    )
 
 
 def _some(lines: Sequence[str], one: str, several: str) -> list[str]:

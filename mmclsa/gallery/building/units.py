@@ -31,6 +31,7 @@ __all__ = [
     'Unit',
     'plan_units',
     'split_units',
+    'units_of',
 ]
 
 SIGHTING, DETECTION = 'sighting', 'detection'
@@ -172,6 +173,24 @@ class Plan:
             if source in keys:
                 keys[source].append(key)
         return keys
+
+
+def units_of(keys: Collection[str], sources: Collection[str]) -> list[str]:
+    """Choose the units of some files.
+
+    Args:
+        keys: Keys of units, of any files.
+        sources: Paths of files.
+
+    Returns:
+        The keys of their units, sorted.
+
+    Example:
+        >>> units_of(['/a.avi#00000000//9-1', '/a.avi#00000500//9-1', '/b.jpg'], ['/a.avi'])
+        ['/a.avi#00000000//9-1', '/a.avi#00000500//9-1']
+    """
+    wanted = set(sources)
+    return sorted(key for key in keys if _parse_key(key)[0] in wanted)
 
 
 def _parse_key(key: str) -> tuple[str, str]:
