@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -157,7 +158,8 @@ def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> 
         ConfigError: If the checkpoint does not fit.
     """
     if path and not is_url(path):
-        state = {name.removeprefix('module.'): v for name, v in model.state_dict().items()}
+        # Wrapped by several processes' model, by test-time augmentation, or by both.
+        state = {re.sub(r'^(module\.)+', '', name): v for name, v in model.state_dict().items()}
         checkpoint = read_checkpoint(path)
         check_fits(state, checkpoint, path)
         if whole:
