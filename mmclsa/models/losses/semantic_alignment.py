@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -134,7 +135,7 @@ class SemanticAlignmentLoss(AlignmentLoss):
         standardize: bool = False,
     ) -> None:
         super().__init__()
-        if temperature <= 0:
+        if not 0 < temperature < math.inf:
             raise ConfigError(f'temperature must be positive, but got {temperature}')
         for name, value, known in (('source', source, SOURCES), ('trust', trust, TRUST)):
             if value not in known:
