@@ -339,7 +339,9 @@ def test_the_same_run_of_another_machine_is_recognised(tmp_path, monkeypatch):
         return row_config(row, 0)
 
     plain = fingerprint(planned())
-    for places in ({}, dict(DATA='/a/data', WEIGHTS='/a/w/'), dict(DATA='b'), dict(WEIGHTS='c')):
+    elsewhere = [dict(DATA='/a/data', WEIGHTS='/a/w/'), dict(DATA='b'), dict(WEIGHTS='c')]
+    one_folder = [dict(DATA='/a', WEIGHTS='/a/'), dict(DATA='/a', WEIGHTS='/a/w')]
+    for places in ({}, *elsewhere, *one_folder):
         cfg = planned(**places)
         assert fingerprint(at_default_places(cfg)) == plain
         assert (fingerprint(cfg) == plain) == (not places)

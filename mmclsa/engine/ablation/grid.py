@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _PLACES = {'MMCLSA_DATA': 'data', 'MMCLSA_WEIGHTS': 'weights'}
+# What names a file of weights in a config.
+_HAS_WEIGHTS = re.compile(r'.*(weights|checkpoint|pretrained|load_from)|file')
 _NAME = re.compile(r'[A-Za-z0-9][\w.+-]*')
 
 
@@ -294,16 +296,19 @@ def at_default_places(cfg: Config) -> Config:
         ...     at_default_places(Config(dict(roots=['/mnt/ssd/prw', '/mnt/ssd2']))).roots
         ['data/prw', '/mnt/ssd2']
     """
-    named = {os.environ.get(name, '').rstrip('/'): where for name, where in _PLACES.items()}
-    # One may lie in the other.
-    places = dict(sorted(named.items(), key=lambda item: -len(item[0])))
+    named = [(os.environ.get(name, '').rstrip('/'), where) for name, where in _PLACES.items()]
 
-    def move(value: Any) -> Any:
+    def move(value: Any, name: str = '') -> Any:
         if isinstance(value, dict):
-            return {name: move(part) for name, part in value.items()}
+            return {key: move(part, str(key)) for key, part in value.items()}
         if isinstance(value, (list, tuple)):
-            return type(value)(move(part) for part in value)
-        for place, where in places.items() if isinstance(value, str) else ():
+            return type(value)(move(part, name) for part in value)
+        if not isinstance(value, str):
+            return value
+        # Both may be one folder: then what has the path tells of which kind it is.
+        places = named[::-1] if _HAS_WEIGHTS.fullmatch(name) else named
+        # One may lie in the other; sorting keeps the order of equals.
+        for place, where in sorted(places, key=lambda item: -len(item[0])):
             if place and f'{value}/'.startswith(f'{place}/'):
                 rest = value[len(place) :].lstrip('/')
                 return f'{where}/{rest}' if rest else where
