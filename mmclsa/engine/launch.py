@@ -85,6 +85,8 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
 
 def _place_of(error: Exception) -> str:
     """Say in which module that a config imports an error was raised; empty for the config."""
+    if isinstance(error, SyntaxError):
+        return ''  # which says it itself
     frame = traceback.extract_tb(error.__traceback__)[-1]
     if frame.filename.startswith('<') or Path(frame.filename).is_relative_to(_MMENGINE):
         return ''
