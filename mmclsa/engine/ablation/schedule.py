@@ -86,8 +86,8 @@ def work_through(
     left, failed = list(runs), list[str]()
     # Now: a misspelt option of the last row would be told after days.
     with files_read_once():
-        for row in dict.fromkeys(row.name for row, _ in left):
-            row_config(grid[row], grid[row].seeds[0])
+        for name in dict.fromkeys(row.name for row, _ in left):
+            row_config(grid[name], grid[name].seeds[0])
     while left:
         waiting = []
         with files_read_once():
