@@ -6,6 +6,10 @@ for one, so a config needs ``default_scope = 'mmclsa'`` and no
 warns at every start of a root registry without a child in the default scope.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
@@ -27,7 +31,9 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
-from mmengine.registry import Registry
+from mmengine.registry import Registry, build_model_from_cfg
+
+from mmclsa.utils.config_mistakes import check_arguments
 
 __all__ = [
     'DATASETS',
@@ -54,7 +60,26 @@ __all__ = [
     'WEIGHT_INITIALIZERS',
 ]
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, locations=['mmclsa.models'])
+_OWN = 'mmclsa'
+
+
+def _build_model(cfg: Any, registry: Registry, default_args: Any = None) -> Any:
+    """Build a model as MMEngine does, but tell a value of a wrong type before it is used.
+
+    A weight that is a text shows itself in the first step of a training, if at
+    all. Other packages' classes are not looked at.
+    """
+    if isinstance(cfg, dict) and cfg.get('_scope_', _OWN) == _OWN:
+        kind = cfg.get('type')
+        kind = registry.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and kind.__module__.partition('.')[0] == _OWN:
+            check_arguments(kind, {name: cfg[name] for name in cfg if name != 'type'})
+    return build_model_from_cfg(cfg, registry, default_args)
+
+
+MODELS = Registry(
+    'model', build_func=_build_model, parent=MMENGINE_MODELS, locations=['mmclsa.models']
+)
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, locations=['mmclsa.models'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, locations=['mmclsa.datasets.registration'])
 TRANSFORMS = Registry(

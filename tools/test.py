@@ -31,6 +31,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--gt-boxes', action='store_true', help='use ground-truth boxes instead of detections'
     )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="average over several views of each image: the config's tta_pipeline and tta_model, "
+        'or the image and its mirror image',
+    )
     add_cfg_options(parser, 'the config, such as test_dataloader.batch_size=1')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
@@ -56,6 +62,7 @@ from mmclsa.engine import (
     set_work_dir,
 )
 from mmclsa.engine.bare_model import bare_model
+from mmclsa.engine.test_time_augmentation import set_tta
 from mmclsa.evaluation.examples import choose_examples
 from mmclsa.evaluation.functional import SearchFlags
 from mmclsa.structures import Predictions
@@ -108,6 +115,8 @@ def main() -> None:
     prepare_outputs(cfg, args)
     if not args.checkpoint:
         check_pretrained(cfg.get('model'))
+    if args.tta:
+        set_tta(cfg)
     init_distributed(cfg, args.launcher)
     runner = Runner.from_cfg(cfg)
     check_load_from(runner.model, args.checkpoint, whole=True)

@@ -251,9 +251,13 @@ class CrossScaleDataset(BasePersonSearchDataset):
         """Make a scene of each labelled person and height."""
         if not self.test_mode:
             raise ConfigError('CrossScaleDataset is for testing, but test_mode is False')
+        # Its items may be fewer than its scenes: filter_cfg, indices.
+        infos = map(self.dataset.get_data_info, range(len(self.dataset)))
+        self._item_of = {info['img_id']: number for number, info in enumerate(infos)}
         self.windows = [
             window_of(scene, index, number, self.margin)
             for index, scene in enumerate(self.dataset.scenes)
+            if scene.image in self._item_of
             for number in np.flatnonzero((scene.person_ids >= 0) & ~scene.ignore)
             if (scene.boxes[number, 2:] > np.maximum(scene.boxes[number, :2], 0)).all()
         ]
@@ -298,7 +302,8 @@ class CrossScaleDataset(BasePersonSearchDataset):
         return {}
 
     def _scene_picture(self, index: int) -> np.ndarray:
-        return self.dataset.load_picture(self.dataset.get_data_info(index))
+        item = self._item_of[self.dataset.scenes[index].image]
+        return self.dataset.load_picture(self.dataset.get_data_info(item))
 
     def picture(self, info: dict[str, Any]) -> np.ndarray:
         """Cut a person out of his scene and shrink him.

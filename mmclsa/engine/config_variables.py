@@ -30,8 +30,8 @@ SETTINGS = frozenset([
     'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
     'log_processor', 'model', 'model_wrapper_cfg', 'optim_wrapper', 'param_scheduler',
     'randomness', 'resume', 'runner_type', 'strategy', 'sync_bn', 'test_cfg', 'test_dataloader',
-    'test_evaluator', 'train_cfg', 'train_dataloader', 'val_cfg', 'val_dataloader',
-    'val_evaluator', 'visualizer', 'work_dir',
+    'test_evaluator', 'train_cfg', 'train_dataloader', 'tta_model', 'tta_pipeline',
+    'val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir',
 ])  # fmt: skip
 _LOCK = threading.RLock()
 # What the files that are evaluated at the moment are to override, and what was.

@@ -33,7 +33,10 @@ def idle_variables(source: str) -> list[str]:
         >>> idle_variables('size = 3\nepochs = 2\ntrain_cfg = dict(max_epochs=epochs)')
         ['size']
     """
-    body = ast.parse(source).body
+    return _idle(ast.parse(source).body)
+
+
+def _idle(body: list[ast.stmt]) -> list[str]:
     assigned = [
         target.id
         for statement in body
@@ -63,8 +66,9 @@ def warn_of_idle_variables(path: str, cfg: Config) -> None:
         return
     source = read_text(Path(path))
     try:
-        idle = idle_variables(source)
-        files = _bases(source, Path(path).parent) if idle else []
+        body = ast.parse(source).body
+        idle = _idle(body)
+        files = _bases(body, Path(path).parent) if idle else []
         bases = [read_config(str(file), {}) for file in files]
     except (SyntaxError, ValueError, OSError, UserError):
         return  # names that MMEngine puts in, or a _base_ that is computed
@@ -78,8 +82,8 @@ def warn_of_idle_variables(path: str, cfg: Config) -> None:
             )
 
 
-def _bases(source: str, folder: Path) -> list[Path]:
-    for statement in ast.parse(source).body:
+def _bases(body: list[ast.stmt], folder: Path) -> list[Path]:
+    for statement in body:
         if isinstance(statement, ast.Assign) and '_base_' in map(_name, statement.targets):
             value = ast.literal_eval(statement.value)
             files = [value] if isinstance(value, str) else list(value)

@@ -9,9 +9,17 @@ from typing import Any
 from mmclsa.errors import ConfigError
 from mmclsa.evaluation.functional import SearchFlags, flags_of_metric
 
-__all__ = ['configured_flags', 'configured_metric', 'inference_pipeline', 'limit_scores']
+__all__ = [
+    'PICTURE_LOADERS',
+    'bare_type',
+    'configured_flags',
+    'configured_metric',
+    'inference_pipeline',
+    'limit_scores',
+]
 
-_LOADERS = ('LoadSceneImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
+#: Transforms that a test pipeline may begin with.
+PICTURE_LOADERS = ('LoadSceneImage', 'LoadImageFromFile', 'LoadImageFromNDArray')
 _ANNOTATIONS = ('LoadPersonAnnotations', 'LoadAnnotations')
 
 
@@ -45,12 +53,12 @@ def inference_pipeline(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
     kept = [
         step
         for step in steps
-        if _bare(step) not in _ANNOTATIONS and not _bare(step).startswith('Random')
+        if bare_type(step) not in _ANNOTATIONS and not bare_type(step).startswith('Random')
     ]
-    if not kept or _bare(kept[0]) not in _LOADERS:
+    if not kept or bare_type(kept[0]) not in PICTURE_LOADERS:
         raise ConfigError(
             'test_dataloader.dataset.pipeline of the config must begin with LoadSceneImage, but '
-            f'begins with {_bare(kept[0]) if kept else "nothing"}'
+            f'begins with {bare_type(kept[0]) if kept else "nothing"}'
         )
     first = dict(type='LoadSceneImage', to_float32=kept[0].get('to_float32', False))
     return [first, *kept[1:]]
@@ -128,6 +136,12 @@ def configured_flags(cfg: Mapping[str, Any], det_thresh: float | None = None) ->
     return SearchFlags(**changed) if metric is None else flags_of_metric({**metric, **changed})[0]
 
 
-def _bare(step: Mapping[str, Any]) -> str:
+def bare_type(step: Mapping[str, Any]) -> str:
+    """Give the name of a config's class without its scope.
+
+    Example:
+        >>> bare_type(dict(type='mmdet.Resize'))
+        'Resize'
+    """
     kind = step['type']
     return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -84,6 +85,8 @@ def load_config(path: str, options: dict[str, Any] | None = None) -> Config:
 
 def _place_of(error: Exception) -> str:
     """Say in which module that a config imports an error was raised; empty for the config."""
+    if isinstance(error, SyntaxError):
+        return ''  # which says it itself
     frame = traceback.extract_tb(error.__traceback__)[-1]
     if frame.filename.startswith('<') or Path(frame.filename).is_relative_to(_MMENGINE):
         return ''
@@ -157,7 +160,8 @@ def check_load_from(model: nn.Module, path: str | None, whole: bool = False) -> 
         ConfigError: If the checkpoint does not fit.
     """
     if path and not is_url(path):
-        state = {name.removeprefix('module.'): v for name, v in model.state_dict().items()}
+        # Wrapped by several processes' model, by test-time augmentation, or by both.
+        state = {re.sub(r'^(module\.)+', '', name): v for name, v in model.state_dict().items()}
         checkpoint = read_checkpoint(path)
         check_fits(state, checkpoint, path)
         if whole:

@@ -21,7 +21,7 @@ from mmclsa.models.roi_heads import (
     RoIEmbeddingHead,
     SequentialRoIHead,
 )
-from mmclsa.models.searchers import PersonSearcher
+from mmclsa.models.searchers import PersonSearcher, PersonSearchTTAModel
 from mmclsa.utils.mmengine_loader import guard_checkpoint_loader
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     'OIMLoss',
     'OSNet',
     'OnnxReID',
+    'PersonSearchTTAModel',
     'PersonSearcher',
     'ReIDResNet',
     'ReIDRoIHead',

@@ -39,13 +39,15 @@ _NAMES = 'build_from_cfg$|_?build_(?!.*_from_)|from_cfg$|_clip_grad$'
 _LONGEST = 200
 # The types that a declaration may name for a value to be judged by it, and what each takes.
 _NUMBER: tuple[type, ...] = (int, float)
-_JUDGED = (*_NUMBER, str, list, tuple, type(None))
+_SHOWN = (*_NUMBER, str, list, tuple, type(None))
+_JUDGED = (*_SHOWN, dict)
 _DECLARED: dict[str, tuple[type, ...]] = {
     'int': (int,), 'float': _NUMBER, 'bool': (bool, int), 'str': (str,), 'None': (type(None),),
     'NoneType': (type(None),), 'Optional': (type(None),), 'Union': (), 'typing': (),
     **dict.fromkeys(('tuple', 'Tuple', 'list', 'List', 'Sequence'), (tuple, list)),
+    **dict.fromkeys(('dict', 'Dict', 'Mapping'), (dict,)),
 }  # fmt: skip
-_INNER = re.compile(r'\b(tuple|list|sequence)\[[^][]*\]', re.IGNORECASE)
+_INNER = re.compile(r'\b(tuple|list|sequence|dict|mapping)\[[^][]*\]', re.IGNORECASE)
 
 
 def mistake_in_config(error: BaseException) -> str | None:
@@ -99,7 +101,8 @@ def wrong_argument(kind: Any, arguments: Mapping[str, Any]) -> str | None:
     """
     declared = _declared(kind)
     for name, value in arguments.items():
-        if name in declared and not _fits(value, declared[name]):
+        # A list of them will do everywhere, whatever is declared.
+        if name in declared and name != 'init_cfg' and not _fits(value, declared[name]):
             annotation = _words(declared[name].annotation)
             return f'the config gives {kind.__name__} {name}={value!r}, which must be {annotation}'
     return None
@@ -150,7 +153,10 @@ def _words(annotation: Any) -> str:
 def _fits(value: Any, parameter: inspect.Parameter) -> bool:
     if value is None and parameter.default is None:
         return True
-    names = set(re.findall(r'\w+', _INNER.sub(r'\1', _words(parameter.annotation))))
+    annotation, before = _words(parameter.annotation), ''
+    while annotation != before:
+        before, annotation = annotation, _INNER.sub(r'\1', annotation)
+    names = set(re.findall(r'\w+', annotation))
     if not names or not names <= set(_DECLARED) or not isinstance(value, _JUDGED):
         return True
     taken = tuple(kind for name in names for kind in _DECLARED[name])
@@ -178,22 +184,36 @@ def _refusal(error: BaseException) -> str | None:
     if strange and any(strange[2] in part for part in parts):
         return _strange(strange, frames[at])
     wrong = wrong_argument(kind, arguments) if callable(kind) else None
-    if wrong and isinstance(error, (TypeError, ValueError, AssertionError)):
+    if wrong and isinstance(error, _REFUSALS):
         return wrong
-    if 'mmclsa' in packages:
-        return None
+    return None if 'mmclsa' in packages else _what_a_library_says(error, frames, at)
+
+
+def _what_a_library_says(error: BaseException, frames: list[FrameType], at: int) -> str | None:
+    kind, arguments = _what_is_built(frames[at])
     name = frames[at].f_code.co_name
     built = name == 'build_from_cfg'
+    if built and kind is None:
+        return _typeless(frames[:at], arguments)
     if not isinstance(error, (*_REFUSALS, RuntimeError) if built else _REFUSALS):
         return None
     part = '' if name == 'from_cfg' else f"'s {re.sub('_?build_|^_', '', name, count=1)}"
     if built:
-        given = [
-            f'{key}={value!r}' for key, value in arguments.items() if isinstance(value, _JUDGED)
-        ]
-        part = f"'s {getattr(kind, '__name__', kind)}({', '.join(given)[:_LONGEST]})"
+        shown = {k: v for k, v in arguments.items() if isinstance(v, _SHOWN)}
+        given = ', '.join(f'{key}={value!r}' for key, value in shown.items())
+        part = f"'s {getattr(kind, '__name__', kind)}({given[:_LONGEST]})"
     reason = ' '.join(str(error).split())[:_LONGEST]
     return f'the config{part} cannot be built: {type(error).__name__}: {reason}'
+
+
+def _typeless(outside: list[FrameType], given: Mapping[str, Any]) -> str:
+    """Say that a part has no type, and which it is."""
+    for frame in filter(_builds_config, reversed(outside)):
+        whole, parts = _what_is_built(frame)
+        names = [name for name, part in parts.items() if part == given]
+        if names:
+            return f'the config of {getattr(whole, "__name__", whole)}.{names[0]} has no type'
+    return f'a part of the config has no type: {dict(given)}'[:_LONGEST]
 
 
 def _frames(error: BaseException) -> list[FrameType]:
@@ -227,7 +247,7 @@ def _what_is_built(frame: FrameType) -> tuple[Any, Mapping[str, Any]]:
     if frame.f_code.co_name != 'build_from_cfg' or given is None:
         return None, {}
     kind = frame.f_locals.get('obj_cls') or given.get('type')
-    return kind, {key: value for key, value in given.items() if key != 'type'}
+    return kind, {key: v for key, v in given.items() if key not in ('type', '_scope_')}
 
 
 def _handed_over_by(error: BaseException, kind: str) -> FrameType | None:

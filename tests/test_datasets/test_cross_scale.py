@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -9,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmclsa.datasets import CrossScaleDataset
 from mmclsa.datasets.cross_scale import draw_heights
 from mmclsa.errors import ConfigError
-from tests.fakes import make_fake_mot
+from tests.fakes import make_fake_coco, make_fake_mot
 
 PAIRS = ((None, None), (None, 24), (24, None), (None, 16))
 
@@ -169,6 +170,31 @@ def test_drawn_heights_are_the_same_every_time():
 def test_heights_that_are_none(build, options):
     with pytest.raises(ConfigError, match='CrossScaleDataset'):
         build(**options)
+
+
+@pytest.mark.parametrize('fewer', [dict(filter_cfg=dict(filter_empty_gt=True)), dict(indices=5)])
+def test_a_data_set_that_leaves_scenes_out(tmp_path, fewer):
+    """Pictures were taken from the scene that stands so many places further on."""
+    root = make_fake_coco(tmp_path)
+    file = root / 'annotations.json'
+    content = json.loads(file.read_text())
+    first = content['images'][0]['id']
+    kept = [one for one in content['annotations'] if one['image_id'] != first]
+    file.write_text(json.dumps(dict(content, annotations=kept)))
+    inner = dict(
+        type='CocoPersonSearchDataset',
+        data_root=str(root),
+        ann_file='annotations.json',
+        data_prefix=dict(img_path='img'),
+    )
+    options = dict(pairs=PAIRS, test_mode=True, pipeline=[])
+    whole = CrossScaleDataset(dataset=inner, **options)
+    part = CrossScaleDataset(dataset={**inner, **fewer}, **options)
+    assert len(part.dataset) < len(part.dataset.scenes)
+    assert 0 < len(part) <= len(whole)
+    for number in range(len(part)):
+        image = part.get_data_info(number)['img_id']
+        assert np.array_equal(part.picture(dict(img_id=image)), whole.picture(dict(img_id=image)))
 
 
 def test_goes_to_worker_processes(build):

@@ -89,6 +89,28 @@ class TestGrid:
                 'seeds of a',
             ),
             ("config = ''\nrows = {'a': {}}", 'config'),
+            ("config = 3\nrows = {'a': {}}", 'config = 3; it must name a config file'),
+            ('rows = {1: {}}', 'called 1, which is no name for a folder'),
+            ("rows = {'a': {}, 'b': {}, 'a': {'options': {'x': 1}}}", "have 'a' twice"),
+            ("rows = {'a': {'options': {'x.y': 1, 'x.y': 2}}}", "have 'x.y' twice"),
+            (
+                "rows = {'a': {'options': [1]}}",
+                r'options of the row a .* must be a dict, but is \[',
+            ),
+            ("options = 3\nrows = {'a': {}}", 'options of the grid .* must be a dict, but is 3'),
+            ("each_seed = [1]\nrows = {'a': {}}", 'each_seed .* must be a dict'),
+            ("each_seed = {'x.y': 1}\nrows = {'a': {}}", 'x.y a value for each .* gives 1'),
+            ("pictured = 'a'\nrows = {'a': {}}", "must list rows, but is 'a'"),
+            ("rows = {'a': {'start': ['a']}}", 'start of the row a .* must name a row'),
+            ("rows = {'a': {'start': 'b'}, 'b': {'start': 'a'}}", 'a, b .* start from each other'),
+            (
+                "rows = {'a': {}, 'b': {'weights_of': 'a'}, 'c': {'start': 'b'}}",
+                "start = 'b', which trains nothing",
+            ),
+            *[
+                (f"seeds = {seeds}\nrows = {{'a': {{}}}}", 'seeds of the row a .* must be a list')
+                for seeds in ('3', "'01'", '[]', '[0.5]', "['x']", '[-1]', '[1, 1]', '[2**32]')
+            ],
         ],
     )
     def test_mistakes(self, tmp_path, text, word):
@@ -277,6 +299,13 @@ class TestSchedule:
         assert self.work(path, tmp_path / 'out') == []
         assert len(done) == 3
 
+    def test_a_row_that_is_no_config_is_told_before_the_first_run(self, tmp_path, monkeypatch):
+        path = write_grid(tmp_path / 'grid.py', "rows = {'a': {}, 'b': {'options': {'no.one': 1}}}")
+        done = fake_run(monkeypatch)
+        with pytest.raises(ConfigError, match=r'no\.one is neither a setting'):
+            self.work(path, tmp_path / 'out')
+        assert done == []
+
     def test_a_failed_run_stops_no_other(self, tmp_path, monkeypatch):
         path = write_grid(tmp_path / 'grid.py', "rows = {'a': {}, 'b': {'start': 'a'}, 'c': {}}")
         done = fake_run(monkeypatch, fails=['a'])
@@ -339,7 +368,9 @@ def test_the_same_run_of_another_machine_is_recognised(tmp_path, monkeypatch):
         return row_config(row, 0)
 
     plain = fingerprint(planned())
-    for places in ({}, dict(DATA='/a/data', WEIGHTS='/a/w/'), dict(DATA='b'), dict(WEIGHTS='c')):
+    elsewhere = [dict(DATA='/a/data', WEIGHTS='/a/w/'), dict(DATA='b'), dict(WEIGHTS='c')]
+    one_folder = [dict(DATA='/a', WEIGHTS='/a/'), dict(DATA='/a', WEIGHTS='/a/w')]
+    for places in ({}, *elsewhere, *one_folder):
         cfg = planned(**places)
         assert fingerprint(at_default_places(cfg)) == plain
         assert (fingerprint(cfg) == plain) == (not places)

@@ -136,6 +136,21 @@ def test_gradient_scale_hardly_depends_on_temperature():
     assert max(norms) / min(norms) < 1.3
 
 
+@pytest.mark.parametrize('temperature', [100.0, 1e3, 1e4])
+def test_hot_softmaxes_do_not_drown_in_rounding(temperature):
+    """In float32 it was -0.8 in place of 1.0 at 10,000; the limit is half the variance."""
+    generator = torch.Generator().manual_seed(0)
+    source, target = torch.randn(2, 5, 7, generator=generator)
+    target.requires_grad_()
+    loss = semantic_alignment_loss(source, [target], temperature)
+    loss.backward()
+    assert loss.dtype == target.grad.dtype == torch.float32
+    exact = semantic_alignment_loss(source.double(), [target.detach().double()], temperature)
+    assert loss.item() == pytest.approx(exact.item(), rel=1e-5)
+    limit = (source - target).var(dim=1, unbiased=False).mean() / 2
+    assert loss.item() == pytest.approx(limit.item(), rel=20 / temperature)
+
+
 def test_without_weight_nothing_is_computed_or_kept():
     source, target = torch.full((2, 3, 4), torch.inf).requires_grad_().unbind()
     value = SemanticAlignmentLoss(loss_weight=0.0)(source, [target])

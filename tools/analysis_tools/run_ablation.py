@@ -37,7 +37,12 @@ def main() -> int:
     grid = read_grid(args.grid)
     runs = chosen_runs(grid, args.rows or [row.name for row in grid.rows])
     failed = [] if args.tables else work_through(args.grid, grid, args.out, runs)
-    print(write_results(grid, args.out) or 'There is no finished run of the baseline yet.')
+    why = (
+        'is no finished run of the baseline yet'
+        if grid.baseline
+        else 'are no tables without a baseline, which the grid does not name; runs.csv has all runs'
+    )
+    print(write_results(grid, args.out) or f'There {why}.')
     return 1 if failed else 0
 
 

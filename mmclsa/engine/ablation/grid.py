@@ -13,6 +13,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmclsa.engine.ablation.grid_checks import (
+    check_folder_name,
+    check_no_row_twice,
+    check_row,
+    check_starts,
+)
 from mmclsa.engine.launch import load_config
 from mmclsa.errors import ConfigError
 
@@ -27,7 +33,8 @@ __all__ = [
 ]
 
 _PLACES = {'MMCLSA_DATA': 'data', 'MMCLSA_WEIGHTS': 'weights'}
-_NAME = re.compile(r'[A-Za-z0-9][\w.+-]*')
+# What names a file of weights in a config.
+_HAS_WEIGHTS = re.compile(r'.*(weights|checkpoint|pretrained|load_from)|file')
 
 
 @dataclass(frozen=True)
@@ -137,13 +144,21 @@ def read_grid(path: str | Path) -> Grid:
     rows = content.get('rows')
     if not isinstance(rows, dict) or not rows:
         raise ConfigError(f'the grid {path} needs rows: a dict of name to a dict with options')
+    check_no_row_twice(path)
+    if not isinstance(content.get('options', {}), dict):
+        raise ConfigError(f'options of the grid {path} must be a dict, but is {content["options"]}')
+    pictured = content.get('pictured', ())
+    if not isinstance(pictured, (list, tuple)):
+        raise ConfigError(f'pictured of the grid {path} must list rows, but is {pictured!r}')
     grid = Grid(
         rows=tuple(_row(path, name, row, content) for name, row in rows.items()),
         baseline=str(content.get('baseline') or ''),
         task=str(content.get('task') or ''),
-        pictured=tuple(content.get('pictured', ())),
+        pictured=tuple(pictured),
     )
     _check_names(path, grid)
+    untrained = [row.name for row in grid.rows if row.weights_of]
+    check_starts(path, {row.name: row.start for row in grid.rows}, untrained)
     return grid
 
 
@@ -176,62 +191,26 @@ def _check_names(path: str | Path, grid: Grid) -> None:
             )
 
 
-def check_folder_name(name: str, what: str) -> None:
-    """Refuse a name that is none for a folder.
-
-    Args:
-        name: The name.
-        what: Who has it, for the message.
-
-    Raises:
-        ConfigError: If it is none.
-
-    Example:
-        >>> check_folder_name('clsa-0.1', 'a row')
-        >>> check_folder_name('a/b', 'a row')
-        Traceback (most recent call last):
-        mmclsa.errors.ConfigError: a row is called 'a/b', which is no name for a folder: ...
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f'{what} is called {name!r}, which is no name for a folder: take letters, '
-            'digits, "_", ".", "+" and "-"'
-        )
-
-
 def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Row:
-    known = {'config', 'options', 'seeds', 'start', 'each_seed', 'weights_of', 'against'}
-    if not isinstance(row, dict) or not row.keys() <= known:
-        raise ConfigError(
-            f'the row {name} of {path} must be a dict with some of {sorted(known)}, but is {row}'
-        )
-    check_folder_name(name, f'a row of {path}')
-    weights_of = row.get('weights_of', '')
-    trained = common['rows'].get(weights_of) or {}
-    inherited = {**common, **trained, **row}
-    config = inherited.get('config')
-    if not config:
-        raise ConfigError(f'the row {name} of {path} has no config, and the grid has none for all')
-    seeds = tuple(inherited.get('seeds', (0,)))
-    each_seed = inherited.get('each_seed', {})
-    for option, values in each_seed.items():
-        if len(values) < len(seeds):
-            raise ConfigError(
-                f'each_seed of the row {name} of {path} must give {option} a value for each of '
-                f'{len(seeds)} seeds, but gives {len(values)}'
-            )
+    rows = common['rows']
+    own = row if isinstance(row, dict) else {}
+    weights_of = own.get('weights_of', '')
+    trained = rows.get(weights_of) if isinstance(weights_of, str) else None
+    trained = trained if isinstance(trained, dict) else {}
+    inherited = {**common, **trained, **own}
+    check_row(path, name, row, inherited)
     start = inherited.get('start', '')
     return Row(
         name=name,
-        config=config,
+        config=inherited['config'],
         options={
             **common.get('options', {}),
             **trained.get('options', {}),
             **row.get('options', {}),
         },
-        seeds=seeds,
+        seeds=tuple(inherited.get('seeds', (0,))),
         start='' if weights_of or start == name else start,
-        each_seed=each_seed,
+        each_seed=inherited.get('each_seed', {}),
         weights_of=weights_of,
         against=row.get('against', ''),
     )
@@ -294,16 +273,19 @@ def at_default_places(cfg: Config) -> Config:
         ...     at_default_places(Config(dict(roots=['/mnt/ssd/prw', '/mnt/ssd2']))).roots
         ['data/prw', '/mnt/ssd2']
     """
-    named = {os.environ.get(name, '').rstrip('/'): where for name, where in _PLACES.items()}
-    # One may lie in the other.
-    places = dict(sorted(named.items(), key=lambda item: -len(item[0])))
+    named = [(os.environ.get(name, '').rstrip('/'), where) for name, where in _PLACES.items()]
 
-    def move(value: Any) -> Any:
+    def move(value: Any, name: str = '') -> Any:
         if isinstance(value, dict):
-            return {name: move(part) for name, part in value.items()}
+            return {key: move(part, str(key)) for key, part in value.items()}
         if isinstance(value, (list, tuple)):
-            return type(value)(move(part) for part in value)
-        for place, where in places.items() if isinstance(value, str) else ():
+            return type(value)(move(part, name) for part in value)
+        if not isinstance(value, str):
+            return value
+        # Both may be one folder: then what has the path tells of which kind it is.
+        places = named[::-1] if _HAS_WEIGHTS.fullmatch(name) else named
+        # One may lie in the other; sorting keeps the order of equals.
+        for place, where in sorted(places, key=lambda item: -len(item[0])):
             if place and f'{value}/'.startswith(f'{place}/'):
                 rest = value[len(place) :].lstrip('/')
                 return f'{where}/{rest}' if rest else where

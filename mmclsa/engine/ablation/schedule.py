@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from mmclsa.engine.ablation.claims import take_claim
-from mmclsa.engine.ablation.grid import Grid, Row
+from mmclsa.engine.ablation.grid import Grid, Row, row_config
 from mmclsa.engine.ablation.run import (
     LOG,
     finished,
@@ -80,9 +80,14 @@ def work_through(
         Names of the runs that failed.
 
     Raises:
-        UserError: If a finished run is not one of this grid.
+        UserError: If a finished run is not one of this grid, or a row is no
+            config.
     """
     left, failed = list(runs), list[str]()
+    # Now: a misspelt option of the last row would be told after days.
+    with files_read_once():
+        for name in dict.fromkeys(row.name for row, _ in left):
+            row_config(grid[name], grid[name].seeds[0])
     while left:
         waiting = []
         with files_read_once():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_number
 from mmclsa.registry import MODELS
 
 __all__ = ['OSNet', 'OmniScaleBlock']
@@ -158,6 +159,7 @@ class OSNet(BaseModule):
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg or _HE)
+        check_number('OSNet', 0, above=True, width=width)
         if variant not in _VARIANTS:
             raise ConfigError(f'variant must be one of {tuple(_VARIANTS)}, but is {variant!r}')
         stages = range(len(self.channels) - 1)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from mmclsa.models.checks import check_number
 from mmclsa.models.losses.cross_entropy import labelled_cross_entropy
 
 __all__ = ['IdentityClassifier']
@@ -36,6 +37,7 @@ class IdentityClassifier(nn.Module, ABC):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
+        check_number(type(self).__name__, 0, 1, label_smoothing=label_smoothing)
         self.embed_dims = embed_dims
         self.num_identities = num_identities
         self.label_smoothing = label_smoothing

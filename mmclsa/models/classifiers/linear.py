@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.models.checks import check_number, check_sizes
 from mmclsa.models.classifiers.base import IdentityClassifier
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
@@ -34,6 +35,8 @@ class LinearIdentityLoss(IdentityClassifier):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(embed_dims, num_identities, loss_weight, label_smoothing)
+        check_sizes(type(self).__name__, embed_dims=embed_dims, num_identities=num_identities)
+        check_number(type(self).__name__, 0, above=True, cosine_scale=cosine_scale)
         self.cosine_scale = cosine_scale
         self.classifier = nn.Linear(embed_dims, num_identities, bias=False)
         # Small weights: the embeddings come out of a batch norm, with unit variance a channel.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmclsa.models.checks import check_number
 from mmclsa.models.classifiers.base import IdentityClassifier
 from mmclsa.models.memory import IdentityMemory
 from mmclsa.models.precision import at_least_float32, full_precision
@@ -66,6 +67,7 @@ class OIMLoss(IdentityClassifier):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(embed_dims, num_identities, loss_weight, label_smoothing)
+        check_number('OIMLoss', 0, above=True, scale=scale)
         self.scale = scale
         self.memory = IdentityMemory(num_identities, queue_size, embed_dims, momentum)
 

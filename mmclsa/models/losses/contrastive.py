@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -68,7 +70,7 @@ class SupervisedContrastiveLoss(nn.Module):
 
     def __init__(self, temperature: float = 0.1, loss_weight: float = 1.0) -> None:
         super().__init__()
-        if temperature <= 0:
+        if not 0 < temperature < math.inf:
             raise ConfigError(f'temperature must be positive, but got {temperature}')
         self.temperature = temperature
         self.loss_weight = loss_weight

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmclsa.models.checks import check_number
 from mmclsa.models.losses.alignment import AlignmentLoss, LevelOutputs
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
@@ -96,6 +97,7 @@ class RelationAlignmentLoss(AlignmentLoss):
 
     def __init__(self, temperature: float = 0.1, loss_weight: float = 1.0) -> None:
         super().__init__()
+        check_number('RelationAlignmentLoss', 0, above=True, temperature=temperature)
         self.temperature = temperature
         self.loss_weight = loss_weight
 

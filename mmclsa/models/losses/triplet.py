@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.models.checks import check_number
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.registry import MODELS
 
@@ -68,6 +69,7 @@ class BatchHardTripletLoss(nn.Module):
 
     def __init__(self, margin: float | None = 0.3, loss_weight: float = 1.0) -> None:
         super().__init__()
+        check_number('BatchHardTripletLoss', 0, margin=margin)
         self.margin = margin
         self.loss_weight = loss_weight
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_sizes
 
 __all__ = ['IdentityMemory', 'queue_slots', 'rank_among_equals']
 
@@ -79,6 +80,8 @@ class IdentityMemory(nn.Module):
         super().__init__()
         if not 0 <= momentum <= 1:
             raise ConfigError(f'momentum must lie in [0, 1], but got {momentum}')
+        check_sizes('OIMLoss', num_identities=num_identities, embed_dims=embed_dims)
+        check_sizes('OIMLoss', 0, queue_size=queue_size)
         self.momentum = momentum
         self.register_buffer('table', torch.zeros(num_identities, embed_dims))
         self.register_buffer('queue', torch.zeros(queue_size, embed_dims))

@@ -10,6 +10,7 @@ from mmdet.models.necks import FPN
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_sizes
 from mmclsa.registry import MODELS
 
 __all__ = ['CLSANeck']
@@ -30,7 +31,7 @@ class CLSANeck(FPN):
             ``upsample_cfg``, ``init_cfg``, ...).
 
     Raises:
-        ConfigError: If there are fewer than 2 or more than 4 stages.
+        ConfigError: If there are fewer than 2 or more than 4 stages, or one has no channel.
 
     Example:
         >>> import torch
@@ -46,6 +47,7 @@ class CLSANeck(FPN):
                 'in_channels must list 2 to 4 backbone stages for alignment across levels, '
                 f'but got {in_channels}'
             )
+        check_sizes('CLSANeck', in_channels=in_channels, out_channels=out_channels)
         super().__init__(in_channels, out_channels, num_outs=len(in_channels), **kwargs)
 
     def merge(self, inputs: Sequence[Tensor]) -> list[Tensor]:

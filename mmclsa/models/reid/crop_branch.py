@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_number, check_sizes
 from mmclsa.models.reid.base import BaseReID, SceneBatch, scale_factors
 from mmclsa.models.reid.crops import crop_scenes
 
@@ -47,6 +48,13 @@ class CropBranch(BaseReID):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(head, init_cfg=init_cfg)
+        check_sizes(type(self).__name__, max_crops=max_crops)
+        for name, values in (('mean', mean), ('std', std)):
+            if len(values) != 3:
+                raise ConfigError(
+                    f'{type(self).__name__}.{name} must be three numbers, but is {values!r}'
+                )
+        check_number(type(self).__name__, 0, above=True, std=std)
         self.bgr_to_rgb = bgr_to_rgb
         self.flip_test = flip_test
         self.max_crops = max_crops

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_size, check_sizes
 from mmclsa.models.reid.base import SceneBatch, number_through
 from mmclsa.models.reid.crop_branch import CropBranch
 from mmclsa.models.reid.crops import blur_by_shrinking
@@ -55,6 +57,9 @@ class CropReID(CropBranch):
             bounds the memory.
         init_cfg: Initialisation config; ``Pretrained`` must give the whole
             branch, but for its classifiers.
+
+    Raises:
+        ConfigError: If a size is none.
     """
 
     def __init__(
@@ -75,6 +80,14 @@ class CropReID(CropBranch):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(head, mean, std, bgr_to_rgb, flip_test, max_crops, init_cfg)
+        check_size('CropReID', crop_size=crop_size, train_crop_size=train_crop_size)
+        if test_sizes is not None:
+            if not test_sizes:
+                raise ConfigError('CropReID.test_sizes must name a size, but is empty')
+            for size in test_sizes:
+                check_size('CropReID', test_sizes=size)
+        if second_view is not None:
+            check_sizes('CropReID', second_view=second_view)
         self.backbone = MODELS.build(backbone)
         self.neck = nn.Identity() if neck is None else MODELS.build(neck)
         self.crop_size = (crop_size[0], crop_size[1])

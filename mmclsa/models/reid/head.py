@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_number, check_sizes, with_values
 from mmclsa.models.classifiers import IdentityClassifier
 from mmclsa.models.gather import RowGatherer
 from mmclsa.models.losses import LevelOutputs, build_alignment
@@ -88,8 +89,9 @@ class MultiScaleReIDHead(BaseModule):
         init_cfg: Initialisation config.
 
     Raises:
-        ConfigError: If there are no identities or too many, the feature is
-            unknown, the alignment is none, or the weights are not one a level.
+        ConfigError: If there are no identities or too many, a size is below 1,
+            the feature is unknown, the alignment is none, or the weights are
+            not one a level.
     """
 
     def __init__(
@@ -114,10 +116,18 @@ class MultiScaleReIDHead(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        check_sizes(
+            type(self).__name__,
+            in_channels=in_channels,
+            num_levels=num_levels,
+            embed_dims=embed_dims,
+            bn_min_people=bn_min_people,
+        )
         features = ('concat', 'source', *(f'level_{level}' for level in range(num_levels)))
         if feature not in features:
             raise ConfigError(f'feature must be one of {features}, but got {feature!r}')
         check_num_identities(num_identities)
+        check_number(type(self).__name__, 0, 1, dropout=dropout)
         self.num_identities = num_identities
         self.num_levels = num_levels
         self.align_unlabeled = align_unlabeled
@@ -135,8 +145,11 @@ class MultiScaleReIDHead(BaseModule):
             )
             for _ in range(num_levels)
         )
-        id_cfg = dict(loss_id or dict(type='LinearIdentityLoss'))
-        id_cfg.update(embed_dims=embed_dims, num_identities=num_identities)
+        id_cfg = with_values(
+            loss_id or dict(type='LinearIdentityLoss'),
+            embed_dims=embed_dims,
+            num_identities=num_identities,
+        )
         self.id_losses = nn.ModuleList(MODELS.build(id_cfg) for _ in range(num_levels))
         self.loss_align = build_alignment(loss_align)
         self.loss_triplet = MODELS.build(loss_triplet) if loss_triplet else None

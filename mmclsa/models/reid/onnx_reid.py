@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_size
 from mmclsa.models.reid.base import SceneBatch
 from mmclsa.models.reid.crop_branch import CropBranch
 from mmclsa.models.reid.onnx_network import OnnxNetwork
@@ -62,6 +63,7 @@ class OnnxReID(CropBranch):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(None, mean, std, bgr_to_rgb, flip_test, max_crops, init_cfg)
+        check_size('OnnxReID', crop_size=crop_size)
         self.crop_size = None if crop_size is None else (crop_size[0], crop_size[1])
         count = torch.get_num_threads() if threads is None else threads
         self.network = OnnxNetwork(file or '', output, count, providers)

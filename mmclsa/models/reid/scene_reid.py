@@ -10,6 +10,7 @@ from mmdet.structures.bbox import bbox2roi
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_size, check_sizes
 from mmclsa.models.necks import CLSANeck
 from mmclsa.models.precision import at_least_float32, full_precision
 from mmclsa.models.reid.base import BaseReID, SceneBatch
@@ -95,6 +96,9 @@ class SceneReID(BaseReID):
         super().__init__(head, init_cfg=init_cfg)
         if not 0 <= backbone_grad <= 1:
             raise ConfigError(f'backbone_grad must lie in [0, 1], but is {backbone_grad}')
+        check_sizes('SceneReID', strides=strides)
+        check_sizes('SceneReID', 0, sampling_ratio=sampling_ratio)
+        check_size('SceneReID', roi_size=roi_size)
         self.backbone_grad = backbone_grad
         self.neck = MODELS.build(neck)
         self.strides = tuple(strides)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmclsa.errors import ConfigError
 from mmclsa.models.roi_heads.embedding_head import RoIEmbeddingHead
 from mmclsa.registry import MODELS
+from mmclsa.utils.config_mistakes import check_arguments
 from mmclsa.utils.loss_names import name_of_stage
 
 __all__ = ['CascadeEmbeddingHead']
@@ -49,6 +50,7 @@ class CascadeEmbeddingHead(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if feature not in FEATURES:
             raise ConfigError(f'feature must be one of {FEATURES}, but is {feature!r}')
+        check_arguments(RoIEmbeddingHead, options)
         self.num_identities = num_identities
         self.feature = feature
         self.stages = nn.ModuleList(

@@ -12,6 +12,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import with_defaults, with_values
 from mmclsa.models.roi_heads.cascade_embedding import CascadeEmbeddingHead
 from mmclsa.models.roi_heads.sequential_roi_head import (
     BoxKeeping,
@@ -99,7 +100,7 @@ class COATRoIHead(SequentialRoIHead):
         first, *later = (_by_iou(train_cfg, iou) for iou in stage_ious)
         aligned = dict(bbox_roi_extractor=bbox_roi_extractor)
         super().__init__(
-            {'train_cfg': later[0], **second_stage, **aligned},
+            with_values(with_defaults(second_stage, train_cfg=later[0]), **aligned),
             train_cfg=first,
             test_cfg=test_cfg,
             **aligned,
@@ -107,7 +108,9 @@ class COATRoIHead(SequentialRoIHead):
         )
         own = stage_test_cfg(test_cfg, 'third_stage')
         defaults = dict(train_cfg=later[1], test_cfg=own)
-        self.third_stage = MODELS.build({**defaults, **third_stage, **aligned})
+        self.third_stage = MODELS.build(
+            with_values(with_defaults(third_stage, **defaults), **aligned)
+        )
 
     def attach(self, embedder: Any) -> None:
         """Let the second and the third stage embed; see :meth:`ReIDRoIHead.attach`.

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmclsa.models.checks import check_sizes, with_values
 from mmclsa.models.classifiers import IdentityClassifier
 from mmclsa.models.gather import RowGatherer
 from mmclsa.models.losses import LevelOutputs, build_alignment
@@ -120,6 +121,7 @@ class RoIEmbeddingHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         check_num_identities(num_identities)
+        check_sizes('RoIEmbeddingHead', in_channels=in_channels, embed_dims=embed_dims)
         self.num_identities = num_identities
         self.embed_dims = embed_dims
         self.align_unlabeled = align_unlabeled
@@ -130,15 +132,15 @@ class RoIEmbeddingHead(BaseModule):
         )
         # The first classifier is that of the embedding, then come those of the levels, then the
         # embedding's other one.
-        whole = dict(loss_id or dict(type='OIMLoss'))
+        whole = loss_id or dict(type='OIMLoss')
         configs = [(whole, embed_dims)]
         if loss_align:
-            configs += [(dict(loss_level or whole), size) for size in dims]
+            configs += [(loss_level or whole, size) for size in dims]
         self.classified_twice = bool(loss_class)
         if loss_class:
-            configs.append((dict(loss_class), embed_dims))
+            configs.append((loss_class, embed_dims))
         self.id_losses = nn.ModuleList(
-            MODELS.build({**cfg, 'embed_dims': size, 'num_identities': num_identities})
+            MODELS.build(with_values(cfg, embed_dims=size, num_identities=num_identities))
             for cfg, size in configs
         )
         self.loss_align = build_alignment(loss_align)

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_number, check_sizes
 from mmclsa.models.roi_heads.token_attention import ScaleAttention
 from mmclsa.models.roi_heads.token_exchange import Exchange, draw_exchange, exchange_stripe
 from mmclsa.registry import MODELS
@@ -64,6 +65,14 @@ class OccludedAttention(BaseModule):
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        check_sizes(
+            'OccludedAttention',
+            in_channels=in_channels,
+            embed_dims=embed_dims,
+            out_channels=out_channels,
+            num_heads=num_heads,
+        )
+        check_number('OccludedAttention', 0, 1, dropout=dropout)
         scales = len(kernel_sizes)
         if not scales or embed_dims % (2 * scales):
             raise ConfigError(

@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import with_defaults
 from mmclsa.models.roi_heads.embedding_head import RoIEmbeddingHead
 from mmclsa.models.roi_heads.reid_roi_head import NormAwareRoIHead
 from mmclsa.registry import MODELS
@@ -147,7 +148,7 @@ class SequentialRoIHead(BoxKeeping, StandardRoIHead):
     ) -> None:
         super().__init__(train_cfg=train_cfg, test_cfg=test_cfg, **options)
         configs = dict(train_cfg=train_cfg, test_cfg=stage_test_cfg(test_cfg, 'second_stage'))
-        self.second_stage = MODELS.build({**configs, **second_stage})
+        self.second_stage = MODELS.build(with_defaults(second_stage, **configs))
 
     def attach(self, embedder: RoIEmbeddingHead | None) -> None:
         """Let the second stage embed; see :meth:`ReIDRoIHead.attach`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_sizes, with_defaults
 from mmclsa.models.precision import at_least_float32
 from mmclsa.models.reid.base import SceneBatch, scale_factors
 from mmclsa.models.reid.boxes import give_people_size
@@ -20,13 +22,14 @@ from mmclsa.models.searchers.float32_boxes import keep_boxes_in_float32
 from mmclsa.models.searchers.taps import record_backbone, record_proposals, record_refined
 from mmclsa.models.searchers.training_boxes import TrainingBoxes
 from mmclsa.registry import MODELS
+from mmclsa.utils.config_mistakes import check_arguments
 
 __all__ = ['PersonSearcher']
 
 
 def _in_mmdet_scope(cfg: dict[str, Any]) -> dict[str, Any]:
     """Let a config taken from MMDetection name its parts without a prefix."""
-    return {'_scope_': 'mmdet', **cfg}
+    return with_defaults(cfg, _scope_='mmdet')
 
 
 @MODELS.register_module()
@@ -72,9 +75,15 @@ class PersonSearcher(BaseDetector):
         use_gt_boxes: bool = False,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        own = None if detector is None else dict(detector)
+        # What MMEngine builds for a runner does not come through our registry.
+        plain = dict(freeze_detector=freeze_detector, use_gt_boxes=use_gt_boxes)
+        check_arguments(PersonSearcher, {**plain, 'train_boxes': train_boxes, 'reid': reid})
+        check_sizes('PersonSearcher', 0, person_label=person_label)
+        check_arguments(PersonSearcher, dict(detector=detector))
+        own = copy.copy(detector)
         own_preprocessor = own.pop('data_preprocessor', None) if own else None
         preprocessor = data_preprocessor or own_preprocessor
+        check_arguments(PersonSearcher, dict(data_preprocessor=preprocessor))
         super().__init__(preprocessor and _in_mmdet_scope(preprocessor), init_cfg)
         detector_module: Any = MODELS.build(_in_mmdet_scope(own)) if own else None
         self.detector: Any = detector_module

@@ -9,6 +9,7 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from mmclsa.errors import ConfigError
+from mmclsa.models.checks import check_number, check_sizes
 
 __all__ = ['TrainingBoxes', 'jitter_boxes', 'match_proposals']
 
@@ -84,7 +85,8 @@ class TrainingBoxes:
         max_per_person: Proposals taken for one person.
 
     Raises:
-        ConfigError: If proposals are to be refined that are not taken.
+        ConfigError: If a number is out of range, or proposals are to be refined
+            that are not taken.
     """
 
     jitter: float = 0.1
@@ -96,6 +98,10 @@ class TrainingBoxes:
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
+        check_number('train_boxes', 0, jitter=self.jitter)
+        check_number('train_boxes', 0, 1, min_iou=self.min_iou)
+        check_sizes('train_boxes', 0, copies=self.copies)
+        check_sizes('train_boxes', max_per_person=self.max_per_person)
         if self.refined and not self.proposals:
             raise ConfigError(
                 'train_boxes.refined is of no effect without train_boxes.proposals=True'
