@@ -116,12 +116,14 @@ class TestLeftovers:
 WATCHED = """
 import os, sys, time
 from mmclsa.engine.stopping import watch_parent
+watched, watches = os.pipe()
 if os.fork():
-    time.sleep(1)
+    os.read(watched, 1)
     os._exit(0)
 watch_parent(every=0.1)
 print(os.getpid(), flush=True)
-time.sleep(60)
+os.write(watches, b'.')
+time.sleep(240)
 """
 WORKER = """
 import os, signal, sys, time
@@ -130,7 +132,7 @@ pid = os.fork()
 if not pid:
     ShieldedWorker(None, ('SIGTERM', 'SIGUSR1'))(0)
     print('ready', flush=True)
-    time.sleep(60)
+    time.sleep(240)
 sys.stdin.readline()
 os.kill(pid, signal.SIGTERM)
 print(os.waitpid(pid, 0)[1], flush=True)
@@ -147,7 +149,7 @@ class TestStopping:
 
     def test_ends_with_its_parent(self):
         with self.start(WATCHED) as parent:
-            out, error = parent.communicate(timeout=50)
+            out, error = parent.communicate(timeout=200)
             wait_for(lambda: not alive(int(out)), 20, Path(os.devnull))
             assert f'the process {parent.pid} that started this one is gone' in error
 
@@ -159,7 +161,7 @@ class TestStopping:
                 os.kill(int(worker), name)
             time.sleep(0.5)
             assert Path(f'/proc/{worker}').exists()
-            out, _ = parent.communicate('\n', timeout=30)
+            out, _ = parent.communicate('\n', timeout=200)
             assert out == '0\n', 'its parent ends it, with the code 0'
 
     def test_unknown_signals_are_left_out(self):
