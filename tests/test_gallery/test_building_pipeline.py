@@ -19,16 +19,10 @@ from mmclsa.gallery.building import (
     run_ahead,
 )
 from tests.fakes.footage import scene, write, write_scenes, write_video
+from tests.helpers import wait_until
 from tests.test_gallery.fakes import FakeEmbedder
 
 DETECTIONS = SourceOptions(unit='detection')
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class TestRunAhead:
