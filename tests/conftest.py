@@ -15,8 +15,20 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers import REPO, SHARED
+
+# The same examples in every run, on however busy a machine; more are drawn by hand, with
+# --hypothesis-profile=default.
+settings.register_profile(
+    'steady',
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile('steady')
 
 
 @pytest.fixture(scope='session')
