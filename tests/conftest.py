@@ -9,12 +9,15 @@ import tempfile
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
+import random
 import runpy
 import threading
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from tests.helpers import REPO, SHARED
@@ -37,6 +40,17 @@ def shared_root() -> Path:
     if not (SHARED / 'golden').is_dir():
         pytest.skip('the folder ../shared is not there')
     return SHARED
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin each test, and the fixtures that are made for it, with the same random numbers.
+
+    Otherwise a test that names no seed draws what those before it on the same worker have left.
+    """
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 # What tests read once is not kept for the user's own runs.
