@@ -122,7 +122,7 @@ def _finish(processes: list[BaseProcess], timeout: float) -> list[int]:
         late = time.monotonic() > deadline
         if late or any(process.exitcode for process in processes):
             for process in processes:
-                process.join(0 if late else 10)
+                process.join(0 if late else 30)
                 process.kill()
         processes[0].join(0.02)
         time.sleep(0.01)
