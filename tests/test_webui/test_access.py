@@ -261,14 +261,14 @@ def test_only_so_many_at_once(service, monkeypatch):
     """And who may not enter takes nobody's place."""
     monkeypatch.setattr('mmclsa.webui.guards._AT_ONCE', 2)
     app, go_on, inside = build_app(service, BOTH), threading.Event(), threading.Semaphore(0)
-    monkeypatch.setattr(service, 'summary', lambda: inside.release() or go_on.wait(30) or 1 / 0)
+    monkeypatch.setattr(service, 'summary', lambda: inside.release() or go_on.wait(120) or 1 / 0)
     entering = {'Authorization': f'Bearer {TOKEN}'}
     client = TestClient(app, 'http://localhost', raise_server_exceptions=False)
     with client, ThreadPoolExecutor(2) as pool:
         first = [pool.submit(client.get, '/api/index', headers=entering) for _ in range(2)]
         try:
             for _ in first:
-                assert inside.acquire(timeout=30)
+                assert inside.acquire(timeout=60)
             found = client.get('/api/index', headers=entering)
             assert (found.status_code, found.headers['retry-after']) == (503, '5')
             assert found.json()['detail'].startswith('the server has too much to do')
