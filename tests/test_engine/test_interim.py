@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from mmclsa.engine import failures
 from mmclsa.engine.buffers import average_buffers, gather_rank_buffers
 from mmclsa.engine.failures import explain, explain_failures
 from mmclsa.engine.hooks import InterimCheckpointHook
@@ -200,6 +203,37 @@ class TestExplain:
     def test_known(self, said, words):
         with pytest.raises(RuntimeError, match=words), explain_failures():
             raise RuntimeError(said)
+
+    @pytest.mark.parametrize('error', [ConnectionResetError(104, 'reset'), EOFError()])
+    def test_worker_whose_end_the_system_has_not_told_yet(self, error, monkeypatch):
+        """Seen: now and then a data worker that was killed was not named."""
+        monkeypatch.setattr(failures, '_SOON', 0.0)
+
+        def get(timeout):
+            raise error
+
+        loader = SimpleNamespace(
+            _data_queue=SimpleNamespace(get=get), _workers=[], _workers_status=[]
+        )
+        with pytest.raises(RuntimeError, match='fewer num_workers'), explain_failures():
+            _MultiProcessingDataLoaderIter._try_get_data(loader)
+        with pytest.raises(type(error)), explain_failures():  # of something else
+            raise error.with_traceback(None)
+
+    def test_worker_whose_end_is_told_while_another_error_is_looked_at(self, monkeypatch):
+        """PyTorch raises it from a signal, wherever the main thread is."""
+        genuine, told = failures.explain, []
+
+        def interrupted(error):
+            if not told:
+                told.append(error)
+                raise RuntimeError('DataLoader worker (pid 3) is killed by signal: Killed.')
+            return genuine(error)
+
+        monkeypatch.setattr(failures, 'explain', interrupted)
+        with pytest.raises(RuntimeError, match='fewer num_workers'), explain_failures():
+            raise EOFError
+        assert told
 
     def test_others_are_left_alone(self):
         assert explain(RuntimeError('mat1 and mat2 shapes cannot be multiplied')) is None
