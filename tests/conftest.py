@@ -11,6 +11,8 @@ os.environ.setdefault('MPLBACKEND', 'Agg')
 
 import random
 import runpy
+import signal
+import sys
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -88,10 +90,25 @@ def _read_metafiles_once() -> None:
     utils.load = plain
 
 
+# Not SIGCHLD, which PyTorch heeds from the first data worker on.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
 @pytest.fixture(autouse=True)
 def _clean_globals() -> None:
-    """Undo what a Runner and a tool leave behind: scopes, loggers, visualizers, trust."""
+    """Undo what a Runner and a tool leave behind: scopes, loggers, visualizers, trust, signals."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    environment, excepthook = dict(os.environ), sys.excepthook
     yield
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+    sys.excepthook = excepthook
+    for name in {*environment, *os.environ} - {'PYTEST_CURRENT_TEST'}:
+        if name not in environment:
+            del os.environ[name]
+        elif os.environ.get(name) != environment[name]:
+            os.environ[name] = environment[name]
     from mmengine.logging import MessageHub, MMLogger
     from mmengine.registry import DefaultScope
     from mmengine.utils import manager
