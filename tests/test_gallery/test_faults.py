@@ -41,9 +41,9 @@ import sys
 from mmclsa.gallery import GalleryIndex
 from tests.test_gallery.people import BACKENDS, MODEL, make_people
 
-people = make_people(2000)
+people = make_people(20_000)  # more than are written before it is killed
 with GalleryIndex.create(sys.argv[1], MODEL, BACKENDS[sys.argv[2]]) as index:
-    for part in range(200):
+    for part in range(2000):
         span = slice(part * 10, part * 10 + 10)
         index.add(people.vectors[span], people.records[span], f'part {part}')
         index.commit()
