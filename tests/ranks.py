@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import runpy
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -36,13 +38,20 @@ _IMPORTED = [
     'mmdet.models',
     'torch._dynamo',
 ]
+_DRAW = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Find a port of this machine that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
+    """Find a port of this machine that nobody listens on.
+
+    It is used seconds later, so it is none of those that the system gives to whoever asks for
+    any, and is not drawn by a generator that two workers of pytest may have seeded alike.
+    """
+    while True:
+        port = _DRAW.randrange(20_000, 32_768)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(('127.0.0.1', port))
+            return port
 
 
 def run_ranks(work: Callable[..., None], ranks: int, *args: Any) -> None:
@@ -113,7 +122,7 @@ def _finish(processes: list[BaseProcess], timeout: float) -> list[int]:
         late = time.monotonic() > deadline
         if late or any(process.exitcode for process in processes):
             for process in processes:
-                process.join(0 if late else 10)
+                process.join(0 if late else 30)
                 process.kill()
         processes[0].join(0.02)
         time.sleep(0.01)

@@ -59,6 +59,8 @@ def test_newer_than_tested_is_a_warning(monkeypatch, version, newer):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         check_versions({'torch': Requirement(('torch',), '2.0', '2.13')})
+    # Files that other tests have left open may be told of at any time.
+    caught = [one for one in caught if one.category is not ResourceWarning]
     assert bool(caught) == newer
 
 

@@ -149,11 +149,14 @@ def test_the_next_start_deletes_the_folder_of_a_killed_process(tmp_path, monkeyp
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
     alive = CropStore(lasting=False)
     alive.save(b'scene', [np.arange(3, dtype=np.uint8)])
-    if not os.fork():
-        killed = CropStore(lasting=False)
-        killed.save(b'scene', [np.arange(3, dtype=np.uint8)])
-        os._exit(0)  # as if it were killed: nothing is tidied up
-    os.wait()
+    pid = os.fork()
+    if not pid:
+        try:
+            killed = CropStore(lasting=False)
+            killed.save(b'scene', [np.arange(3, dtype=np.uint8)])
+        finally:
+            os._exit(0)  # as if it were killed: nothing is tidied up
+    os.waitpid(pid, 0)  # and not for a child of another test
     assert len(list(tmp_path.iterdir())) == 2
     again = CropStore(lasting=False)
     assert sorted(tmp_path.iterdir()) == sorted([alive.folder, again.folder])

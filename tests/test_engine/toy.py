@@ -127,10 +127,12 @@ class Slow(Hook):
     """Take a while for every step, and say by a file of each rank that it has begun."""
 
     def __init__(self, seconds: float = 0.1) -> None:
-        self.seconds = seconds
+        self.seconds, self.said = seconds, False
 
     def after_train_iter(self, runner, *args, **kwargs) -> None:
-        Path(runner.work_dir, f'rank{get_rank()}.pid').write_text(str(os.getpid()))
+        if not self.said:  # once: whoever reads it meanwhile would find it empty
+            Path(runner.work_dir, f'rank{get_rank()}.pid').write_text(str(os.getpid()))
+            self.said = True
         time.sleep(self.seconds)
 
 

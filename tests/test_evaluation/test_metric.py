@@ -195,7 +195,7 @@ def work(rank, ranks, folder):
         json.dump(figures, file)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_two_ranks_give_the_figures_of_one(case, tmp_path):
     run_ranks(work, 2, str(tmp_path))
     meta, _, samples = case

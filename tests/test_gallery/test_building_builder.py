@@ -34,6 +34,7 @@ from tests.helpers import REPO
 from tests.test_gallery.fakes import FakeEmbedder
 
 CHILD = """
+import os
 import sys
 from mmclsa.gallery import GalleryIndex
 from mmclsa.gallery.building import build_gallery, plan_units, sink, units
@@ -41,7 +42,7 @@ from tests.test_gallery.fakes import FakeEmbedder
 
 units.FRAMES_PER_UNIT = 10
 sink.COMMIT_SECONDS = 0.0
-path, embedder = sys.argv[1], FakeEmbedder(delay=0.01)
+path, embedder = sys.argv[1], FakeEmbedder(delay=float(os.environ['DELAY']))
 try:
     index = GalleryIndex.open(path, embedder.fingerprint, writable=True)
 except Exception:
@@ -144,11 +145,16 @@ def test_killed_and_run_again(tmp_path, footage, monkeypatch):
     assert content(index) == content(tmp_path / 'whole')
 
 
-def start_child(*args: object) -> subprocess.Popen:
+def start_child(*args: object, delay: float = 0.01) -> subprocess.Popen:
     child = subprocess.Popen(
         [sys.executable, '-c', CHILD, *map(str, args)],
         cwd=REPO,
-        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'},
+        env={
+            **os.environ,
+            'PYTHONPATH': str(REPO),
+            'OMP_NUM_THREADS': '1',
+            'DELAY': str(delay),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -173,7 +179,7 @@ def test_interrupted_build_keeps_its_work(tmp_path, footage):
 
 
 def test_second_builder_is_told(tmp_path, footage):
-    child = start_child(tmp_path / 'index', *footage)
+    child = start_child(tmp_path / 'index', *footage, delay=10)  # not done before it is stopped
     child.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(UserError, match='being written by another process'):

@@ -41,9 +41,9 @@ import sys
 from mmclsa.gallery import GalleryIndex
 from tests.test_gallery.people import BACKENDS, MODEL, make_people
 
-people = make_people(2000)
+people = make_people(20_000)  # more than are written before it is killed
 with GalleryIndex.create(sys.argv[1], MODEL, BACKENDS[sys.argv[2]]) as index:
-    for part in range(200):
+    for part in range(2000):
         span = slice(part * 10, part * 10 + 10)
         index.add(people.vectors[span], people.records[span], f'part {part}')
         index.commit()
@@ -77,6 +77,30 @@ def test_killed_from_outside(folder, people, backend):
         upto = min(len(index), 50)
         hits = index.search(people.vectors[:upto], 1)
         assert [found[0].row for found in hits] == list(range(upto))
+
+
+@needs_milvus
+@pytest.mark.parametrize('kept', [0, 60, 500])
+@pytest.mark.parametrize('writable', [True, False])
+def test_killed_while_milvus_wrote_what_it_searches_by(folder, people, kept, writable):
+    """Seen: 'No data left in file', by every process that came after."""
+    with GalleryIndex.create(folder, MODEL, BACKENDS['milvus']) as index:
+        fill(index, people, [10, 20])
+    *_, last = sorted((folder / 'milvus.db').rglob('*.idx'))
+    last.write_bytes(last.read_bytes()[:kept])
+    with GalleryIndex.open(folder, MODEL, writable=writable) as index:
+        index.verify()
+        assert [found[0].row for found in index.search(people.vectors[:20], 1)] == [*range(20)]
+
+
+@needs_milvus
+def test_vectors_that_milvus_has_lost_are_no_such_thing(folder, people):
+    with GalleryIndex.create(folder, MODEL, BACKENDS['milvus']) as index:
+        fill(index, people, [10])
+    (vectors,) = (folder / 'milvus.db').rglob('*.parquet')
+    vectors.write_bytes(vectors.read_bytes()[:-100])
+    with pytest.raises(UserError, match='Milvus'):
+        GalleryIndex.open(folder, MODEL)
 
 
 def fail_after(monkeypatch, name: str, calls: int) -> None:

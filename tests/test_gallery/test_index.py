@@ -188,7 +188,7 @@ def test_one_reader_in_several_threads(folder, people):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(300)
     assert wrong == []
 
 

@@ -58,7 +58,7 @@ class TestFrames:
 
         child = context.Process(target=read)
         child.start()
-        child.join(30)
+        child.join(120)
         ended = not child.is_alive()
         if not ended:
             child.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,11 @@ LONG = {'train_cfg': {'type': 'ResumableEpochBasedTrainLoop', 'max_epochs': 9999
 
 
 def children(pid: int) -> list[int]:
-    tasks = Path(f'/proc/{pid}/task').glob('*/children')
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    found = []
+    for task in Path(f'/proc/{pid}/task').glob('*/children'):
+        with suppress(OSError):  # a thread that has ended meanwhile
+            found += map(int, task.read_text().split())
+    return found
 
 
 def workers(number: int) -> dict:

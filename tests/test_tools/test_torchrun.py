@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -37,3 +38,16 @@ def test_what_torchrun_refuses_is_a_sentence(monkeypatch, capsys):
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: torchrun cannot start')
+
+
+def test_a_signal_is_passed_on_to_those_that_are_left(monkeypatch):
+    gone = subprocess.Popen(['true'])
+    gone.wait()
+    left = subprocess.Popen(['sleep', '600'])
+    monkeypatch.setitem(TORCHRUN['pass_on'].__globals__, 'children', lambda: [gone.pid, left.pid])
+    try:
+        TORCHRUN['pass_on'](signal.SIGUSR1, None)
+        assert left.wait(60) == -signal.SIGUSR1
+    finally:
+        left.kill()
+        left.wait()

@@ -78,7 +78,9 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=['--no-sandbox'], timeout=120_000
+        )
         yield browser.new_context()
         browser.close()
 
@@ -91,7 +93,7 @@ def visit(browser, address) -> Iterator[Callable[..., Any]]:
     def open_page(size: dict = DESKTOP, view: str = '', **media: Any) -> Any:
         page = browser.new_page()
         pages.append(page)
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.set_viewport_size(size)
         # Tests would wait for clips that play at once.
         page.emulate_media(**{'reduced_motion': 'reduce', **media})

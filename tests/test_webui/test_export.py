@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import tempfile
-import time
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 
 from mmclsa.webui.app import build_app
-from mmclsa.webui.exporting import results_csv
+from mmclsa.webui.exporting import UnwantedError, results_csv, write_zip
 from mmclsa.webui.server import serving
 from tests.fakes.footage import scene
+from tests.helpers import wait_until
 
 BODY = dict(query=[dict(row=0)], topk=6, unit='frame')
 
@@ -222,20 +223,40 @@ class TestFolder:
 class TestWaiting:
     @pytest.fixture
     def slow(self, service, monkeypatch):
-        """The hits whose crops were looked for, each after a while."""
-        looked, kept_crop = [], service.kept_crop
+        """The hits whose crops were looked for; none is found until this is told to go on."""
+        looked, go_on, kept_crop = [], threading.Event(), service.kept_crop
 
         def look(row):
             looked.append(row)
-            time.sleep(0.2)
+            assert go_on.wait(60)
             return kept_crop(row)
 
         monkeypatch.setattr(service, 'kept_crop', look)
         monkeypatch.setattr('mmclsa.webui.routes.export._LOOK', 0.05)
-        return looked
+        yield looked, go_on
+        go_on.set()
 
-    def test_export_that_nobody_waits_for_is_stopped(self, service, slow):
+    @pytest.fixture
+    def writing(self, monkeypatch):
+        """Whether the archive that is written is unwanted, and how its writing ended."""
+        ends, unwanted, begun = [], [], threading.Event()
+
+        def write(stream, answer, service, workers, is_unwanted):
+            unwanted.append(is_unwanted)
+            begun.set()
+            try:
+                write_zip(stream, answer, service, workers, is_unwanted)
+            except BaseException as error:
+                ends.append(type(error))
+                raise
+            ends.append(None)
+
+        monkeypatch.setattr('mmclsa.webui.routes.export.write_zip', write)
+        return lambda: begun.is_set() and unwanted[0](), ends
+
+    def test_export_that_nobody_waits_for_is_stopped(self, service, slow, writing):
         """All hits were read, and others waited for it."""
+        (looked, go_on), (is_unwanted, ends) = slow, writing
         body = json.dumps(BODY | dict(format='zip', topk=19)).encode()
         head = (
             'POST /api/export HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
@@ -245,21 +266,24 @@ class TestWaiting:
             place = urlsplit(address)
             with socket.create_connection((place.hostname, place.port), 20) as visitor:
                 visitor.sendall(head.encode() + body)
-                while not slow:
-                    time.sleep(0.01)
-            time.sleep(1)
-            count = len(slow)
-            time.sleep(0.5)
-            assert len(slow) == count < 19
+                wait_until(lambda: looked)
+                assert not is_unwanted()
+            wait_until(is_unwanted)
+            go_on.set()
+            wait_until(lambda: ends)
+        assert ends == [UnwantedError]
+        assert len(looked) == 1
 
     def test_only_so_many_wait(self, client, slow, monkeypatch):
         monkeypatch.setattr('mmclsa.webui.workers._MOST', {'export': 1})
-        body = BODY | dict(format='zip', topk=2)
+        (looked, go_on), body = slow, BODY | dict(format='zip', topk=2)
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(client.post, '/api/export', json=body)
-            while not slow:
-                time.sleep(0.01)
-            second = client.post('/api/export', json=body)
+            try:
+                wait_until(lambda: looked)
+                second = client.post('/api/export', json=body)
+            finally:
+                go_on.set()
             assert (second.status_code, second.headers['retry-after']) == (503, '5')
             assert second.json()['detail'].startswith('too many wait for an export')
             assert first.result().status_code == 200

@@ -167,19 +167,19 @@ def test_grouping_does_not_hold_searches_and_is_kept(opened, monkeypatch):
     def group(*args):
         calls.append(1)
         began.set()
-        assert go_on.wait(30)
+        assert go_on.wait(120)
         return people_of_index(*args)
 
     monkeypatch.setattr('mmclsa.webui.grouping.people_of_index', group)
     answers = []
     thread = threading.Thread(target=lambda: answers.append(listed(client)))
     thread.start()
-    assert began.wait(10)
+    assert began.wait(60)
     found = client.post('/api/search', json=dict(query=[dict(row=0)]))
     assert found.json()['hits']
     assert not answers
     go_on.set()
-    thread.join(20)
+    thread.join(120)
     assert listed(client) == answers[0]
     assert calls == [1]
 

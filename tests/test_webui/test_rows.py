@@ -230,7 +230,7 @@ class TestSlowFiles:
         def picture(source, frame):
             if source.endswith('avi'):
                 began.set()
-                assert go_on.wait(60)
+                assert go_on.wait(300)
             return read(source, frame)
 
         monkeypatch.setattr(service.footage, 'picture', picture)
@@ -249,7 +249,7 @@ class TestSlowFiles:
         ]
         for thread in threads:
             thread.start()
-        assert began.wait(10)
+        assert began.wait(60)
         start = time.monotonic()
         assert client.get('/api/index').status_code == 200
         upload = client.post('/api/pictures', files={'file': query.read_bytes()}).json()
@@ -260,7 +260,7 @@ class TestSlowFiles:
         decoded(client.get(f'/api/rows/{picture["row"]}/scene'))
         assert client.get('/api/people').status_code == 200
         assert not answers
-        assert time.monotonic() - start < 50
+        assert time.monotonic() - start < 250  # nobody waited for the file
         go_on.set()
         for thread in threads:
             thread.join(60)

@@ -130,7 +130,7 @@ def test_the_first_free_port_is_taken(service):
     with serving(build_app(service)) as one, serving(build_app(service)) as two:
         for address in (one, two):
             assert address.startswith('http://127.0.0.1:78')
-            with urllib.request.urlopen(f'{address}/api/health', timeout=20) as answer:
+            with urllib.request.urlopen(f'{address}/api/health', timeout=60) as answer:
                 assert json.load(answer)['status'] == 'ok'
                 assert 'server' not in answer.headers
         assert one != two
@@ -233,7 +233,7 @@ def test_page_and_interface_where_no_framework_is(exported, tmp_path, password):
         hits = call(f'{address}/api/search', dict(query=looks), login)['hits']
         assert hits[0]['similarity'] == pytest.approx(1, abs=1e-3)
         process.send_signal(signal.SIGTERM)
-        out, error = process.communicate(timeout=30)
+        out, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
         assert 'Traceback' not in out + error
 

@@ -30,15 +30,15 @@ class TestKeyedExecutor:
             return number
 
         futures = [executor.submit('a', job, number) for number in range(30)]
-        assert [future.result(10) for future in futures] == order == list(range(30))
+        assert [future.result(60) for future in futures] == order == list(range(30))
 
     def test_what_waits_for_a_key_holds_no_thread(self):
         executor, go_on = KeyedExecutor(2, 'test'), threading.Event()
-        slow = [executor.submit('slow', go_on.wait, 30) for _ in range(50)]
-        assert [executor.submit(key, str, key).result(10) for key in 'abc'] == ['a', 'b', 'c']
+        slow = [executor.submit('slow', go_on.wait, 120) for _ in range(50)]
+        assert [executor.submit(key, str, key).result(60) for key in 'abc'] == ['a', 'b', 'c']
         assert not any(future.done() for future in slow)
         go_on.set()
-        assert all(future.result(10) for future in slow)
+        assert all(future.result(60) for future in slow)
 
     def test_keys_take_turns(self):
         executor, order = KeyedExecutor(1, 'test'), []
@@ -46,31 +46,31 @@ class TestKeyedExecutor:
 
         def hold():
             first.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
         executor.submit('a', hold)
-        assert first.wait(10)
+        assert first.wait(60)
         futures = [executor.submit('a', order.append, f'a{n}') for n in range(3)]
         futures += [executor.submit('b', order.append, f'b{n}') for n in range(3)]
         go_on.set()
         for future in futures:
-            future.result(10)
+            future.result(60)
         assert order.index('b0') < order.index('a1')
 
     def test_mistakes_are_the_callers(self):
         executor = KeyedExecutor(1, 'test')
         with pytest.raises(ZeroDivisionError):
-            executor.submit('a', lambda: 1 / 0).result(10)
-        assert executor.submit('a', str, 1).result(10) == '1'
+            executor.submit('a', lambda: 1 / 0).result(60)
+        assert executor.submit('a', str, 1).result(60) == '1'
 
     def test_what_is_cancelled_is_not_done(self):
         executor, go_on, done = KeyedExecutor(1, 'test'), threading.Event(), []
-        executor.submit('a', go_on.wait, 10)
+        executor.submit('a', go_on.wait, 60)
         cancelled = executor.submit('a', done.append, 1)
         last = executor.submit('a', done.append, 2)
         assert cancelled.cancel()
         go_on.set()
-        last.result(10)
+        last.result(60)
         assert done == [2]
 
 

@@ -5,6 +5,20 @@ require_file() {
     [[ "$1" == *://* || -f "$1" ]] || { echo "error: the file $1 does not exist" >&2; exit 2; }
 }
 
+free_port() {
+    # torchrun takes it seconds later: none that the system gives to others meanwhile (32768 on).
+    "$PYTHON" -c '
+import random, socket
+while True:
+    port = random.randrange(20000, 32768)
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
+}
+
 start_processes() {
     if [ "$NNODES" -gt 1 ] && [ -z "${MASTER_ADDR:-}" ]; then
         echo "error: NNODES is $NNODES: set MASTER_ADDR to the address of node 0, the same on all" >&2
@@ -14,7 +28,7 @@ start_processes() {
     if [ "$NNODES" -gt 1 ]; then
         PORT=${PORT:-29500}
     else
-        PORT=${PORT:-$("$PYTHON" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
+        PORT=${PORT:-$(free_port)}
     fi
     exec "$PYTHON" "$TOOLS/misc/torchrun.py" --nnodes "$NNODES" --node_rank "$NODE_RANK" \
         --nproc_per_node "$GPUS" --master_addr "${MASTER_ADDR:-127.0.0.1}" --master_port "$PORT" "$@"

@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def children() -> list[int]:
 def pass_on(number: int, frame: Any) -> None:
     """Give a signal to the processes: torchrun, which does not know it, would die of it."""
     for pid in children():
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, number)
 
 
 def sentence(rank: int, code: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmclsa.errors import ConfigError, UserError
 from mmclsa.gallery.backends.base import VectorBackend
-from mmclsa.gallery.backends.milvus_client import close_client, open_client
+from mmclsa.gallery.backends.milvus_client import close_client, drop_structures, open_client
 from mmclsa.gallery.filters import SearchFilter
 from mmclsa.gallery.manifest import Manifest
 from mmclsa.gallery.records import span_of
@@ -101,7 +101,7 @@ class MilvusBackend(VectorBackend):
             with self._reporting():
                 if not self._client.has_collection(self._collection):
                     raise UserError(f'Milvus at {self._uri} has no collection {self._collection}')
-                self._client.load_collection(self._collection)
+                self._load_collection()
                 known = self._client.describe_collection(self._collection)['fields']
                 self._knows_spans = set(_SPAN) <= {field['name'] for field in known}
         self._dims, self._rows, self._numbers = manifest.model.dims, numbers.next_row, numbers
@@ -215,6 +215,15 @@ class MilvusBackend(VectorBackend):
             here = '://' not in self._uri
             self._address = str((folder / self._uri).resolve()) if here else self._uri
             self._client = open_client(self._address, self._token)
+
+    def _load_collection(self) -> None:
+        """Load it; what Milvus Lite was writing when it was killed is made again."""
+        try:
+            self._client.load_collection(self._collection)
+        except import_optional('pymilvus', 'milvus').MilvusException:
+            if not drop_structures(self._address):
+                raise
+            self._client.load_collection(self._collection)
 
     def _drop_if_empty(self) -> None:
         """Clear away what a killed :meth:`create` has left, but nobody's rows."""

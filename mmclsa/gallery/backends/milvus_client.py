@@ -9,7 +9,7 @@ from typing import Any
 from mmclsa.errors import UserError
 from mmclsa.utils.optional import import_optional
 
-__all__ = ['close_client', 'open_client']
+__all__ = ['close_client', 'drop_structures', 'open_client']
 
 # pymilvus serves a file for the whole process until it ends, which would keep
 # other processes out of an index that was closed.
@@ -56,3 +56,23 @@ def close_client(client: Any, address: str) -> None:
     if '://' not in address and not _users[address]:
         server = import_optional('milvus_lite.server_manager', 'milvus')
         server.server_manager_instance.release_server(address)
+
+
+def drop_structures(address: str) -> bool:
+    """Delete what Milvus Lite keeps beside the vectors, and makes again where it is missing.
+
+    It writes these files in place: one that it was writing when it was killed is half there,
+    and no collection with such a file can be loaded.
+
+    Args:
+        address: Absolute path of its file; a server has nothing here.
+
+    Returns:
+        Whether there was any.
+    """
+    if '://' in address:
+        return False
+    found = list(Path(address).glob('collections/*/partitions/*/indexes/*.idx'))
+    for path in found:
+        path.unlink()
+    return bool(found)
