@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from numbers import Integral, Real
 from typing import Any
 
 from mmclsa.errors import ConfigError
@@ -121,7 +122,7 @@ def check_number(
         wanted = f'lie in {"(" if above else "["}{low}, {high}]'
     for name, value in numbers.items():
         for one in _numbers(value):
-            fits = isinstance(one, (int, float)) and low <= one <= high and math.isfinite(one)
+            fits = isinstance(one, Real) and low <= one <= high and math.isfinite(one)
             if not fits or (above and one == low):
                 raise ConfigError(f'{owner}.{name} must {wanted}, but is {value!r}')
 
@@ -134,4 +135,4 @@ def _numbers(value: Any) -> Iterator[Any]:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
