@@ -64,6 +64,8 @@ from mmclsa.inference.limits import search_filter
 
 def read_hits(path: str, index: GalleryIndex) -> list[int]:
     """Read the row numbers of the hits in a ``results.json`` of this index."""
+    if not path:
+        raise ConfigError('--person must name a results.json, but is empty')
     try:
         hits = json.loads(read_text(Path(path)))['hits']
         rows = [hit['row'] for hit in hits]

@@ -387,7 +387,7 @@ class TestTool:
             (['--gone', '--source', 'été 2/clip.mp4'], 'either --source or --gone'),
             (['--gone', '--rows', '1'], 'either'),
             (['--camera', 'cam 1', '--person', ''], 'either'),
-            (['--person', ''], 'is no results.json'),
+            (['--person', ''], '--person must name a results.json, but is empty'),
         ],
     )
     def test_mistakes(self, run_tool_to_its_error, index, options, word):
