@@ -41,6 +41,7 @@ def test_conventions_have_a_worked_number(path):
         found = CONVENTION.search(text)
         assert found is not None or not DEPENDS.search(text), f'{name} needs a Convention'
         assert found is None or re.search(r'\d', found['text']), f'{name} needs a number'
+        assert found is None or 'Returns:' not in found['text'], f'{name} returns within'
 
 
 def test_conventions_are_found():

@@ -138,4 +138,6 @@ def _without_weights(cfg: Any) -> Any:
         kept = {key: _without_weights(value) for key, value in cfg.items()}
         pretrained = isinstance(kept.get('init_cfg'), dict) and 'checkpoint' in kept['init_cfg']
         return type(cfg)({**kept, 'init_cfg': None} if pretrained else kept)
-    return [_without_weights(part) for part in cfg] if isinstance(cfg, (list, tuple)) else cfg
+    if isinstance(cfg, (list, tuple)):  # some classes take no list for a tuple
+        return type(cfg)(_without_weights(part) for part in cfg)
+    return cfg

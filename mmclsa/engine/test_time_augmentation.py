@@ -13,6 +13,8 @@ from mmclsa.errors import ConfigError
 
 __all__ = ['flipped_pipeline', 'set_tta']
 
+_FLIP_KEYS = ('flip', 'flip_direction')
+
 
 def set_tta(cfg: Config) -> None:
     """Let a config's model be tested on several versions of each picture.
@@ -42,9 +44,9 @@ def set_tta(cfg: Config) -> None:
         raise ConfigError('--tta needs a pipeline in test_dataloader.dataset, but there is none')
     for dataset in datasets:
         given = cfg.get('tta_pipeline')
-        dataset['pipeline'] = (
-            copy.deepcopy(given) if given else flipped_pipeline(dataset['pipeline'])
-        )
+        pipeline = copy.deepcopy(given) if given else flipped_pipeline(dataset['pipeline'])
+        _tell_flips(pipeline)
+        dataset['pipeline'] = pipeline
     cfg.model = ConfigDict(model, module=cfg.model)
 
 
@@ -78,6 +80,20 @@ def flipped_pipeline(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ways = [dict(type='mmdet.RandomFlip', prob=prob) for prob in (0.0, 1.0)]
     rest = [[copy.deepcopy(step)] for step in pipeline[1:]]
     return [copy.deepcopy(pipeline[0]), dict(type='TestTimeAug', transforms=[ways, *rest])]
+
+
+def _tell_flips(steps: Any) -> None:
+    """Let samples say whether their picture is flipped, also where a config lists what they say.
+
+    Without it nothing would be flipped back, and nobody would be told.
+    """
+    if isinstance(steps, (list, tuple)):
+        for step in steps:
+            _tell_flips(step)
+    elif isinstance(steps, dict):
+        _tell_flips(steps.get('transforms'))
+        if steps.get('meta_keys') is not None:
+            steps['meta_keys'] = tuple(dict.fromkeys((*steps['meta_keys'], *_FLIP_KEYS)))
 
 
 def _with_pipeline(dataset: Any) -> Iterator[dict[str, Any]]:

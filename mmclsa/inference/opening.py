@@ -41,7 +41,7 @@ def check_gallery(gallery: GalleryInput | None) -> None:
     must = 'gallery must be an index or its folder, or pictures, folders, videos and lists'
     if gallery is None or (isinstance(gallery, Collection) and not len(gallery)):
         raise ConfigError(f'{must}, but none is given')
-    named = isinstance(gallery, str)
+    named = isinstance(gallery, (str, bytes))
     parts = gallery if isinstance(gallery, Collection) and not named else [gallery]
     for part in parts:
         if not isinstance(part, (str, Path)):

@@ -88,7 +88,8 @@ def choose_queries(
     pictures = [load_picture(image) for image in as_inputs(images)]
     if not pictures:
         raise UserError('there must be a query picture at least')
-    if boxes is not None and people is not None:
+    numbers = [] if people is None else _as_numbers(people)
+    if boxes is not None and numbers:
         raise UserError('either a box or the number of a person may be given, not both')
     if boxes is not None:
         given = as_boxes(boxes)
@@ -97,16 +98,14 @@ def choose_queries(
             QueryPerson(picture.array, _given_box(box, picture), picture.source)
             for picture, box in zip(pictures, given)
         ]
-    numbers: Sequence[int | None] = [None] * len(pictures)
-    if people is not None:
-        numbers = _as_numbers(people) or numbers
-        _check_count('people', len(numbers), len(pictures))
+    numbers = numbers or [None] * len(pictures)
+    _check_count('people', len(numbers), len(pictures))
     return [
         _choose(embedder, picture, number, chooser) for picture, number in zip(pictures, numbers)
     ]
 
 
-def _as_numbers(people: Any) -> list[int]:
+def _as_numbers(people: Any) -> list[int | None]:
     """Take one number or several; those of NumPy and PyTorch do as well.
 
     Example:
@@ -115,7 +114,7 @@ def _as_numbers(people: Any) -> list[int]:
     """
     several = people if np.ndim(people) else [people]
     try:
-        return [operator.index(number) for number in several]
+        return [None if number is None else operator.index(number) for number in several]
     except TypeError as error:
         raise UserError(f'the number of a person must be an integer, not {people!r}') from error
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from terminaltables import AsciiTable
 
+from mmclsa.errors import UserError
 from mmclsa.evaluation.functional.calibration import Calibration
 from mmclsa.gallery import GalleryRecord, Hit
 from mmclsa.inference.queries import QueryPerson
@@ -32,8 +34,6 @@ from mmclsa.visualization import (
 )
 
 __all__ = ['GalleryHits', 'load_record_pictures', 'time_span']
-
-_SCENE = re.compile(r'hit_\d{3,}\.jpg')
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class GalleryHits:
     def save(self, out_dir: str | Path, scenes: bool = True) -> list[Path]:
         """Write ``results.json``, ``rank_list.png`` and a scene for each hit.
 
-        They take the place of those of an earlier search.
+        They take the place of those of an earlier search, by its ``results.json``.
 
         Args:
             out_dir: Folder, made if it is not there.
@@ -109,6 +109,7 @@ class GalleryHits:
         """
         folder = Path(out_dir)
         results = folder / 'results.json'
+        former = _scenes_of(results)
         write_json(results, self.to_dict(), indent=2, ensure_ascii=False)
         cells, paths = {}, {}
         for place, scene in self._scenes(scenes):
@@ -117,14 +118,23 @@ class GalleryHits:
                 hit, rank = self.hits[place], place + 1
                 label = [f'{rank}: {_values(hit)}']
                 drawn = draw_boxes(scene, np.array([hit.record.box]), label)
-                paths[place] = write_picture(folder / f'hit_{rank:03d}.jpg', drawn)
+                paths[place] = write_picture(folder / _scene_name(rank), drawn)
         rank_list = write_picture(folder / 'rank_list.png', self._joined(cells))
-        for (
-            path
-        ) in folder.iterdir():  # of an earlier search, whose results.json this one's replaces
-            if _SCENE.fullmatch(path.name) and path not in paths.values():
-                path.unlink()
+        self._clear(set(former) - set(paths.values()))
         return [results, rank_list, *(paths[place] for place in sorted(paths))]
+
+    def _clear(self, scenes: Iterable[Path]) -> None:
+        """Delete scenes of an earlier search, but no footage."""
+        used = [hit.record.source for hit in self.hits] + [one.source for one in self.query]
+        footage = {os.path.realpath(source) for source in used if source}
+        for path in scenes:
+            if path.is_file() and os.path.realpath(path) not in footage:
+                try:
+                    path.unlink()
+                except OSError as error:
+                    raise UserError(
+                        f'{path} of an earlier search cannot be deleted ({error.strerror})'
+                    ) from error
 
     def draw(self, scenes: Sequence[np.ndarray | None] | None = None) -> np.ndarray:
         """Draw the query and its hits side by side.
@@ -166,6 +176,19 @@ class GalleryHits:
             scene = np.ascontiguousarray(decode_crop(self.crops[hit.row])[..., ::-1])
             box = np.array([0, 0, scene.shape[1], scene.shape[0]])
         return draw_hit(RankedPerson(scene, box, hit.similarity, note=_note(hit)), place + 1)
+
+
+def _scene_name(rank: int) -> str:
+    return f'hit_{rank:03d}.jpg'
+
+
+def _scenes_of(results: Path) -> list[Path]:
+    """List what an earlier search has written beside its results, if these are some."""
+    try:
+        hits = json.loads(results.read_text(encoding='utf-8'))['hits']
+        return [results.with_name(_scene_name(rank)) for rank in range(1, len(hits) + 1)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def time_span(record: GalleryRecord) -> str:

@@ -63,7 +63,8 @@ def check_sizes(owner: str, least: int = 1, **sizes: Any) -> None:
         Traceback (most recent call last):
         mmclsa.errors.ConfigError: CLSANeck.out_channels must be a whole number from 1 up, but is 0
     """
-    for name, value in sizes.items():
+    for name, given in sizes.items():
+        value = _plain(given)
         several = isinstance(value, (list, tuple)) and len(value) > 0
         if not all(_is_whole(one) and one >= least for one in (value if several else [value])):
             what = 'whole numbers' if several else 'a whole number'
@@ -86,7 +87,8 @@ def check_size(owner: str, **sizes: Any) -> None:
         Traceback (most recent call last):
         mmclsa.errors.ConfigError: CropReID.crop_size must be a height and a width, ... (256, 0)
     """
-    for name, value in sizes.items():
+    for name, given in sizes.items():
+        value = _plain(given)
         pair = isinstance(value, (list, tuple)) and len(value) == 2
         if value is not None and not (pair and all(_is_whole(v) and v >= 1 for v in value)):
             raise ConfigError(
@@ -120,11 +122,17 @@ def check_number(
     wanted = f'be {"above" if above else "at least"} {low}'
     if high < math.inf:
         wanted = f'lie in {"(" if above else "["}{low}, {high}]'
-    for name, value in numbers.items():
+    for name, given in numbers.items():
+        value = _plain(given)
         for one in _numbers(value):
-            fits = isinstance(one, Real) and low <= one <= high and math.isfinite(one)
+            fits = isinstance(one, Real) and low <= float(one) <= high and math.isfinite(one)
             if not fits or (above and one == low):
                 raise ConfigError(f'{owner}.{name} must {wanted}, but is {value!r}')
+
+
+def _plain(value: Any) -> Any:
+    """Take arrays and tensors for the numbers or lists that they are."""
+    return value.tolist() if hasattr(value, 'tolist') else value
 
 
 def _numbers(value: Any) -> Iterator[Any]:

@@ -151,7 +151,8 @@ def _words(annotation: Any) -> str:
 
 
 def _fits(value: Any, parameter: inspect.Parameter) -> bool:
-    if value is None and parameter.default is None:
+    # False switches off what None does, where a class asks for no more than that.
+    if (value is None or value is False) and parameter.default is None:
         return True
     annotation, before = _words(parameter.annotation), ''
     while annotation != before:

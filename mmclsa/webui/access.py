@@ -72,9 +72,9 @@ class Access:
         """
         if not self.asked:
             return True
-        scheme, _, given = (header or '').strip().partition(' ')
+        scheme, _, given = (header or '').strip(' \t').partition(' ')
         if scheme.lower() == 'bearer' and self.token is not None:
-            return _same(_as_utf8(given.strip()), self.token)
+            return _same(_as_utf8(given.strip(' \t')), self.token)
         if scheme.lower() == 'basic' and self.user is not None:
             name, _, password = _decoded(given.strip()).partition(':')
             # Both are compared always.

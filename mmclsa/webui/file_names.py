@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
@@ -27,7 +27,8 @@ def display_names(sources: Iterable[str]) -> dict[str, str]:
 
     Returns:
         By its path, the shortest ending of the path of each such file that no
-        other file has. Files with a name of their own are not in it.
+        other file has; of a whole path, its first folder and the name. Files with
+        a name of their own are not in it.
 
     Example:
         >>> display_names(['/srv/door/a.mp4', '/srv/yard/a.mp4', '/srv/yard/b.mp4'])
@@ -39,8 +40,19 @@ def display_names(sources: Iterable[str]) -> dict[str, str]:
     named: dict[str, str] = {}
     for same in alike.values():
         if len(same) > 1:
-            named.update(_told_apart(same))
+            named.update(_abridged(_told_apart(same)))
     return named
+
+
+def _abridged(named: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the middle of names that are whole paths, where the others still differ."""
+    short = {}
+    for source, name in named.items():
+        parts = name.split('/')
+        whole = len(parts) == len(_parts(source)) and len(parts) > 2
+        short[source] = f'{parts[0]}/…/{parts[-1]}' if whole else name
+    times = Counter(short.values())
+    return {source: name if times[name] == 1 else named[source] for source, name in short.items()}
 
 
 def _told_apart(sources: Sequence[str]) -> Mapping[str, str]:

@@ -117,6 +117,17 @@ class TestGrid:
         with pytest.raises(ConfigError, match=word):
             read_grid(write_grid(tmp_path / 'grid.py', text))
 
+    def test_none_is_no_row_and_a_path_names_a_config(self, tmp_path):
+        rows = """from pathlib import Path
+start = 'first'
+config = Path('configs/clsa/clsa_tiny_synthetic.py')
+rows = {'first': {}, 'scratch': {'start': None, 'against': None, 'weights_of': None}}
+"""
+        (tmp_path / 'grid.py').write_text(rows)
+        row = read_grid(tmp_path / 'grid.py')['scratch']
+        assert (row.start, row.against, row.weights_of) == ('', '', '')
+        assert row.config == 'configs/clsa/clsa_tiny_synthetic.py'
+
     def test_config_of_a_run(self, tmp_path):
         grid = read_grid(
             write_grid(

@@ -6,9 +6,9 @@ import json
 
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
-from mmclsa.engine.complexity import configured_shape, measure_complexity
+from mmclsa.engine.complexity import _without_weights, configured_shape, measure_complexity
 from mmclsa.engine.cost import count_flops
 from mmclsa.errors import ConfigError
 from mmclsa.registry import MODELS
@@ -48,6 +48,14 @@ def test_two_steps_are_the_detector_and_each_crop():
     assert near(crops['flops'], lambda: built.reid.describe_crops(torch.zeros(2, 3, 64, 32)))
     detector = both['flops'] - crops['flops']
     assert near(detector, lambda: built.detector(torch.zeros(1, 3, *SHAPE)))
+
+
+def test_tuples_stay_tuples():
+    """*Seen*: generators of anchors that take no list for a tuple could not be built."""
+    cfg = ConfigDict(a=[dict(b=(0.1, 0.9), init_cfg=dict(type='Pretrained', checkpoint='c'))])
+    copied = _without_weights(cfg)
+    assert copied == dict(a=[dict(b=(0.1, 0.9), init_cfg=None)])
+    assert isinstance(copied.a[0].b, tuple)
 
 
 def test_nobody_to_describe_costs_nothing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -153,7 +154,9 @@ class TestQueries:
         for number in (np.int64(3), torch.tensor(3), [np.int32(3)], (3,), np.array([3])):
             (query,) = choose_queries(FakeInferencer(), picture, people=number)
             assert query.box.tolist() == [0, 32, 48, 64]
-        for number in (1.0, '1', [None]):
+        (query,) = choose_queries(FakeInferencer(), picture, [[1, 2, 30, 40]], people=[])
+        assert query.box.tolist() == [1, 2, 30, 40]
+        for number in (1.0, '1', [None, 1.0]):
             with pytest.raises(UserError, match='number of a person must be an integer, not'):
                 choose_queries(FakeInferencer(), picture, people=number)
 
@@ -171,7 +174,7 @@ class TestQueries:
             (scene(1), 'ndarray'),
             (iter(['a.jpg']), r'\w+'),
             (['a.jpg', None], 'NoneType'),
-            (b'a.jpg', 'int'),
+            (b'a.jpg', 'bytes'),
         ],
     )
     def test_a_gallery_of_no_paths(self, gallery, kind):
@@ -236,16 +239,32 @@ class TestResults:
     def test_pictures_of_an_earlier_search_go(self, result, tmp_path):
         """*Seen*: beside two hits lay pictures of ten, of whom eight were of another query."""
         out = tmp_path / 'out'
-        out.mkdir()
-        for name in ('hit_002.jpg', 'hit_004.jpg', 'hit_0012.jpg', 'hit_12.jpg', 'my hit_004.jpg'):
-            (out / name).write_bytes(b'before')
+        replace(result, hits=[*result.hits[:3]] * 4).save(out)
+        own = {'hit_013.jpg', 'hit_0012.jpg', 'hit_12.jpg', 'my hit_004.jpg'}
+        (out / 'hit_011.jpg').unlink()
+        (out / 'hit_011.jpg').mkdir()  # of whoever wants it there
+        for name in own:
+            (out / name).write_bytes(b'own')
         result.save(out)
         names = {path.name for path in out.iterdir()}
-        assert names == {
+        assert names == own | {
             *('results.json', 'rank_list.png', 'hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg'),
-            *('hit_12.jpg', 'my hit_004.jpg'),
+            'hit_011.jpg',
         }
-        assert (out / 'hit_002.jpg').read_bytes() != b'before'
+
+    @pytest.mark.parametrize('former', [None, '', '{"hits": 3}', '{"hits": [{}, {}, {}, {}, {}]}'])
+    def test_footage_is_no_picture_of_an_earlier_search(self, result, tmp_path, former):
+        out = tmp_path / 'out'
+        out.mkdir()
+        footage = out / 'hit_005.jpg'
+        footage.write_bytes(b'footage')
+        if former is not None:
+            (out / 'results.json').write_text(former)
+        hits = [
+            replace(hit, record=replace(hit.record, source=str(footage))) for hit in result.hits
+        ]
+        replace(result, hits=hits).save(out, scenes=False)
+        assert footage.read_bytes() == b'footage'
 
     def test_scenes_are_those_of_the_records(self, result):
         scenes = load_record_pictures([hit.record for hit in result.hits])

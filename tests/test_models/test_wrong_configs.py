@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from mmengine.registry import init_default_scope
@@ -56,7 +58,7 @@ def message_of(cfg, changes):
         ('head.num_levels', -1, 'MultiScaleReIDHead.num_levels must be'),
         ('head.embed_dims', 0, 'MultiScaleReIDHead.embed_dims must be'),
         ('head.dropout', 1.5, r'dropout must lie in \[0, 1\], but is 1.5'),
-        ('head.bn_min_people', 0, 'bn_min_people must be a whole number from 1 up'),
+        ('head.bn_min_people', -1, 'bn_min_people must be a whole number from 0 up'),
         ('head.loss_id', 5, r'loss_id=5, which must be dict\[str, Any\]'),
         ('head.loss_align', 0.5, r'loss_align=0.5, which must be dict\[str, Any\]'),
         ('head.loss_align', dict(type='SemanticAlignmentLoss', loss_weight='a'), "='a', .* float"),
@@ -70,7 +72,7 @@ def message_of(cfg, changes):
         ('neck', None, r'SceneReID neck=None, which must be dict\[str, Any\]'),
         ('neck', {}, 'the config of SceneReID.neck has no type'),
         ('strides', [8, 16, 0], 'SceneReID.strides must be whole numbers from 1 up'),
-        ('sampling_ratio', -1, 'sampling_ratio must be a whole number from 0 up'),
+        ('sampling_ratio', -2, 'sampling_ratio must be a whole number from -1 up'),
         ('roi_size', [4], r'roi_size must be a height and a width, .* but is \[4\]'),
     ],
 )
@@ -126,3 +128,19 @@ def test_a_fault_of_a_class_of_the_users_is_none():
     faulty = dict(type='mmclsa.FaultyBranch')
     for key in ('reid', 'reid.neck', 'detector', 'detector.neck'):
         assert not message_of(searcher, {key: faulty})
+
+
+@pytest.mark.parametrize('name', ['loss_align', 'loss_triplet', 'loss_contrastive'])
+def test_what_is_false_is_off(name):
+    cfg = scene_reid_cfg([8, 16, 32])
+    cfg['head'][name] = False
+    assert not getattr(MODELS.build(cfg).head, name)
+
+
+def test_arrays_are_the_lists_that_they_are():
+    cfg = crop_reid_cfg()
+    cfg.update(mean=np.zeros(3), std=torch.ones(3), crop_size=np.array([64, 32]))
+    assert MODELS.build(cfg)
+    assert 'crop_size must be a height and a width' in str(
+        message_of(crop_reid_cfg(), {'crop_size': np.array([64, 0])})
+    )

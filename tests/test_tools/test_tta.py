@@ -104,3 +104,16 @@ def test_every_data_set_of_several_is_augmented():
     for part in (both[0], both[1].dataset):
         assert [step['type'] for step in part.pipeline] == ['LoadSceneImage', 'TestTimeAug']
     assert (cfg.model.type, cfg.model.module.type) == ('mmdet.DetTTAModel', 'mmdet.YOLOX')
+
+
+def test_samples_say_that_they_are_flipped_whatever_a_config_lists():
+    """*Seen*: mirrored boxes were never turned back, without a word."""
+    pack = dict(type='PackPersonSearchInputs', meta_keys=('img_id', 'ori_shape'))
+    dataset = dict(type='A', pipeline=[dict(type='LoadSceneImage'), pack])
+    ways = [dict(type='LoadSceneImage'), dict(type='TestTimeAug', transforms=[[pack]])]
+    for own in (None, ways):
+        cfg = Config(dict(model=dict(type='mmdet.YOLOX'), test_dataloader=dict(dataset=dataset)))
+        cfg.tta_pipeline = own
+        set_tta(cfg)
+        packed = cfg.test_dataloader.dataset.pipeline[-1].transforms[-1][0]
+        assert packed.meta_keys == ('img_id', 'ori_shape', 'flip', 'flip_direction')

@@ -48,6 +48,11 @@ def test_token_of_other_letters(answer):
         header = f'Bearer {token}'.encode()
         assert answer(access, Authorization=header).status_code == status
     assert answer(access, Authorization=b'Bearer ein-w\xf6rt').status_code == 401
+    for token in ('abcà', 'abcÅ'):  # their last bytes are blanks to Latin-1
+        assert (
+            answer(Access(token=token), Authorization=f'Bearer {token} '.encode()).status_code
+            == 200
+        )
     latin = Access(token='ein-wört-wie-jedes')
     assert (
         answer(latin, Authorization='Bearer ein-wört-wie-jedes'.encode('latin-1')).status_code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-import time
 from contextlib import closing
 
 import cv2
@@ -250,7 +249,6 @@ class TestSlowFiles:
         for thread in threads:
             thread.start()
         assert began.wait(60)
-        start = time.monotonic()
         assert client.get('/api/index').status_code == 200
         upload = client.post('/api/pictures', files={'file': query.read_bytes()}).json()
         looks = [dict(picture=upload['picture'], person=1)]
@@ -259,8 +257,7 @@ class TestSlowFiles:
         assert client.get(video[0]['crop']).status_code == 200
         decoded(client.get(f'/api/rows/{picture["row"]}/scene'))
         assert client.get('/api/people').status_code == 200
-        assert not answers
-        assert time.monotonic() - start < 250  # nobody waited for the file
+        assert not answers  # nobody waited for the file
         go_on.set()
         for thread in threads:
             thread.join(60)

@@ -194,15 +194,15 @@ def _check_names(path: str | Path, grid: Grid) -> None:
 def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Row:
     rows = common['rows']
     own = row if isinstance(row, dict) else {}
-    weights_of = own.get('weights_of', '')
+    weights_of = own.get('weights_of') or ''
     trained = rows.get(weights_of) if isinstance(weights_of, str) else None
     trained = trained if isinstance(trained, dict) else {}
     inherited = {**common, **trained, **own}
     check_row(path, name, row, inherited)
-    start = inherited.get('start', '')
+    start = inherited.get('start') or ''
     return Row(
         name=name,
-        config=inherited['config'],
+        config=os.fspath(inherited['config']),
         options={
             **common.get('options', {}),
             **trained.get('options', {}),
@@ -212,7 +212,7 @@ def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Ro
         start='' if weights_of or start == name else start,
         each_seed=inherited.get('each_seed', {}),
         weights_of=weights_of,
-        against=row.get('against', ''),
+        against=row.get('against') or '',
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,12 +91,12 @@ def check_row(path: str | Path, name: str, row: Any, whole: Mapping[str, Any]) -
                     f'{field} of the row {name} of {path} must be a dict, but is {value!r}'
                 )
     for field in ('start', 'weights_of', 'against'):
-        if not isinstance(whole.get(field, ''), str):
+        if not isinstance(whole.get(field) or '', str):
             raise ConfigError(
                 f'{field} of the row {name} of {path} must name a row, but is {whole[field]!r}'
             )
     config = whole.get('config')
-    if not config or not isinstance(config, str):
+    if not config or not isinstance(config, (str, os.PathLike)):
         had = 'no config, and the grid has none for all' if not config else f'config = {config!r}'
         raise ConfigError(f'the row {name} of {path} has {had}; it must name a config file')
     _check_seeds(f'the row {name} of {path}', whole)

@@ -106,10 +106,11 @@ def precisions_by_height_ratio(
     the same arguments.
 
     Convention:
-        As for :func:`by_height_ratio`.
+        As for :func:`by_height_ratio`: a match of 50 pixels for a query of 200
+        counts in the last row.
 
-        Returns: Shape (len(edges) + 1, Q); NaN as for :func:`precisions_by_height`. A
-        match of 50 pixels for a query of 200 counts in the last row.
+    Returns:
+        Shape (len(edges) + 1, Q); NaN as for :func:`precisions_by_height`.
     """
     return _precisions(result, protocol, _ratios(protocol), edges)
 

@@ -23,7 +23,8 @@ from mmclsa.registry import MODELS
 
 __all__ = ['SemanticAlignmentLoss', 'semantic_alignment_loss']
 
-# The divergence falls with T^2, the rounding of float32 does not: at T = 100 it is a per mille.
+# The divergence falls with T^2, the rounding of float32 does not. For logits that differ by
+# about 1 it is a per mille at T = 100; of an untrained network, whose logits hardly differ, more.
 _HOTTEST_IN_FLOAT32 = 30.0
 
 

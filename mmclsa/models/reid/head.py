@@ -121,8 +121,8 @@ class MultiScaleReIDHead(BaseModule):
             in_channels=in_channels,
             num_levels=num_levels,
             embed_dims=embed_dims,
-            bn_min_people=bn_min_people,
         )
+        check_sizes(type(self).__name__, 0, bn_min_people=bn_min_people)
         features = ('concat', 'source', *(f'level_{level}' for level in range(num_levels)))
         if feature not in features:
             raise ConfigError(f'feature must be one of {features}, but got {feature!r}')

@@ -97,7 +97,7 @@ class SceneReID(BaseReID):
         if not 0 <= backbone_grad <= 1:
             raise ConfigError(f'backbone_grad must lie in [0, 1], but is {backbone_grad}')
         check_sizes('SceneReID', strides=strides)
-        check_sizes('SceneReID', 0, sampling_ratio=sampling_ratio)
+        check_sizes('SceneReID', -1, sampling_ratio=sampling_ratio)
         check_size('SceneReID', roi_size=roi_size)
         self.backbone_grad = backbone_grad
         self.neck = MODELS.build(neck)
