@@ -12,6 +12,6 @@ CONFIG=$1 CHECKPOINT=$2 GPUS=$3
 shift 3
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$TOOLS/misc/dist.sh"
-require_file "$CHECKPOINT"
+[ "$CHECKPOINT" = none ] || require_file "$CHECKPOINT"
 
 start_processes "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"

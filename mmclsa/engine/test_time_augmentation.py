@@ -13,7 +13,7 @@ from mmclsa.errors import ConfigError
 
 __all__ = ['flipped_pipeline', 'set_tta']
 
-_FLIP_KEYS = ('flip', 'flip_direction')
+_FLIP_KEYS = ('flip', 'flip_direction', 'ori_shape')
 
 
 def set_tta(cfg: Config) -> None:

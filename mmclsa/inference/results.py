@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,8 @@ class GalleryHits:
     def save(self, out_dir: str | Path, scenes: bool = True) -> list[Path]:
         """Write ``results.json``, ``rank_list.png`` and a scene for each hit.
 
-        They take the place of those of an earlier search, by its ``results.json``.
+        They take the place of those of an earlier search, of which
+        ``results.json`` lists the scenes.
 
         Args:
             out_dir: Folder, made if it is not there.
@@ -105,12 +107,16 @@ class GalleryHits:
             The files. A hit whose picture is no longer there has no scene.
 
         Raises:
-            UserError: If the folder cannot be written to.
+            UserError: If the folder cannot be written to, or a picture that is
+                searched, or searched for, would be overwritten.
         """
         folder = Path(out_dir)
         results = folder / 'results.json'
-        former = _scenes_of(results)
-        write_json(results, self.to_dict(), indent=2, ensure_ascii=False)
+        wanted = [folder / _scene_name(rank) for rank in range(1, len(self.hits) + 1) if scenes]
+        self._spare_footage([folder / 'rank_list.png', *wanted])
+        # Whoever is killed leaves a list of all that may be there.
+        former = set(_scenes_of(results))
+        self._write(results, sorted({*wanted, *former}))
         cells, paths = {}, {}
         for place, scene in self._scenes(scenes):
             cells[place] = self._cell(place, scene)
@@ -118,15 +124,34 @@ class GalleryHits:
                 hit, rank = self.hits[place], place + 1
                 label = [f'{rank}: {_values(hit)}']
                 drawn = draw_boxes(scene, np.array([hit.record.box]), label)
-                paths[place] = write_picture(folder / _scene_name(rank), drawn)
+                paths[place] = write_picture(wanted[place], drawn)
         rank_list = write_picture(folder / 'rank_list.png', self._joined(cells))
-        self._clear(set(former) - set(paths.values()))
+        self._clear(former - {*paths.values()})
+        self._write(results, [paths[place] for place in sorted(paths)])
         return [results, rank_list, *(paths[place] for place in sorted(paths))]
+
+    @property
+    def _footage(self) -> set[str]:
+        used = [hit.record.source for hit in self.hits] + [one.source for one in self.query]
+        return {os.path.realpath(source) for source in used if source}
+
+    def _spare_footage(self, targets: Iterable[Path]) -> None:
+        """Refuse to write over what is searched, or searched for."""
+        footage = self._footage
+        for path in targets:
+            if os.path.realpath(path) in footage:
+                raise UserError(
+                    f'{path} is a picture of this search, which its results would overwrite: '
+                    'save them in another folder'
+                )
+
+    def _write(self, results: Path, scenes: Sequence[Path]) -> None:
+        content = {**self.to_dict(), 'scenes': [path.name for path in scenes]}
+        write_json(results, content, indent=2, ensure_ascii=False)
 
     def _clear(self, scenes: Iterable[Path]) -> None:
         """Delete scenes of an earlier search, but no footage."""
-        used = [hit.record.source for hit in self.hits] + [one.source for one in self.query]
-        footage = {os.path.realpath(source) for source in used if source}
+        footage = self._footage
         for path in scenes:
             if path.is_file() and os.path.realpath(path) not in footage:
                 try:
@@ -178,6 +203,10 @@ class GalleryHits:
         return draw_hit(RankedPerson(scene, box, hit.similarity, note=_note(hit)), place + 1)
 
 
+# A file may say anything, and nothing else must be deleted.
+_SCENE = re.compile(r'hit_\d{3,}\.jpg')
+
+
 def _scene_name(rank: int) -> str:
     return f'hit_{rank:03d}.jpg'
 
@@ -185,9 +214,9 @@ def _scene_name(rank: int) -> str:
 def _scenes_of(results: Path) -> list[Path]:
     """List what an earlier search has written beside its results, if these are some."""
     try:
-        hits = json.loads(results.read_text(encoding='utf-8'))['hits']
-        return [results.with_name(_scene_name(rank)) for rank in range(1, len(hits) + 1)]
-    except (OSError, ValueError, KeyError, TypeError):
+        names = json.loads(results.read_text(encoding='utf-8'))['scenes']
+        return [results.with_name(name) for name in names if _SCENE.fullmatch(name)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

@@ -125,7 +125,11 @@ def check_number(
     for name, given in numbers.items():
         value = _plain(given)
         for one in _numbers(value):
-            fits = isinstance(one, Real) and low <= float(one) <= high and math.isfinite(one)
+            fits = (
+                isinstance(one, Real)
+                and _as_float(one) < math.inf
+                and low <= _as_float(one) <= high
+            )
             if not fits or (above and one == low):
                 raise ConfigError(f'{owner}.{name} must {wanted}, but is {value!r}')
 
@@ -140,6 +144,13 @@ def _numbers(value: Any) -> Iterator[Any]:
         yield from value
     elif value is not None:
         yield value
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _is_whole(value: Any) -> bool:

@@ -34,7 +34,8 @@ def clip_frames(best: int, first: int, last: int, fps: float, count: int) -> lis
 
     Returns:
         Ascending numbers: from 3 seconds before the sighting to 3 seconds
-        after, of a long one the 10 seconds around the best frame, at most ten a second.
+        after, at most ten a second; of a long one only the 10 seconds before and
+        after the best frame, and these 3.
 
     Example:
         >>> clip_frames(30, 28, 30, 1.0, 32)

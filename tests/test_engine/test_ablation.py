@@ -169,6 +169,22 @@ rows = {'first': {}, 'scratch': {'start': None, 'against': None, 'weights_of': N
         assert (row.config, row.seeds, row.start, row.weights_of) == ('other.py', (4,), '', 'a')
         assert row.options_of(4) == {'x.y': 2, 'x.z': 4}
 
+    def test_a_borrowed_model_is_tested_on_its_own_fold(self, tmp_path):
+        """*Seen*: a row of seed 1 alone had the first fold, of people its model was trained on."""
+        rows = (
+            "seeds = [0, 1, 2]\neach_seed = {'fold': [10, 11, 12]}\n"
+            "rows = {'a': {}, 'b': {'weights_of': 'a', 'seeds': [2, 1]}, "
+            "'c': {'weights_of': 'a'}}"
+        )
+        grid = read_grid(write_grid(tmp_path / 'grid.py', rows))
+        assert [grid['b'].options_of(seed)['fold'] for seed in (1, 2)] == [11, 12]
+        assert [grid['c'].options_of(seed)['fold'] for seed in (0, 1, 2)] == [10, 11, 12]
+
+    def test_a_start_that_is_compared_with_has_its_row(self, tmp_path):
+        rows = "start = 's'\nbaseline = 'a'\nrows = {'s': {}, 'a': {}, 'b': {'against': 's'}}"
+        grid = read_grid(write_grid(tmp_path / 'grid.py', rows))
+        assert [row.name for row in grid.compared] == ['s', 'a', 'b']
+
     def test_counterparts_and_pictures(self, tmp_path):
         rows = (
             "start = 's'\nbaseline = 'a'\nrows = {'s': {}, 'b': {}, 'a': {}, "

@@ -229,8 +229,11 @@ class TestResults:
         assert [hit['rank'] for hit in content['hits']] == [1, 2, 3, 4]
 
     def test_pictures(self, result, tmp_path):
+        (tmp_path / 'out').mkdir()
+        (tmp_path / 'out' / 'hit_004.jpg').write_bytes(b'own')
         names = [path.name for path in result.save(tmp_path / 'out')]
         hits = ['hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg']  # the fourth picture is gone
+        assert (tmp_path / 'out' / 'hit_004.jpg').read_bytes() == b'own'
         assert names == ['results.json', 'rank_list.png', *hits]
         drawn = cv2.imread(str(tmp_path / 'out' / 'hit_001.jpg')).astype(int)
         expected = scene(17 // 5)
@@ -245,14 +248,49 @@ class TestResults:
         (out / 'hit_011.jpg').mkdir()  # of whoever wants it there
         for name in own:
             (out / name).write_bytes(b'own')
+        results = json.loads((out / 'results.json').read_text())
+        del results['hits'][2:]  # as prune_gallery.py --person asks for
+        results['scenes'] += ['../q.jpg', '/q.jpg', '']
+        (out / 'results.json').write_text(json.dumps(results))
+        (tmp_path / 'q.jpg').write_bytes(b'own')
         result.save(out)
+        assert json.loads((out / 'results.json').read_text())['scenes'] == [
+            *('hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg')
+        ]
+        assert (tmp_path / 'q.jpg').exists()
         names = {path.name for path in out.iterdir()}
         assert names == own | {
             *('results.json', 'rank_list.png', 'hit_001.jpg', 'hit_002.jpg', 'hit_003.jpg'),
             'hit_011.jpg',
         }
 
-    @pytest.mark.parametrize('former', [None, '', '{"hits": 3}', '{"hits": [{}, {}, {}, {}, {}]}'])
+    def test_interrupted_pictures_go_with_the_next(self, result, tmp_path, monkeypatch):
+        many = replace(result, hits=[*result.hits[:3]] * 2)
+        many.save(tmp_path)
+
+        def stop(*_):
+            raise KeyboardInterrupt
+
+        two = replace(result, hits=result.hits[:2])
+        with monkeypatch.context() as patched:
+            patched.setattr(GalleryHits, '_scenes', stop)
+            with pytest.raises(KeyboardInterrupt):
+                two.save(tmp_path)
+        two.save(tmp_path)
+        assert {path.name for path in tmp_path.glob('hit_*')} == {'hit_001.jpg', 'hit_002.jpg'}
+
+    def test_results_overwrite_nothing_that_is_searched(self, result, tmp_path):
+        """*Seen*: ``--query found/hit_001.jpg --out-dir found`` drew over the query."""
+        result.save(tmp_path / 'out')
+        first = tmp_path / 'out' / 'hit_001.jpg'
+        before = first.read_bytes()
+        again = replace(result, query=[replace(result.query[0], source=str(first))])
+        with pytest.raises(UserError, match=r'hit_001.jpg is a picture of this search'):
+            again.save(tmp_path / 'out')
+        assert first.read_bytes() == before
+        again.save(tmp_path / 'out', scenes=False)
+
+    @pytest.mark.parametrize('former', [None, '', '{"scenes": 3}', '{"scenes": ["hit_005.jpg"]}'])
     def test_footage_is_no_picture_of_an_earlier_search(self, result, tmp_path, former):
         out = tmp_path / 'out'
         out.mkdir()

@@ -47,10 +47,15 @@ def read_group(group: str) -> tuple[str, list[dict[str, float]]]:
 def read_figures(path: str) -> dict[str, float]:
     """Read the figures of one run."""
     try:
-        with open(path) as file:
-            return json.load(file)
+        with open(path, encoding='utf-8') as file:
+            figures = json.load(file)
+    except OSError as error:
+        raise DataError(f'{path} cannot be read ({error.strerror})') from None
     except ValueError as error:
         raise DataError(f'{path} is no JSON file ({error})') from None
+    if not isinstance(figures, dict):
+        raise DataError(f'{path} must hold figures by their names, as test.py --json writes them')
+    return figures
 
 
 def spread(runs: Sequence[Mapping[str, float]], figure: str, name: str) -> str:
@@ -63,6 +68,8 @@ def spread(runs: Sequence[Mapping[str, float]], figure: str, name: str) -> str:
                 f'group {name}: a run must have one figure that ends in /{figure}, but has '
                 f'{len(found)} of {sorted(run)}: choose others by --figures'
             )
+        if not isinstance(found[0], (int, float)):
+            raise DataError(f'group {name}: {figure} must be a number, but is {found[0]!r}')
         values.append(100 * found[0])
     mean = f'{statistics.mean(values):.1f}'
     return mean if len(values) == 1 else f'{mean} ({min(values):.1f}-{max(values):.1f})'

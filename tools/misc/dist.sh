@@ -20,6 +20,10 @@ while True:
 }
 
 start_processes() {
+    if ! [[ "$NNODES" =~ ^[1-9][0-9]*$ ]]; then
+        echo "error: NNODES must be a number from 1 up, but is $NNODES" >&2
+        exit 2
+    fi
     if [ "$NNODES" -gt 1 ] && [ -z "${MASTER_ADDR:-}" ]; then
         echo "error: NNODES is $NNODES: set MASTER_ADDR to the address of node 0, the same on all" >&2
         exit 2

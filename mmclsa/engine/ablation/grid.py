@@ -49,7 +49,8 @@ class Row:
         start: Row whose first run gives the weights to start from; empty for
             none.
         each_seed: Overrides that differ from seed to seed, such as the fold:
-            dotted key to one value a seed.
+            dotted key to one value a seed, in their order. A row that tests the
+            models of another has those of its model.
         weights_of: Row whose model of the same seed is tested with these
             overrides, without training; empty to train.
         against: Row that it is compared with; empty for the grid's baseline.
@@ -100,8 +101,9 @@ class Grid:
 
     @property
     def compared(self) -> tuple[Row, ...]:
-        """The rows of the tables: all but those that others only start from."""
+        """The rows of the tables: all but those that others start from, and no more."""
         starts = {row.start for row in self.rows} - {self.baseline}
+        starts -= {row.against for row in self.rows}
         return tuple(row for row in self.rows if row.name not in starts)
 
     @property
@@ -200,6 +202,12 @@ def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Ro
     inherited = {**common, **trained, **own}
     check_row(path, name, row, inherited)
     start = inherited.get('start') or ''
+    seeds = tuple(inherited.get('seeds', (0,)))
+    each_seed = inherited.get('each_seed', {})
+    if weights_of and 'each_seed' not in own:
+        of_models = [*{**common, **trained}.get('seeds', (0,))]
+        places = [of_models.index(seed) for seed in seeds if seed in of_models]
+        each_seed = {key: [values[place] for place in places] for key, values in each_seed.items()}
     return Row(
         name=name,
         config=os.fspath(inherited['config']),
@@ -208,9 +216,9 @@ def _row(path: str | Path, name: str, row: Any, common: Mapping[str, Any]) -> Ro
             **trained.get('options', {}),
             **row.get('options', {}),
         },
-        seeds=tuple(inherited.get('seeds', (0,))),
+        seeds=seeds,
         start='' if weights_of or start == name else start,
-        each_seed=inherited.get('each_seed', {}),
+        each_seed=each_seed,
         weights_of=weights_of,
         against=row.get('against') or '',
     )
