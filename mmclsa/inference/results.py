@@ -59,7 +59,7 @@ class GalleryHits:
         return self.table()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain lists and numbers, as ``results.json`` has them.
+        """Give plain lists and numbers, as ``results.json`` has them, but for its scenes.
 
         A hit has ``probability`` where the index knows it, and ``first_frame``,
         ``last_frame``, ``time_from``, ``time_to`` and ``num_frames`` where it is
@@ -146,8 +146,8 @@ class GalleryHits:
                 )
 
     def _write(self, results: Path, scenes: Sequence[Path]) -> None:
-        content = {**self.to_dict(), 'scenes': [path.name for path in scenes]}
-        write_json(results, content, indent=2, ensure_ascii=False)
+        listed = dict(scenes=[path.name for path in scenes]) if scenes else {}
+        write_json(results, {**self.to_dict(), **listed}, indent=2, ensure_ascii=False)
 
     def _clear(self, scenes: Iterable[Path]) -> None:
         """Delete scenes of an earlier search, but no footage."""

@@ -126,6 +126,7 @@ def test_many_nodes_need_an_address(tmp_path):
     assert code == 2
     assert log.read_text().startswith('error: NNODES is 2: set MASTER_ADDR')
     for number in ('1:2', 'two', '0'):
+        log.unlink()
         code = finish('bash', 'tools/dist_test.sh', 'setup.py', 'none', 1, log=log, NNODES=number)
         assert code == 2
         assert log.read_text() == f'error: NNODES must be a number from 1 up, but is {number}\n'
