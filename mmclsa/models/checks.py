@@ -125,12 +125,8 @@ def check_number(
     for name, given in numbers.items():
         value = _plain(given)
         for one in _numbers(value):
-            fits = (
-                isinstance(one, Real)
-                and _as_float(one) < math.inf
-                and low <= _as_float(one) <= high
-            )
-            if not fits or (above and one == low):
+            size = _as_float(one)
+            if not low <= size <= high or size == math.inf or (above and size == low):
                 raise ConfigError(f'{owner}.{name} must {wanted}, but is {value!r}')
 
 
@@ -146,9 +142,10 @@ def _numbers(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _as_float(value: Real) -> float:
+def _as_float(value: Any) -> float:
+    """Give a number's size; NaN, which lies in no range, for what is none."""
     try:
-        return float(value)
+        return float(value) if isinstance(value, Real) else math.nan
     except OverflowError:
         return math.inf
 
